@@ -1,0 +1,141 @@
+"""The one result type that detectors, networks, overlays, tables and charts pass on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fer_core.emotions import Emotion, LabelSet
+
+
+@dataclass(frozen=True)
+class BoundingBox:
+    """A box in pixels of the frame: left edge, top edge, width, height. It may reach over the frame's border."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def area(self) -> float:
+        """Area in square pixels."""
+        return self.width * self.height
+
+    def intersection_over_union(self, other: BoundingBox) -> float:
+        """Overlap of two boxes in [0, 1]."""
+        wide = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        high = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if wide <= 0 or high <= 0:
+            return 0.0
+        return wide * high / (self.area + other.area - wide * high)
+
+
+@dataclass(frozen=True)
+class FaceDetection:
+    """A face as a detector reports it."""
+
+    box: BoundingBox
+    score: float
+    """The detector's confidence in [0, 1]; 1 where the detector gives none."""
+
+
+@dataclass(frozen=True)
+class ExpressionScores:
+    """One model's answer for one face: probabilities in the order of a label set."""
+
+    model: str
+    label_set: LabelSet
+    probabilities: np.ndarray
+    """``(len(label_set),) float32``, summing to one."""
+
+    def ranked(self) -> list[tuple[Emotion, float]]:
+        """Emotions with their probabilities, most probable first."""
+        order = np.argsort(-self.probabilities, kind="stable")
+        return [(self.label_set.emotions[i], float(self.probabilities[i])) for i in order]
+
+    @property
+    def top(self) -> Emotion:
+        """The most probable emotion."""
+        return self.label_set.emotions[int(np.argmax(self.probabilities))]
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the top emotion."""
+        return float(self.probabilities.max())
+
+
+@dataclass(frozen=True)
+class FaceObservation:
+    """One face in one frame with every model's answer for it."""
+
+    detection: FaceDetection
+    crop_box: BoundingBox
+    """The square that was cut out and given to the networks."""
+    scores: tuple[ExpressionScores, ...]
+
+    @property
+    def box(self) -> BoundingBox:
+        """The detector's box."""
+        return self.detection.box
+
+
+@dataclass(frozen=True)
+class FrameAnalysis:
+    """Everything found in one frame."""
+
+    timestamp: float
+    """Seconds from the start of the stream; 0 for a still image."""
+    width: int
+    height: int
+    detector: str
+    faces: tuple[FaceObservation, ...]
+    milliseconds: dict[str, float] = field(default_factory=dict, compare=False)
+    """Time spent per step: ``detect``, ``crop``, ``classify``."""
+
+    def __iter__(self) -> Iterator[FaceObservation]:
+        return iter(self.faces)
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+
+def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[str, Any]]:
+    """Flat rows for tables, CSV and JSON: one per face and model, columns in a fixed order.
+
+    Args:
+        source: name of the file or stream the frames come from.
+        analyses: frames in order.
+
+    Yields:
+        ``source, time_ms, face, detector, box_x, box_y, box_width, box_height, detection_score, model, label_set,
+        emotion, confidence, runner_up, runner_up_confidence`` and one ``p_<emotion>`` per emotion of the label set.
+    """
+    for analysis in analyses:
+        for number, face in enumerate(analysis):
+            for scores in face.scores:
+                first, second = scores.ranked()[:2]
+                yield {
+                    "source": source,
+                    "time_ms": round(analysis.timestamp * 1000),
+                    "face": number,
+                    "detector": analysis.detector,
+                    "box_x": round(face.box.x),
+                    "box_y": round(face.box.y),
+                    "box_width": round(face.box.width),
+                    "box_height": round(face.box.height),
+                    "detection_score": round(face.detection.score, 4),
+                    "model": scores.model,
+                    "label_set": scores.label_set.name,
+                    "emotion": str(first[0]),
+                    "confidence": round(first[1], 4),
+                    "runner_up": str(second[0]),
+                    "runner_up_confidence": round(second[1], 4),
+                    **{
+                        f"p_{emotion}": round(float(p), 4)
+                        for emotion, p in zip(scores.label_set.emotions, scores.probabilities, strict=True)
+                    },
+                }

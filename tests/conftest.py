@@ -1,0 +1,62 @@
+"""Small inputs that the tests make themselves: a real face, and faces with a pattern that a network can learn."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from fer_core.datasets import FaceDataset, Split
+from fer_core.emotions import FER2013
+from fer_core.model_store import ModelStore, StoredModel
+
+
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """The astronaut's portrait, 512x512 BGR: one smiling face."""
+    return cv2.cvtColor(astronaut(), cv2.COLOR_RGB2BGR)
+
+
+@pytest.fixture(scope="session")
+def shipped() -> StoredModel:
+    """The network that the repository ships."""
+    return ModelStore().load("senet")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of this test's own."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FER_CORE_CACHE", str(folder))
+    return folder
+
+
+def make_dataset(per_class: int = 8, seed: int = 0, with_votes: bool = True) -> FaceDataset:
+    """A data set whose label is written into each image as the height of a bright bar."""
+    rng = np.random.default_rng(seed)
+    labels = np.tile(np.arange(len(FER2013)), per_class * 3)
+    images = rng.integers(0, 90, (len(labels), 48, 48)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[6 * label : 6 * label + 8, 8:40] += 150
+    splits = np.repeat([Split.TRAINING, Split.VALIDATION, Split.TEST], per_class * len(FER2013))
+    votes = None
+    if with_votes:
+        from fer_core.emotions import FERPLUS
+
+        votes = np.zeros((len(labels), 10), np.uint8)
+        votes[np.arange(len(labels)), FER2013.indices_in(FERPLUS)[labels]] = 8
+        votes[:, 8] = 2
+    return FaceDataset("patterns", images, labels, splits, FER2013, votes)
+
+
+@pytest.fixture
+def dataset() -> FaceDataset:
+    """See :func:`make_dataset`."""
+    return make_dataset()
