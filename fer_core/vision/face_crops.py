@@ -1,0 +1,106 @@
+"""Cut faces out of a frame the way FER2013 framed them, whichever detector found them.
+
+Every detector draws its own box: a Haar cascade boxes the whole FER2013 frame (the data set was cut with OpenCV's face
+detection, Goodfellow et al. 2013), BlazeFace boxes brow to chin. A network trained on FER2013 answers best for crops
+framed alike, so each detector carries a :class:`FaceFraming` that says where its box lies within such a frame.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from fer_core.observations import BoundingBox
+
+
+@dataclass(frozen=True)
+class FaceFraming:
+    """Where a detector's box lies in a FER2013 face: its edges as fractions of the 48x48 frame.
+
+    0 is the frame's left or top edge, 1 its right or bottom; outside [0, 1] the box reaches over the frame.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def crop_box(self, box: BoundingBox) -> BoundingBox:
+        """The square that frames a detected face as FER2013 does.
+
+        Width and height each tell the side of the square; their geometric mean halves the noise of either and keeps a
+        box of another aspect ratio from pulling the square to its longer or shorter side. The square is placed by the
+        box's centre, which depends less on the size than a corner does.
+
+        Args:
+            box: a detector's box in pixels.
+
+        Returns:
+            A square in the same pixels; it may reach over the frame's border.
+        """
+        side = math.sqrt(box.area / ((self.right - self.left) * (self.bottom - self.top)))
+        x = box.x + box.width / 2 - side * (self.left + self.right) / 2
+        y = box.y + box.height / 2 - side * (self.top + self.bottom) / 2
+        return BoundingBox(x, y, side, side)
+
+
+def crop_faces(frame: np.ndarray, boxes: Sequence[BoundingBox], size: int) -> np.ndarray:
+    """Cut boxes out of a frame as grey images of one size.
+
+    Box edges are honoured to fractions of a pixel. Shrinking averages over the area that each output pixel covers, so
+    fine texture does not alias; enlarging is bilinear. Beyond the frame's border the nearest pixel is repeated.
+
+    Args:
+        frame: ``(H, W, 3) uint8`` BGR.
+        boxes: in pixels of the frame, of positive width and height; usually squares of :meth:`FaceFraming.crop_box`.
+        size: side of the crops in pixels.
+
+    Returns:
+        ``(len(boxes), size, size) uint8`` grey (ITU-R BT.601 luma, as OpenCV converts BGR).
+
+    Raises:
+        ValueError: a box without area.
+    """
+    crops = np.empty((len(boxes), size, size), np.uint8)
+    for crop, box in zip(crops, boxes, strict=True):
+        if not (box.width > 0 and box.height > 0):
+            raise ValueError(f"a crop needs a box of positive width and height, got {box}")
+        columns, across = _resampling(box.x, box.width, frame.shape[1], size)
+        rows, down = _resampling(box.y, box.height, frame.shape[0], size)
+        grey = cv2.cvtColor(frame[rows, columns], cv2.COLOR_BGR2GRAY).astype(np.float32)
+        np.rint(down @ grey @ across.T, out=crop, casting="unsafe")
+    return crops
+
+
+def _resampling(start: float, length: float, available: int, size: int) -> tuple[slice, np.ndarray]:
+    """The source pixels along one axis that a crop needs, and their weights.
+
+    Args:
+        start: near edge of the box in pixels; pixel ``j`` covers ``[j, j + 1]``.
+        length: length of the box in pixels, positive.
+        available: pixels the frame has along the axis.
+        size: pixels wanted.
+
+    Returns:
+        The slice of source pixels and ``(size, len(slice)) float32`` weights, each row summing to one.
+    """
+    # One pixel more on either side for bilinear; at least one pixel where the box lies beyond the border.
+    first = min(max(math.floor(start) - 1, 0), available - 1)
+    last = min(max(math.ceil(start + length) + 1, first + 1), available)
+    pixels = np.arange(last - first)
+    step = length / size
+    if step > 1:
+        edges = start - first + step * np.arange(size + 1)
+        # How much of each pixel lies before each edge. The outermost pixels have no end, which repeats the border.
+        covered = edges[:, None] - pixels
+        np.maximum(covered[:, 1:], 0, out=covered[:, 1:])
+        np.minimum(covered[:, :-1], 1, out=covered[:, :-1])
+        weights = np.diff(covered, axis=0) / step
+    else:
+        centres = np.clip(start - first + step * (np.arange(size) + 0.5) - 0.5, 0, pixels[-1])
+        weights = np.maximum(1 - np.abs(centres[:, None] - pixels), 0)
+    return slice(first, last), weights.astype(np.float32)
