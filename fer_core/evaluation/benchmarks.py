@@ -1,0 +1,169 @@
+"""Measurements that print ratios side by side: one frame, one csv, and the whole pipeline on known labels."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from fer_core.datasets import FaceDataset, Split, read_dataset
+from fer_core.datasets.reading import CACHE_VARIABLE
+from fer_core.errors import DatasetError
+from fer_core.evaluation.framing import face_scene
+from fer_core.evaluation.verification import SAMPLE_PHOTO
+from fer_core.media.images import read_image
+from fer_core.model_store import ModelStore, Network
+from fer_core.observations import BoundingBox
+from fer_core.pipeline import FrameAnalyser
+from fer_core.vision.detectors import DETECTORS
+from fer_core.vision.expression import ExpressionClassifier
+
+FRAME_SIZE = (640, 480)
+REPEATS = 200
+FOUND_OVERLAP = 0.3
+"""Intersection over union of a crop with the pasted square from which the face counts as found."""
+
+
+def _table(rows: Sequence[dict[str, object]]) -> str:
+    return pd.DataFrame(rows).to_string(index=False)
+
+
+def webcam_frame() -> np.ndarray:
+    """A 640x480 frame with one face of webcam size: ``(480, 640, 3) uint8`` BGR."""
+    photo = read_image(SAMPLE_PHOTO)
+    height, width = photo.shape[:2]
+    scale = max(FRAME_SIZE[0] / width, FRAME_SIZE[1] / height)
+    return cv2.resize(photo, None, fx=scale, fy=scale)[: FRAME_SIZE[1], : FRAME_SIZE[0]]
+
+
+def frame_speed(model: str, repeats: int = REPEATS) -> str:
+    """Median milliseconds of one 640x480 frame with one face on one thread, by detector and network."""
+    cv2.setNumThreads(1)
+    frame = webcam_frame()
+    rows: list[dict[str, object]] = []
+    for detector in DETECTORS:
+        for network in (Network.INT8, Network.FLOAT):
+            analyser = FrameAnalyser.from_store([model], detector, network=network)
+            times: list[float] = []
+            steps: dict[str, list[float]] = {}
+            for _ in range(repeats + 5):
+                started = time.perf_counter()
+                analysis = analyser.analyse(frame)
+                times.append((time.perf_counter() - started) * 1e3)
+                for step, value in analysis.milliseconds.items():
+                    steps.setdefault(step, []).append(value)
+            rows.append(
+                {
+                    "detector": detector,
+                    "network": str(network),
+                    "faces": len(analysis),
+                    "median ms": round(statistics.median(times[5:]), 2),
+                    **{f"{step} ms": round(statistics.median(values[5:]), 2) for step, values in steps.items()},
+                }
+            )
+    slowest = max(float(str(row["median ms"])) for row in rows)
+    for row in rows:
+        row["times faster"] = round(slowest / float(str(row["median ms"])), 1)
+    return _table(rows)
+
+
+def reading_speed(csv: Path) -> str:
+    """Seconds and peak memory of reading FER2013's unpacked csv: first, from the cache, and with pandas."""
+    if not csv.is_file() or csv.suffix != ".csv":
+        raise DatasetError(f"{csv}: benchmark reading needs the unpacked fer2013.csv.")
+    with tempfile.TemporaryDirectory() as cache:
+        rows = [
+            _in_new_process("fer_core, first read", _read_here, csv, cache),
+            _in_new_process("fer_core, from the cache", _read_here, csv, cache),
+            _in_new_process("pandas with str.split", _read_with_pandas, csv, cache),
+        ]
+    slowest = max(float(str(row["seconds"])) for row in rows)
+    for row in rows:
+        row["times faster"] = round(slowest / float(str(row["seconds"])), 1)
+    return _table(rows)
+
+
+def _read_here(csv: Path) -> None:
+    read_dataset(csv)
+
+
+def _read_with_pandas(csv: Path) -> None:
+    frame = pd.read_csv(csv)
+    np.stack([np.array(pixels.split(), np.uint8).reshape(48, 48) for pixels in frame["pixels"]])
+
+
+def _in_new_process(label: str, read: Callable[[Path], None], csv: Path, cache: str) -> dict[str, object]:
+    """Run one reading in a process of its own, so that peak memory is its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_measure, args=(read, csv, cache, theirs))
+    process.start()
+    seconds, megabytes = ours.recv()
+    process.join()
+    return {"reading": label, "seconds": round(seconds, 2), "peak MB": round(megabytes)}
+
+
+def _measure(read: Callable[[Path], None], csv: Path, cache: str, answer) -> None:  # type: ignore[no-untyped-def]
+    os.environ[CACHE_VARIABLE] = cache
+    started = time.perf_counter()
+    read(csv)
+    seconds = time.perf_counter() - started
+    answer.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+def scenes(data: Path, model: str, faces: int) -> str:
+    """The whole pipeline on known labels: PrivateTest faces enlarged into 640x480 scenes, against the faces themselves.
+
+    Each face stands at a random place in a grey scene, enlarged to 96, 144 or 192 pixels. A scene counts as found when
+    a crop overlaps the pasted square; a scene without a found face counts as answered wrongly.
+    """
+    dataset = read_dataset(data).split(Split.TEST)
+    dataset = dataset.take(np.arange(min(faces, len(dataset))))
+    stored = ModelStore().load(model)
+    classifier = ExpressionClassifier(stored)
+    direct = np.array([classifier.rule.label_set.index(s.top) for s in classifier.classify(dataset.images)])
+    rows: list[dict[str, object]] = [
+        {
+            "way": "faces given directly",
+            "side px": 48,
+            "found": 1.0,
+            "accuracy": round(float((direct == dataset.labels).mean()), 4),
+        }
+    ]
+    for detector in DETECTORS:
+        analyser = FrameAnalyser.from_store([model], detector)
+        for side in (192, 144, 96):
+            rows.append({"way": f"scene, {detector}", **_scene_figures(analyser, dataset, side, rows[0]["accuracy"])})
+    return f"{model}, answer {classifier.rule.name}, {len(dataset)} PrivateTest faces on 640x480 scenes\n" + _table(
+        rows
+    )
+
+
+def _scene_figures(analyser: FrameAnalyser, dataset: FaceDataset, side: int, direct: object) -> dict[str, object]:
+    rng = np.random.default_rng(0)
+    found = right = 0
+    for image, label in zip(dataset.images, dataset.labels, strict=True):
+        x, y = int(rng.integers(0, FRAME_SIZE[0] - side)), int(rng.integers(0, FRAME_SIZE[1] - side))
+        truth = BoundingBox(x, y, side, side)
+        analysis = analyser.analyse(face_scene(image, truth, FRAME_SIZE))
+        best = max(analysis, key=lambda face: face.crop_box.intersection_over_union(truth), default=None)
+        if best is None or best.crop_box.intersection_over_union(truth) < FOUND_OVERLAP:
+            continue
+        found += 1
+        right += best.scores[0].label_set.index(best.scores[0].top) == label
+    accuracy = right / len(dataset)
+    return {
+        "side px": side,
+        "found": round(found / len(dataset), 4),
+        "accuracy": round(accuracy, 4),
+        "points under direct": round((float(str(direct)) - accuracy) * 100, 2),
+    }

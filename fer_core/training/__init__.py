@@ -1,0 +1,1 @@
+"""Recipes, and the training run that follows one."""

@@ -1,0 +1,288 @@
+"""The training run: batches, schedule, averaged weights, checkpoints after every epoch, and resuming from them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from fer_core.datasets import FaceDataset, Split
+from fer_core.emotions import FERPLUS
+from fer_core.errors import ModelError
+from fer_core.models import get_architecture
+from fer_core.training.recipes import Recipe
+
+Batch = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
+"""Images ``(B, S, S, 1) float32 in 0..255``, targets and weights per head."""
+
+EVALUATION_BATCH = 256
+
+# How many training faces, unchanged by augmentation, the training curves are measured on after each epoch.
+TRAINING_SAMPLE = 2048
+
+
+class Batches:
+    """Augmented batches of the training split; every draw follows from the seed and the epoch, so a resumed run
+    sees what an uninterrupted one would have seen."""
+
+    def __init__(self, dataset: FaceDataset, recipe: Recipe, seed: int) -> None:
+        self._images = dataset.images
+        self._recipe = recipe
+        self._seed = seed
+        self._targets: dict[str, np.ndarray] = {}
+        self._weights: dict[str, np.ndarray] = {}
+        for head in recipe.label_sets:
+            targets, weights = dataset.targets(head)
+            if head != FERPLUS:
+                weights = weights * self._class_weights(targets)
+                targets = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / len(head)
+            self._targets[head.name] = targets.astype(np.float32)
+            self._weights[head.name] = weights.astype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._images) // self._recipe.batch_size
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of one epoch; the last, incomplete one is dropped, as the order changes every epoch."""
+        rng = np.random.default_rng([self._seed, number])
+        order = rng.permutation(len(self._images))
+        size = self._recipe.size_at(number)
+        for step in range(len(self)):
+            rows = order[step * self._recipe.batch_size : (step + 1) * self._recipe.batch_size]
+            images = self._recipe.augmentation.apply(self._images[rows], rng, size)
+            yield (
+                images[..., None].astype(np.float32),
+                {head: targets[rows] for head, targets in self._targets.items()},
+                {head: weights[rows] for head, weights in self._weights.items()},
+            )
+
+    def _class_weights(self, one_hot: np.ndarray) -> np.ndarray:
+        """Weight of each row ``(N,)``, one on average over the labelled rows."""
+        counts = one_hot.sum(axis=0)
+        per_class = np.where(counts > 0, counts / counts.sum(), 1.0) ** -self._recipe.class_weight_power
+        rows = one_hot @ per_class
+        return rows / rows[rows > 0].mean() if rows.any() else rows
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is, for whoever shows it."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+
+
+class TrainingRun:
+    """Trains one network by one recipe in a folder of its own, from which it can be taken up again.
+
+    Args:
+        recipe: what to do.
+        dataset: all splits; the network learns from ``training`` and its epoch is chosen on ``validation``.
+        folder: where checkpoints and the history go.
+        seed: of the weights, the order of the faces and every augmentation.
+    """
+
+    def __init__(self, recipe: Recipe, dataset: FaceDataset, folder: Path, seed: int = 0) -> None:
+        self.recipe = recipe
+        self.folder = folder
+        self.seed = seed
+        keras.utils.set_random_seed(seed)
+        keras.mixed_precision.set_global_policy("mixed_bfloat16" if recipe.mixed_precision else "float32")
+        # Any input size, since training images may grow; a network with a dense top needs its own.
+        sizes = {size for _, size in recipe.sizes}
+        architecture = get_architecture(recipe.architecture)
+        self.model = architecture.build(recipe.label_sets, None if len(sizes) > 1 else sizes.pop())
+        keras.mixed_precision.set_global_policy("float32")
+        self._compile()
+        training = dataset.split(Split.TRAINING)
+        self._batches = Batches(training, recipe, seed)
+        self._evaluated = {
+            "training": training.take(np.arange(min(len(training), TRAINING_SAMPLE))),
+            "validation": dataset.split(Split.VALIDATION),
+        }
+        self._average = [np.array(w) for w in self.model.get_weights()]
+        self.history: list[dict[str, float]] = []
+        self.steps_done = 0
+
+    def _compile(self) -> None:
+        optimizer = keras.optimizers.SGD(
+            self.recipe.peak_learning_rate,
+            momentum=self.recipe.momentum,
+            nesterov=True,
+            weight_decay=self.recipe.weight_decay,
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        self.model.compile(
+            optimizer,
+            loss={h: keras.losses.CategoricalCrossentropy(from_logits=True) for h in self.recipe.heads},
+            loss_weights=dict(zip(self.recipe.heads, self.recipe.head_weights, strict=True)),
+            jit_compile=False,
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches per epoch."""
+        return len(self._batches)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every epoch of the recipe has been run."""
+        return len(self.history) >= self.recipe.epochs
+
+    @property
+    def best_epoch(self) -> int:
+        """Epoch with the best validation score so far, counted from 0."""
+        return int(np.argmax([row["validation_score"] for row in self.history]))
+
+    def resume(self) -> None:
+        """Take up the run where its last complete epoch left it.
+
+        Raises:
+            ModelError: the folder holds no checkpoint, or one of another recipe or seed.
+        """
+        try:
+            state = json.loads((self.folder / "state.json").read_text())
+            checkpoint = np.load(self.folder / "checkpoint.npz", allow_pickle=False)
+        except FileNotFoundError:
+            raise ModelError(f"{self.folder}: there is no checkpoint to resume; start without --resume.") from None
+        if state["recipe"] != self._recipe_as_json() or state["seed"] != self.seed:
+            raise ModelError(
+                f"{self.folder}: the checkpoint was made by another recipe or seed; start without --resume, or in "
+                "another folder."
+            )
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.model.set_weights([checkpoint[f"weight_{i}"] for i in range(len(self._average))])
+        self._average = [checkpoint[f"average_{i}"] for i in range(len(self._average))]
+        for i, variable in enumerate(self.model.optimizer.variables):
+            variable.assign(checkpoint[f"optimizer_{i}"])
+        self.history = state["history"]
+        self.steps_done = len(self.history) * len(self._batches)
+
+    def fit(
+        self,
+        report: Callable[[Progress], None] = lambda _: None,
+        every_epoch: Callable[[dict[str, float]], None] = lambda _: None,
+    ) -> None:
+        """Run the remaining epochs; a checkpoint is written after each, the best weights whenever they improve.
+
+        ``report`` is called after every step, ``every_epoch`` with the history's row after every epoch.
+        ``KeyboardInterrupt`` passes through; what the last complete epoch left stays in the folder.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        while not self.finished:
+            self._run_epoch(len(self.history), report)
+            every_epoch(self.history[-1])
+
+    def best_model(self) -> keras.Model:
+        """The network with the best averaged weights so far."""
+        weights = np.load(self.folder / "best.npz", allow_pickle=False)
+        self.model.set_weights([weights[f"weight_{i}"] for i in range(len(self._average))])
+        return self.model
+
+    def _run_epoch(self, epoch: int, report: Callable[[Progress], None]) -> None:
+        started = time.perf_counter()
+        total = self.recipe.epochs * len(self._batches)
+        losses = []
+        self._seed_dropout(epoch)
+        for step, (images, targets, weights) in enumerate(self._batches.epoch(epoch), start=1):
+            self.model.optimizer.learning_rate = self.recipe.learning_rate_at(self.steps_done / total)
+            self.model.reset_metrics()
+            logs = self.model.train_on_batch(images, targets, sample_weight=weights, return_dict=True)
+            losses.append(float(logs["loss"]))
+            self.steps_done += 1
+            self._update_average()
+            report(Progress(epoch, step, len(self._batches), losses[-1]))
+        row = {
+            "epoch": epoch + 1,
+            "loss": float(np.mean(losses)),
+            "learning_rate": self.recipe.learning_rate_at(self.steps_done / total),
+            "image_size": self.recipe.size_at(epoch),
+            **self._validate(),
+            "seconds": time.perf_counter() - started,
+        }
+        if not np.isfinite(row["loss"]):
+            raise ModelError(f"The loss is no longer a number after epoch {epoch + 1}; lower the learning rate.")
+        best_before = max((r["validation_score"] for r in self.history), default=-1.0)
+        self.history.append(row)
+        if row["validation_score"] > best_before:
+            _write_arrays(self.folder / "best.npz", weight=self._average)
+        self._write_checkpoint()
+
+    def _seed_dropout(self, epoch: int) -> None:
+        """Dropout draws, too, follow from the seed and the epoch; their state is no weight and in no checkpoint."""
+        generators = [layer.seed_generator for layer in self.model.layers if hasattr(layer, "seed_generator")]
+        for number, generator in enumerate(generators):
+            seeds = np.random.default_rng([self.seed, epoch, number]).integers(0, 2**31, 2)
+            generator.state.assign(seeds.astype("uint32"))
+
+    def _update_average(self) -> None:
+        # While few steps are done the average follows closely, so that it is never far behind the weights.
+        momentum = min(self.recipe.average_momentum, self.steps_done / (self.steps_done + 10))
+        for average, weight in zip(self._average, self.model.get_weights(), strict=True):
+            average *= momentum
+            average += (1 - momentum) * weight
+
+    def _validate(self) -> dict[str, float]:
+        """Loss and accuracy of the averaged weights for each head, on plain faces of both splits alike."""
+        current = self.model.get_weights()
+        self.model.set_weights(self._average)
+        figures: dict[str, float] = {}
+        for split, dataset in self._evaluated.items():
+            logits = predict_logits(self.model, dataset.images)
+            for head in self.recipe.label_sets:
+                labels = dataset.as_label_set(head).labels
+                known = labels >= 0
+                scores, truth = logits[head.name][known], labels[known]
+                log_probabilities = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+                figures[f"{split}_loss_{head.name}"] = float(-log_probabilities[np.arange(len(truth)), truth].mean())
+                figures[f"{split}_accuracy_{head.name}"] = float((scores.argmax(axis=1) == truth).mean())
+        self.model.set_weights(current)
+        figures["validation_score"] = float(
+            np.mean([figures[f"validation_accuracy_{head}"] for head in self.recipe.heads])
+        )
+        return figures
+
+    def _recipe_as_json(self) -> dict:
+        return json.loads(json.dumps(asdict(self.recipe)))
+
+    def _write_checkpoint(self) -> None:
+        _write_arrays(
+            self.folder / "checkpoint.npz",
+            weight=self.model.get_weights(),
+            average=self._average,
+            optimizer=[np.array(keras.ops.convert_to_numpy(v)) for v in self.model.optimizer.variables],
+        )
+        state = {"recipe": self._recipe_as_json(), "seed": self.seed, "history": self.history}
+        temporary = self.folder / "state.json.part"
+        temporary.write_text(json.dumps(state, indent=1))
+        os.replace(temporary, self.folder / "state.json")
+        pd.DataFrame(self.history).to_csv(self.folder / "history.csv", index=False)
+
+
+def predict_logits(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Logits of every head for ``(N, S, S) uint8`` faces: ``{head: (N, classes) float32}``."""
+    parts = [
+        model.predict_on_batch(batch)
+        for batch in (
+            images[start : start + EVALUATION_BATCH, ..., None].astype(np.float32)
+            for start in range(0, len(images), EVALUATION_BATCH)
+        )
+    ]
+    return {head: np.concatenate([part[head] for part in parts]).astype(np.float32) for head in parts[0]}
+
+
+def _write_arrays(path: Path, **groups: list[np.ndarray]) -> None:
+    """Numbered arrays per group into one file, which appears whole or not at all."""
+    temporary = path.with_suffix(".part.npz")
+    arrays = {f"{group}_{i}": array for group, members in groups.items() for i, array in enumerate(members)}
+    np.savez(temporary, **arrays)  # type: ignore[arg-type]  # the stub takes them for allow_pickle
+    os.replace(temporary, path)

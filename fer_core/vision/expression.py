@@ -1,0 +1,87 @@
+"""Face crops to expressions through LiteRT; no TensorFlow on this path."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from fer_core.answers import AnswerRule, softmax
+from fer_core.emotions import LABEL_SETS
+from fer_core.errors import ModelError
+from fer_core.model_store import Network, StoredModel
+from fer_core.observations import ExpressionScores
+
+# A crowd is worked through in pieces of this size, which bounds the memory of one call.
+LARGEST_BATCH = 64
+
+
+class LiteRTNetwork:
+    """One ``.tflite`` file; calls from several threads take turns.
+
+    Args:
+        content: the flatbuffer, with a signature ``face (N, S, S, 1) float32 in 0..255 -> {head: logits}``.
+        threads: CPU threads of one call.
+
+    Raises:
+        ModelError: the bytes are no LiteRT model, or its inputs and outputs are not those of this project.
+    """
+
+    def __init__(self, content: bytes, threads: int = 1) -> None:
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=threads)
+            self._runner = self._interpreter.get_signature_runner("serving_default")
+            shape = self._runner.get_input_details()["face"]["shape_signature"]
+        except (ValueError, RuntimeError, KeyError) as error:
+            raise ModelError(
+                "The file is no LiteRT model of this project, expected face -> logits per head."
+            ) from error
+        self.input_size = int(shape[1])
+        self.heads = tuple(self._runner.get_output_details())
+        if len(shape) != 4 or shape[3] != 1 or any(head not in LABEL_SETS for head in self.heads):
+            raise ModelError(
+                f"The LiteRT model takes {tuple(shape)} and answers {', '.join(self.heads)}; expected (N, S, S, 1) "
+                f"and heads out of {', '.join(LABEL_SETS)}."
+            )
+        self._lock = threading.Lock()
+
+    def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """Probabilities of every head for ``(N, S, S) uint8`` grey crops: ``{head: (N, classes) float32}``."""
+        parts = []
+        for start in range(0, len(crops), LARGEST_BATCH):
+            batch = crops[start : start + LARGEST_BATCH, ..., None].astype(np.float32)
+            with self._lock:
+                parts.append(self._runner(face=batch))
+        return {
+            head: softmax(np.concatenate([part[head] for part in parts]))
+            if parts
+            else np.empty((0, len(LABEL_SETS[head])), np.float32)
+            for head in self.heads
+        }
+
+
+class ExpressionClassifier:
+    """A stored model ready to answer for face crops.
+
+    Args:
+        model: from the store.
+        answer: name of one of its card's answers; its default one if left out.
+        network: which LiteRT file to run.
+        threads: CPU threads of one call.
+    """
+
+    def __init__(
+        self, model: StoredModel, answer: str | None = None, network: Network = Network.INT8, threads: int = 1
+    ) -> None:
+        self.name = model.name
+        self.rule: AnswerRule = model.card.answer(answer) if answer else model.card.default_answer
+        self._network = LiteRTNetwork(model.litert_path(network).read_bytes(), threads)
+        self.input_size = self._network.input_size
+
+    def classify(self, crops: np.ndarray) -> list[ExpressionScores]:
+        """One answer per crop of ``(N, S, S) uint8``."""
+        return [
+            ExpressionScores(self.name, self.rule.label_set, probabilities)
+            for probabilities in self.rule.apply(self._network.predict(crops))
+        ]
