@@ -1,0 +1,140 @@
+"""The command line: ``python -m fer_core COMMAND``. Heavy imports wait until their command is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fer_core.errors import FerError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, or 1 after an error in words."""
+    parser = argparse.ArgumentParser(prog="python -m fer_core", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for add in (_add_analyse, _add_train, _add_verify, _add_leaderboard, _add_benchmark):
+        add(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except FerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output has seen enough
+        return 0
+
+
+def _add_analyse(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("analyse", help="faces and their expressions in photos")
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files, or folders of them")
+    parser.add_argument("--model", action="append", help="model name; repeat to compare (default: all installed)")
+    parser.add_argument("--answer", help="name of the models' answer (default: each card's first)")
+    parser.add_argument("--detector", default="blazeface", help="face detector (default: blazeface)")
+    parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    parser.set_defaults(run=_analyse)
+
+
+def _analyse(options: argparse.Namespace) -> int:
+    from fer_core.media.images import read_image
+    from fer_core.model_store import ModelStore
+    from fer_core.photo_report import PhotoReport, format_reports, image_files
+    from fer_core.pipeline import FrameAnalyser
+
+    models = options.model or ModelStore().names()
+    analyser = FrameAnalyser.from_store(models, options.detector, options.answer)
+    reports, failed = [], 0
+    for path in image_files(options.paths):
+        try:
+            reports.append(PhotoReport(str(path), analyser.analyse(read_image(path))))
+        except FerError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed += 1
+    print(format_reports(reports, options.format))
+    return 1 if failed else 0
+
+
+def _add_train(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("train", help="train a network by its recipe and put it into the store")
+    parser.add_argument("name", help="recipe, and the model's name in the store")
+    parser.add_argument("--data", required=True, type=Path, help="FER2013: csv in any packing, or a folder")
+    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv (default: the one beside the csv)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where checkpoints go (default: runs/)")
+    parser.add_argument("--store", type=Path, help="the store to write to (default: artifacts/models)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, help="train for another number of epochs than the recipe's")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--finish", action="store_true", help="package the best weights of an unfinished run as it is")
+    parser.set_defaults(run=_train)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from fer_core.training.command import train
+
+    return train(options)
+
+
+def _add_verify(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("verify", help="recompute every figure of every card; exit 1 on any difference")
+    parser.add_argument("--store", type=Path, help="the store to verify (default: artifacts/models)")
+    parser.add_argument("--data", type=Path, help="FER2013: also run every stored network on the splits again")
+    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv (default: the one beside the csv)")
+    parser.set_defaults(run=_verify)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from fer_core.evaluation.verification import verify_store
+    from fer_core.model_store import ModelStore
+
+    dataset = None
+    if options.data:
+        from fer_core.datasets import read_dataset
+
+        dataset = read_dataset(options.data, options.votes)
+    differences = 0
+    for finding in verify_store(ModelStore(options.store), dataset):
+        print(finding)
+        differences += not finding.equal
+    print(f"{differences} differences" if differences else "all equal")
+    return 1 if differences else 0
+
+
+def _add_leaderboard(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("leaderboard", help="the figures of every stored model")
+    parser.add_argument("--store", type=Path, help="the store to read (default: artifacts/models)")
+    parser.add_argument("--markdown", action="store_true")
+    parser.set_defaults(run=_leaderboard)
+
+
+def _leaderboard(options: argparse.Namespace) -> int:
+    from fer_core.evaluation.leaderboard import as_markdown, leaderboard
+    from fer_core.model_store import ModelStore
+
+    table = leaderboard(ModelStore(options.store))
+    print(as_markdown(table) if options.markdown else table.to_string(index=False))
+    return 0
+
+
+def _add_benchmark(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("benchmark", help="measure speed, memory and the whole pipeline on known labels")
+    parser.add_argument("what", choices=("frame", "reading", "scenes"))
+    parser.add_argument("--data", type=Path, help="FER2013, for 'reading' (the unpacked csv) and 'scenes'")
+    parser.add_argument("--model", default="senet")
+    parser.add_argument("--faces", type=int, default=3589, help="how many PrivateTest faces 'scenes' pastes in")
+    parser.set_defaults(run=_benchmark)
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    from fer_core.evaluation import benchmarks
+
+    if options.what == "frame":
+        print(benchmarks.frame_speed(options.model))
+        return 0
+    if options.data is None:
+        raise FerError(f"benchmark {options.what} reads FER2013; name it with --data PATH.")
+    if options.what == "reading":
+        print(benchmarks.reading_speed(options.data))
+    else:
+        print(benchmarks.scenes(options.data, options.model, options.faces))
+    return 0

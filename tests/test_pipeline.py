@@ -1,0 +1,75 @@
+import cv2
+import numpy as np
+import pytest
+
+from fer_core.errors import ModelError
+from fer_core.model_store import Network
+from fer_core.pipeline import FrameAnalyser
+from fer_core.vision.detectors import DETECTORS
+from fer_core.vision.expression import ExpressionClassifier, LiteRTNetwork
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_the_astronaut_is_one_happy_face_whatever_the_detector(detector, photo):
+    analysis = FrameAnalyser.from_store(["senet"], detector).analyse(photo)
+    assert [str(face.scores[0].top) for face in analysis] == ["happy"]
+    assert (analysis.width, analysis.height, analysis.detector) == (512, 512, detector)
+
+
+def test_several_faces_get_the_answers_they_get_alone(photo):
+    small = cv2.resize(photo, (256, 256), interpolation=cv2.INTER_AREA)
+    pair = np.zeros((512, 1024, 3), np.uint8)
+    pair[:, :512] = photo
+    pair[128:384, 640:896] = small
+    analyser = FrameAnalyser.from_store(["senet"])
+    both = analyser.analyse(pair)
+    assert len(both) == 2
+    for face in both:
+        crop = (face.crop_box.x, face.crop_box.y)
+        alone = analyser.classifiers[0].classify(
+            __import__("fer_core.vision", fromlist=["crop_faces"]).crop_faces(pair, [face.crop_box], 48)
+        )[0]
+        np.testing.assert_allclose(alone.probabilities, face.scores[0].probabilities, atol=1e-5, err_msg=str(crop))
+
+
+def test_every_model_answers_for_every_face_in_the_order_asked_for(photo):
+    analysis = FrameAnalyser.from_store(["senet", "senet"]).analyse(photo)
+    assert [scores.model for scores in analysis.faces[0].scores] == ["senet", "senet"]
+
+
+def test_a_frame_without_a_face_has_an_empty_analysis():
+    analysis = FrameAnalyser.from_store(["senet"]).analyse(np.full((480, 640, 3), 128, np.uint8))
+    assert len(analysis) == 0
+    assert set(analysis.milliseconds) == {"detect", "crop", "classify"}
+
+
+def test_the_int8_and_the_float_network_agree_on_a_clear_face(photo):
+    tops = [
+        FrameAnalyser.from_store(["senet"], network=network).analyse(photo).faces[0].scores[0].top
+        for network in (Network.INT8, Network.FLOAT)
+    ]
+    assert tops[0] == tops[1]
+
+
+def test_a_crowd_larger_than_one_batch_is_answered_in_order(shipped):
+    faces = np.random.default_rng(0).integers(0, 256, (150, 48, 48)).astype(np.uint8)
+    classifier = ExpressionClassifier(shipped)
+    together = classifier.classify(faces)
+    assert len(together) == 150
+    for number in (0, 63, 64, 149):
+        alone = classifier.classify(faces[number : number + 1])[0]
+        np.testing.assert_allclose(together[number].probabilities, alone.probabilities, atol=1e-5)
+
+
+def test_an_answer_by_name_has_its_own_label_set(shipped, photo):
+    eight = FrameAnalyser.from_store(["senet"], answer="ferplus").analyse(photo).faces[0].scores[0]
+    assert eight.label_set.name == "ferplus"
+    assert len(eight.probabilities) == 8
+    with pytest.raises(ModelError, match="no answer 'nine'; it has balanced, fer2013, ferplus"):
+        ExpressionClassifier(shipped, answer="nine")
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3" * 100, bytes(range(256)) * 50])
+def test_bytes_that_are_no_network_are_refused_in_a_sentence(content):
+    with pytest.raises(ModelError, match="no LiteRT model of this project"):
+        LiteRTNetwork(content)
