@@ -1,0 +1,28 @@
+"""Front door: what this is, which models are installed, and where to go."""
+
+import streamlit as st
+
+from fer_core.ui.home import model_table, page_links
+from fer_core.ui.page import PRIVACY, WHAT_A_SCORE_IS, errors_in_words, start_page
+
+start_page(
+    "Expression Studio",
+    "🙂",
+    "Facial expression recognition that runs on this computer: look into a camera or drop in photos, and see what trained "
+    "networks make of every face. No account, no cloud, no download at run time.",
+)
+
+page_links()
+
+st.subheader("Installed models")
+with errors_in_words():
+    st.dataframe(**model_table())
+    st.caption(
+        "Trained by this project on FER2013's Training split, with FER+ votes. Epoch, fusion and balance were chosen on "
+        "PublicTest; PrivateTest was looked at once per model. Figures are those of the int8 network that the pages run "
+        "and are recomputed from stored predictions by `python -m fer_core verify`."
+    )
+
+st.subheader("What a score is, and is not")
+st.info(WHAT_A_SCORE_IS, icon=":material/psychology_alt:")
+st.warning(PRIVACY, icon=":material/shield_person:")

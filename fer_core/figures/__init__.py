@@ -1,0 +1,1 @@
+"""Data to pictures: plotly figures, and overlays drawn onto frames."""

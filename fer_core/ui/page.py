@@ -1,0 +1,42 @@
+"""How every page begins and how it speaks of errors and of what a score is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from fer_core.errors import FerError
+
+WHAT_A_SCORE_IS = (
+    "A score says how much a face **looks like** the photos that annotators gave that word to. It does not say what the "
+    "person feels, and annotators themselves agree on only about two thirds of such photos."
+)
+PRIVACY = (
+    "Frames stay in this computer's memory and nothing is stored unless you download it. Tell people when you analyse "
+    "them; in the EU, inferring emotions at work or in education is prohibited save for medical or safety reasons."
+)
+
+
+def start_page(title: str, icon: str, lead: str) -> None:
+    """Page settings, heading and the one sentence that says what the page does."""
+    st.set_page_config(page_title=f"{title} · Expression Studio", page_icon=icon, layout="wide")
+    st.title(title)
+    st.markdown(lead)
+
+
+def score_notice() -> None:
+    """What a score is and is not, and what happens to the pictures."""
+    with st.expander("What a score is, and is not", icon=":material/info:"):
+        st.markdown(f"{WHAT_A_SCORE_IS}\n\n{PRIVACY}")
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Show the package's own errors as their sentence and end the run of the page there."""
+    try:
+        yield
+    except FerError as error:
+        st.error(str(error), icon=":material/error:")
+        st.stop()

@@ -1,0 +1,56 @@
+"""Photos in, every face out: crop, probabilities and runner-up, several models side by side, tables to download."""
+
+import streamlit as st
+
+from fer_core.photo_report import face_table, format_reports
+from fer_core.ui.page import errors_in_words, score_notice, start_page
+from fer_core.ui.photos import analyse_uploads, show_photo
+from fer_core.ui.selection import choose_answer, choose_detector, choose_models, frame_analyser
+
+start_page(
+    "Analyse Images",
+    "🖼️",
+    "Drop in photos or take one: every face is found, cut out and answered for. Photos are read in memory and not kept.",
+)
+
+with errors_in_words(), st.sidebar:
+    models = choose_models()
+    answer = choose_answer(models)
+    detector = choose_detector()
+    choice = (*(model.name for model in models), answer.name, detector)
+    analyser = frame_analyser(tuple(model.name for model in models), detector, answer.name)
+
+upload_tab, camera_tab = st.tabs([":material/upload: Photos", ":material/photo_camera: Camera"])
+uploads = upload_tab.file_uploader(
+    "Photos",
+    accept_multiple_files=True,
+    help="JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF, up to 25 MB each. Rotation from the camera is honoured; of an "
+    "animation the first frame is read.",
+)
+with camera_tab:
+    if st.toggle("Use the camera", help="The browser asks for permission; the photo stays in memory."):
+        shot = st.camera_input("Take a photo", label_visibility="collapsed")
+        uploads = [*uploads, shot] if shot else uploads
+
+score_notice()
+
+if not uploads:
+    st.info(
+        "Nothing to analyse yet: choose photos above, as many at once as you like.", icon=":material/photo_library:"
+    )
+    st.stop()
+
+photos = analyse_uploads(uploads, analyser, choice)
+reports = [photo.report for photo in photos]
+faces = sum(len(report.analysis) for report in reports)
+if photos:
+    st.markdown(f"### Faces: {faces} · Photos: {len(photos)}")
+    for number, photo in enumerate(photos):
+        show_photo(number, photo)
+    st.subheader("All faces as a table")
+    st.dataframe(face_table(reports), hide_index=True)
+    left, right, _ = st.columns([1, 1, 4])
+    for column, form, mime in ((left, "csv", "text/csv"), (right, "json", "application/json")):
+        column.download_button(
+            form.upper(), format_reports(reports, form), f"faces.{form}", mime, icon=":material/download:", key=form
+        )

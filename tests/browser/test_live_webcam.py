@@ -1,0 +1,104 @@
+"""A person opens the live page: the camera plays, the clip plays in its place, a refused camera is explained."""
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import pytest
+from playwright.sync_api import FrameLocator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+FRAMES_PER_SECOND = 25
+SETTLE_SECONDS, READINGS = 6, 10
+VIDEO_FRAME = 'iframe[title*="webrtc_streamer"]'
+
+
+def video(page: Page) -> FrameLocator:
+    return page.frame_locator(VIDEO_FRAME)
+
+
+def start(page: Page) -> None:
+    video(page).get_by_role("button", name="Start").click(timeout=60_000)
+    expect(page.get_by_test_id("live-answer")).to_be_visible(timeout=60_000)
+
+
+def choose_clip(page: Page) -> None:
+    page.get_by_role("radio", name="Sample clip").or_(page.get_by_role("button", name="Sample clip")).first.click()
+    expect(page.get_by_text("a portrait plays in a loop")).to_be_visible(timeout=60_000)
+    # The component of the other source leaves when the run of the page is over.
+    expect(page.locator(VIDEO_FRAME)).to_have_count(1, timeout=60_000)
+
+
+def frame_rate(page: Page) -> float:
+    """What the page says of the frames that went through the callback in the last two seconds."""
+    return float(page.locator(".st-key-live-frame-rate").get_by_test_id("stMetricValue").inner_text())
+
+
+def expect_live_answers(page: Page) -> None:
+    expect(page.get_by_test_id("live-answer")).to_contain_text("happy", timeout=60_000)
+    time.sleep(SETTLE_SECONDS)  # loading what the first chart needs is over by then
+    rates = []
+    for _ in range(READINGS):
+        rates.append(frame_rate(page))
+        time.sleep(1)
+    assert median(rates) >= FRAMES_PER_SECOND, f"frames per second, read once a second: {rates}"
+    expect(page.get_by_test_id("live-answer")).to_contain_text("happy")
+    expect(page.get_by_test_id("stPlotlyChart")).to_be_visible()
+    # The video that comes back is played, at the size it was sent.
+    assert video(page).locator("video").evaluate("v => [v.videoWidth, v.videoHeight, v.paused]") == [640, 480, False]
+
+
+@pytest.mark.parametrize("source", ["camera", "sample clip"])
+def test_every_frame_is_answered_for_at_the_pace_of_a_camera(open_page: Callable[..., Page], source: str) -> None:
+    page = open_page("Live Webcam")
+    if source == "sample clip":
+        choose_clip(page)
+    start(page)
+    expect_live_answers(page)
+    assert page.console_errors == []
+
+
+def test_settings_take_effect_while_the_stream_goes_on(open_page: Callable[..., Page]) -> None:
+    page = open_page("Live Webcam")
+    start(page)
+    expect(page.get_by_test_id("live-answer")).to_contain_text("happy", timeout=60_000)
+    page.get_by_text("Mirror", exact=True).click()
+    page.get_by_role("combobox", name="Face detector").click()
+    page.get_by_role("option", name="Haar").click()
+    time.sleep(3)
+    expect(page.get_by_test_id("live-answer")).to_contain_text("happy", timeout=60_000)
+    assert frame_rate(page) > 0
+    expect(video(page).get_by_role("button", name="Stop")).to_be_visible()
+    assert page.console_errors == []
+
+
+def test_another_source_ends_the_stream_and_can_be_started(open_page: Callable[..., Page]) -> None:
+    page = open_page("Live Webcam")
+    start(page)
+    expect(page.get_by_test_id("live-answer")).to_contain_text("happy", timeout=60_000)
+    choose_clip(page)
+    expect(page.get_by_test_id("live-answer")).to_have_count(0)
+    start(page)
+    expect(page.get_by_test_id("live-answer")).to_contain_text("happy", timeout=60_000)
+
+
+def test_stop_brings_the_page_back_to_its_beginning(open_page: Callable[..., Page]) -> None:
+    page = open_page("Live Webcam")
+    choose_clip(page)
+    start(page)
+    video(page).get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Nothing is playing yet")).to_be_visible(timeout=30_000)
+    start(page)
+    expect(page.get_by_test_id("live-answer")).to_contain_text("happy", timeout=60_000)
+
+
+def test_a_refused_camera_is_explained(open_page: Callable[..., Page]) -> None:
+    page = open_page("Live Webcam", camera=False)
+    video(page).get_by_role("button", name="Start").click(timeout=60_000)
+    alert = page.get_by_test_id("stAlert")
+    expect(alert).to_contain_text("The browser refuses this page the camera", timeout=30_000)
+    expect(alert).to_contain_text("allow the camera, and press Start again")
+    choose_clip(page)
+    start(page)
+    expect(page.get_by_test_id("live-answer")).to_contain_text("happy", timeout=60_000)
