@@ -44,6 +44,16 @@ class AnswerRule:
             pooled = pooled + weight * np.log(np.maximum(probabilities, _SMALLEST))
         return softmax(pooled).astype(np.float32)
 
+    @property
+    def composition(self) -> str:
+        """Which heads answer, in words: ``0.8 FER2013 + 0.2 FER+, class biases chosen on PublicTest``."""
+        names = {head: LABEL_SETS[head].title.split(",")[0] for head in self.head_weights}
+        if len(self.head_weights) == 1:
+            heads = f"{next(iter(names.values()))} head"
+        else:
+            heads = " + ".join(f"{weight:.2g} {names[head]}" for head, weight in self.head_weights.items())
+        return f"{heads}, class biases chosen on PublicTest" if any(self.class_bias) else f"{heads}, as trained"
+
     def as_json(self) -> dict[str, Any]:
         """Plain data that :meth:`from_json` reads back."""
         return {
@@ -68,7 +78,7 @@ class AnswerRule:
 
 def plain_answer(head: LabelSet) -> AnswerRule:
     """One head as it was trained."""
-    return AnswerRule(head.name, f"{head.title}, as trained", head, {head.name: 1.0}, (0.0,) * len(head))
+    return AnswerRule(head.name, head.title, head, {head.name: 1.0}, (0.0,) * len(head))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

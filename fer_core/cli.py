@@ -122,6 +122,7 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--data", type=Path, help="FER2013, for 'reading' (the unpacked csv) and 'scenes'")
     parser.add_argument("--model", default="senet")
     parser.add_argument("--faces", type=int, default=3589, help="how many PrivateTest faces 'scenes' pastes in")
+    parser.add_argument("--detector", action="append", help="for 'scenes'; repeat to compare (default: blazeface)")
     parser.set_defaults(run=_benchmark)
 
 
@@ -136,5 +137,5 @@ def _benchmark(options: argparse.Namespace) -> int:
     if options.what == "reading":
         print(benchmarks.reading_speed(options.data))
     else:
-        print(benchmarks.scenes(options.data, options.model, options.faces))
+        print(benchmarks.scenes(options.data, options.model, options.faces, options.detector or ["blazeface"]))
     return 0

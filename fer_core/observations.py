@@ -104,7 +104,7 @@ class FrameAnalysis:
 
 
 def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[str, Any]]:
-    """Flat rows for tables, CSV and JSON: one per face and model, columns in a fixed order.
+    """Flat rows for tables, CSV and JSON: one per face and model, columns in a fixed order; faces count from 1.
 
     Args:
         source: name of the file or stream the frames come from.
@@ -115,7 +115,7 @@ def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[s
         emotion, confidence, runner_up, runner_up_confidence`` and one ``p_<emotion>`` per emotion of the label set.
     """
     for analysis in analyses:
-        for number, face in enumerate(analysis):
+        for number, face in enumerate(analysis, start=1):
             for scores in face.scores:
                 first, second = scores.ranked()[:2]
                 yield {

@@ -48,7 +48,8 @@ if photos:
     for number, photo in enumerate(photos):
         show_photo(number, photo)
     st.subheader("All faces as a table")
-    st.dataframe(face_table(reports), hide_index=True)
+    table = face_table(reports)
+    st.dataframe(table, hide_index=True, column_order=[name for name in table if name != "time_ms"])
     left, right, _ = st.columns([1, 1, 4])
     for column, form, mime in ((left, "csv", "text/csv"), (right, "json", "application/json")):
         column.download_button(

@@ -60,6 +60,16 @@ def test_a_frame_is_analysed_without_tensorflow_in_the_process():
     assert done.stdout.split("\n")[:2] == ["1", "[]"]
 
 
+def test_the_home_page_is_shown_without_tensorflow_in_the_process():
+    code = (
+        "import sys; from streamlit.testing.v1 import AppTest;"
+        f"at = AppTest.from_file({str(ROOT / 'Home.py')!r}, default_timeout=60).run();"
+        f"print(at.title[0].value, len(at.exception), [m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "Expression Studio 0 []"
+
+
 @pytest.mark.parametrize("page", [ROOT / "Home.py", *sorted((ROOT / "pages").glob("*.py"))], ids=lambda p: p.name)
 def test_no_page_loads_tensorflow_while_it_is_imported(page):
     assert not any(name.split(".")[0] in HEAVY for name in imported(page, whole=True))

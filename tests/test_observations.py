@@ -34,7 +34,7 @@ def test_a_row_holds_place_answer_and_every_probability():
     box = BoundingBox(10.4, 20.6, 30, 40)
     face = FaceObservation(FaceDetection(box, 0.9), box, (scores(0.1, 0.1, 0.1, 0.4, 0.1, 0.1, 0.1),))
     rows = list(face_rows("a.jpg", [FrameAnalysis(1.2345, 640, 480, "haar", (face, face))]))
-    assert [row["face"] for row in rows] == [0, 1]
+    assert [row["face"] for row in rows] == [1, 2]
     assert rows[0]["time_ms"] == 1234
     assert (rows[0]["box_x"], rows[0]["box_y"]) == (10, 21)
     assert (rows[0]["emotion"], rows[0]["runner_up"]) == ("happy", "angry")

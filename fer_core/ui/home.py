@@ -47,7 +47,7 @@ def model_table() -> dict[str, Any]:
             "What it is": card.summary,
             "Accuracy": test["accuracy"],
             "Macro F1": test["macro_f1"],
-            "Answers with": answer.title,
+            "Answers with": f"{answer.title}: {answer.composition}",
             "Weights": card.parameters / 1e6,
         }
         if FERPLUS.name in card.heads:

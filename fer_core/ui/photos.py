@@ -71,7 +71,7 @@ def _analyse(data: bytes, name: str, analyser: FrameAnalyser) -> AnalysedPhoto:
 def show_photo(number: int, photo: AnalysedPhoto) -> None:
     """The annotated photo and one card per face; ``number`` tells photos of the same name apart."""
     analysis = photo.report.analysis
-    annotated = draw_analysis(photo.frame, analysis)
+    annotated = draw_analysis(photo.frame, analysis, bars=False)  # they stand beside the photo
     with st.container(border=True):
         count = len(analysis)
         st.markdown(
@@ -95,8 +95,11 @@ def show_photo(number: int, photo: AnalysedPhoto) -> None:
                     "another detector may find what this one missed.",
                     icon=":material/face_retouching_off:",
                 )
+            # One model leaves room for two faces in a row.
+            places = st.columns(2) if count > 1 and len(analysis.faces[0].scores) == 1 else [faces]
             for index, face in enumerate(analysis.faces[:FACES_SHOWN]):
-                _show_face(photo, index, face, key=f"bars-{number}-{index}")
+                with places[index % len(places)]:
+                    _show_face(photo, index, face, key=f"bars-{number}-{index}")
             if count > FACES_SHOWN:
                 st.caption(f"{count - FACES_SHOWN} more faces are in the table and the downloads.")
 
@@ -107,7 +110,7 @@ def _for_display(frame: np.ndarray) -> np.ndarray:
 
 
 def _show_face(photo: AnalysedPhoto, index: int, face: FaceObservation, key: str) -> None:
-    columns = st.columns([1] + [2] * len(face.scores), gap="small", vertical_alignment="center")
+    columns = st.columns([2] + [3] * len(face.scores), gap="small", vertical_alignment="center")
     crop = crop_faces(photo.frame, [face.crop_box], CROP_SIDE)[0]
     columns[0].image(crop, caption=f"Face {index + 1}", width="stretch")
     for column, scores in zip(columns[1:], face.scores, strict=True):

@@ -44,15 +44,19 @@ def headline(model: StoredModel, split: Split, figure: str) -> float:
 
 
 def model_label(model: StoredModel) -> str:
-    """A model's title with what it reached on which split."""
-    accuracy = headline(model, Split.TEST, "accuracy")
-    return f"{model.card.title} · {accuracy:.1%} on PrivateTest"
+    """A model's title with what its default answer reached on PrivateTest."""
+    return f"{model.card.title} · {headline(model, Split.TEST, 'accuracy'):.1%}"
+
+
+MODEL_HELP = "The share is the accuracy on FER2013's PrivateTest, seven classes, of the network and answer used here."
 
 
 def choose_models(label: str = "Models") -> list[StoredModel]:
     """A multiple choice of models; stops the page until there is one."""
     models = {model.name: model for model in installed_models()}
-    names = st.multiselect(label, list(models), default=list(models)[:1], format_func=lambda n: model_label(models[n]))
+    names = st.multiselect(
+        label, list(models), default=list(models)[:1], format_func=lambda n: model_label(models[n]), help=MODEL_HELP
+    )
     if not names:
         st.info("Choose at least one model.")
         st.stop()
@@ -62,7 +66,7 @@ def choose_models(label: str = "Models") -> list[StoredModel]:
 def choose_model(label: str = "Model") -> StoredModel:
     """A single choice of a model."""
     models = {model.name: model for model in installed_models()}
-    return models[st.selectbox(label, list(models), format_func=lambda n: model_label(models[n]))]
+    return models[st.selectbox(label, list(models), format_func=lambda n: model_label(models[n]), help=MODEL_HELP)]
 
 
 def choose_answer(models: list[StoredModel]) -> AnswerRule:
@@ -75,9 +79,11 @@ def choose_answer(models: list[StoredModel]) -> AnswerRule:
         list(titles),
         format_func=lambda n: titles[n],
         help="The balanced answer was chosen on PublicTest by macro F1, so that rare expressions are heard. The others "
-        "are the network's heads as they were trained.",
+        "are the network's heads as they were trained, by label set.",
     )
-    return first.answer(name)
+    rule = first.answer(name)
+    st.caption(f"Answered by: {rule.composition}.")
+    return rule
 
 
 def choose_detector() -> str:

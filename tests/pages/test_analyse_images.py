@@ -1,5 +1,6 @@
 import io
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-PAGE = "pages/2_Analyse_Images.py"
+PAGE = Path(__file__).resolve().parents[2] / "pages" / "2_Analyse_Images.py"
 
 
 def png(image: np.ndarray) -> bytes:
@@ -28,7 +29,7 @@ def test_an_empty_page_says_what_to_do(page):
 
 def test_every_face_of_every_photo_is_answered_for(page, photo):
     pair = np.hstack([photo, photo])
-    page.file_uploader[0].upload(("one.png", png(photo), "image/png"), ("pair.png", png(pair), "image/png")).run()
+    page.file_uploader[0].set_value([("one.png", png(photo), "image/png"), ("pair.png", png(pair), "image/png")]).run()
     assert not page.exception
     table = page.dataframe[0].value
     assert table.groupby("source").size().to_dict() == {"one.png": 1, "pair.png": 2}
@@ -38,10 +39,12 @@ def test_every_face_of_every_photo_is_answered_for(page, photo):
 
 
 def test_a_bad_file_is_named_and_the_others_are_answered(page, photo):
-    page.file_uploader[0].upload(
-        ("zip.jpg", b"PK\x03\x04" + bytes(200), "image/jpeg"),
-        ("empty.png", b"", "image/png"),
-        ("good.png", png(photo), "image/png"),
+    page.file_uploader[0].set_value(
+        [
+            ("zip.jpg", b"PK\x03\x04" + bytes(200), "image/jpeg"),
+            ("empty.png", b"", "image/png"),
+            ("good.png", png(photo), "image/png"),
+        ]
     ).run()
     assert not page.exception
     errors = " ".join(error.value for error in page.error)
@@ -51,7 +54,7 @@ def test_a_bad_file_is_named_and_the_others_are_answered(page, photo):
 
 
 def test_a_photo_without_a_face_says_so(page):
-    page.file_uploader[0].upload(("wall.png", png(np.full((300, 300, 3), 99, np.uint8)), "image/png")).run()
+    page.file_uploader[0].set_value([("wall.png", png(np.full((300, 300, 3), 99, np.uint8)), "image/png")]).run()
     assert not page.exception
     assert any("No face was found" in info.value for info in page.info)
 
@@ -61,12 +64,12 @@ def test_a_photo_lying_on_its_side_is_turned_by_its_exif_tag(page, photo):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise to see it upright
     Image.fromarray(cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)).rotate(90, expand=True).save(buffer, "JPEG", exif=exif)
-    page.file_uploader[0].upload(("turned.jpg", buffer.getvalue(), "image/jpeg")).run()
+    page.file_uploader[0].set_value([("turned.jpg", buffer.getvalue(), "image/jpeg")]).run()
     assert page.dataframe[0].value["emotion"].tolist() == ["happy"]
 
 
 def test_the_answer_and_the_detector_can_be_chosen(page, photo):
-    page.file_uploader[0].upload(("one.png", png(photo), "image/png")).run()
+    page.file_uploader[0].set_value([("one.png", png(photo), "image/png")]).run()
     page.selectbox[0].select("ferplus").run()
     assert not page.exception
     assert page.dataframe[0].value["label_set"].tolist() == ["ferplus"]
@@ -75,7 +78,7 @@ def test_the_answer_and_the_detector_can_be_chosen(page, photo):
 
 
 def test_downloads_hold_what_the_page_shows(page, photo):
-    page.file_uploader[0].upload(("one.png", png(photo), "image/png")).run()
+    page.file_uploader[0].set_value([("one.png", png(photo), "image/png")]).run()
     labels = [button.proto.label for button in page.get("download_button")]
     assert labels == ["Annotated image", "CSV", "JSON"]
 
@@ -83,7 +86,7 @@ def test_downloads_hold_what_the_page_shows(page, photo):
 def test_the_command_line_gives_the_same_answers(page, photo, tmp_path, capsys):
     from fer_core.cli import main
 
-    page.file_uploader[0].upload(("one.png", png(photo), "image/png")).run()
+    page.file_uploader[0].set_value([("one.png", png(photo), "image/png")]).run()
     (tmp_path / "one.png").write_bytes(png(photo))
     main(["analyse", str(tmp_path / "one.png"), "--model", "senet", "--format", "csv"])
     from_command = pd.read_csv(io.StringIO(capsys.readouterr().out)).drop(columns="source")

@@ -1,8 +1,12 @@
+from pathlib import Path
+
 from streamlit.testing.v1 import AppTest
+
+HOME = Path(__file__).resolve().parents[2] / "Home.py"
 
 
 def test_home_names_the_installed_models_with_their_test_figures(shipped):
-    at = AppTest.from_file("Home.py", default_timeout=20).run()
+    at = AppTest.from_file(HOME, default_timeout=20).run()
     assert not at.exception
     table = at.dataframe[0].value
     assert shipped.card.title in table["Model"].tolist()
@@ -13,7 +17,7 @@ def test_home_names_the_installed_models_with_their_test_figures(shipped):
 
 
 def test_home_says_what_a_score_is_and_what_the_law_forbids():
-    at = AppTest.from_file("Home.py", default_timeout=20).run()
+    at = AppTest.from_file(HOME, default_timeout=20).run()
     assert "looks like" in at.info[0].value
     assert "prohibited" in at.warning[0].value
 
@@ -23,7 +27,7 @@ def test_home_without_a_model_says_how_to_get_one(monkeypatch, tmp_path):
 
     st.cache_data.clear()
     monkeypatch.setattr("fer_core.model_store.DEFAULT_STORE", tmp_path)
-    at = AppTest.from_file("Home.py", default_timeout=20).run()
+    at = AppTest.from_file(HOME, default_timeout=20).run()
     st.cache_data.clear()
     assert not at.exception
     assert "No trained model is installed" in at.error[0].value
