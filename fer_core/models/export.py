@@ -5,6 +5,8 @@ Quantisation: Jacob et al. 2018, arXiv:1712.05877. Activations get their ranges 
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Iterator
 
 import keras
@@ -36,4 +38,5 @@ def to_litert(model: keras.Model, faces: np.ndarray | None = None) -> bytes:
 
         converter.representative_dataset = samples
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    return converter.convert()
+    with contextlib.redirect_stdout(io.StringIO()):  # hundreds of lines about every variable
+        return converter.convert()
