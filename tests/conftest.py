@@ -6,6 +6,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import fer_core.ui  # noqa: F401  # before TensorFlow, see there
+
 from pathlib import Path
 
 import cv2

@@ -60,6 +60,12 @@ def test_a_frame_is_analysed_without_tensorflow_in_the_process():
     assert done.stdout.split("\n")[:2] == ["1", "[]"]
 
 
+def test_the_app_survives_tensorflow_before_live_video():
+    code = "import fer_core.ui.page, tensorflow, streamlit_webrtc; print('alive')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout.strip()) == (0, "alive")
+
+
 def test_the_home_page_is_shown_without_tensorflow_in_the_process():
     code = (
         "import sys; from streamlit.testing.v1 import AppTest;"
