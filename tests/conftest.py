@@ -6,8 +6,6 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import fer_core.ui  # noqa: F401  # before TensorFlow, see there
-
 from pathlib import Path
 
 import cv2
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
+import fer_core.ui  # noqa: F401  # before TensorFlow, see there
 from fer_core.datasets import FaceDataset, Split
 from fer_core.emotions import FER2013
 from fer_core.model_store import ModelStore, StoredModel
