@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -155,7 +156,7 @@ class StoredModel:
         path = self._existing("predictions.npz")
         probabilities, labels, repeats = {}, {}, {}
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 for key in arrays.files:
                     kind, *rest = key.split("/")
                     if kind == "labels":
