@@ -165,7 +165,7 @@ class StoredModel:
                         repeats[Split(rest[0])] = arrays[key]
                     else:
                         probabilities[Network(kind), Split(rest[0]), rest[1]] = arrays[key]
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise ModelError(
                 f"{self.name}: predictions.npz cannot be read ({error}); train or fetch it anew."
             ) from error
