@@ -31,7 +31,7 @@ def _add_analyse(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files, or folders of them")
     parser.add_argument("--model", action="append", help="model name; repeat to compare (default: all installed)")
     parser.add_argument("--answer", help="name of the models' answer (default: each card's first)")
-    parser.add_argument("--detector", default="blazeface", help="face detector (default: blazeface)")
+    parser.add_argument("--detector", help="face detector (default: blazeface)")
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
     parser.set_defaults(run=_analyse)
 
@@ -41,9 +41,10 @@ def _analyse(options: argparse.Namespace) -> int:
     from fer_core.model_store import ModelStore
     from fer_core.photo_report import PhotoReport, format_reports, image_files
     from fer_core.pipeline import FrameAnalyser
+    from fer_core.vision.detectors import DEFAULT_DETECTOR
 
     models = options.model or ModelStore().names()
-    analyser = FrameAnalyser.from_store(models, options.detector, options.answer)
+    analyser = FrameAnalyser.from_store(models, options.detector or DEFAULT_DETECTOR, options.answer)
     reports, failed = [], 0
     for path in image_files(options.paths):
         try:
@@ -137,5 +138,5 @@ def _benchmark(options: argparse.Namespace) -> int:
     if options.what == "reading":
         print(benchmarks.reading_speed(options.data))
     else:
-        print(benchmarks.scenes(options.data, options.model, options.faces, options.detector or ["blazeface"]))
+        print(benchmarks.scenes(options.data, options.model, options.faces, options.detector))
     return 0

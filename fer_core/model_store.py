@@ -18,12 +18,13 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
+from fer_core import ARTIFACTS
 from fer_core.answers import AnswerRule
 from fer_core.datasets.face_dataset import Split
 from fer_core.emotions import LABEL_SETS, LabelSet
 from fer_core.errors import ModelError
 
-DEFAULT_STORE = Path(__file__).resolve().parent.parent / "artifacts" / "models"
+DEFAULT_STORE = ARTIFACTS / "models"
 
 
 class Network(StrEnum):

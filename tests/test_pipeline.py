@@ -7,6 +7,7 @@ from fer_core.model_store import Network
 from fer_core.pipeline import FrameAnalyser
 from fer_core.vision.detectors import DETECTORS
 from fer_core.vision.expression import ExpressionClassifier, LiteRTNetwork
+from fer_core.vision.face_crops import crop_faces
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
@@ -26,9 +27,7 @@ def test_several_faces_get_the_answers_they_get_alone(photo):
     assert len(both) == 2
     for face in both:
         crop = (face.crop_box.x, face.crop_box.y)
-        alone = analyser.classifiers[0].classify(
-            __import__("fer_core.vision", fromlist=["crop_faces"]).crop_faces(pair, [face.crop_box], 48)
-        )[0]
+        alone = analyser.classifiers[0].classify(crop_faces(pair, [face.crop_box], 48))[0]
         np.testing.assert_allclose(alone.probabilities, face.scores[0].probabilities, atol=1e-5, err_msg=str(crop))
 
 

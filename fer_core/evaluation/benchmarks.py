@@ -39,6 +39,12 @@ def _table(rows: Sequence[dict[str, object]]) -> str:
     return pd.DataFrame(rows).to_string(index=False)
 
 
+def _table_with_ratios(rows: Sequence[dict[str, object]], time_column: str) -> str:
+    table = pd.DataFrame(rows)
+    table["times faster"] = (table[time_column].max() / table[time_column]).round(1)
+    return table.to_string(index=False)
+
+
 def webcam_frame() -> np.ndarray:
     """A 640x480 frame with one face of webcam size: ``(480, 640, 3) uint8`` BGR."""
     photo = read_image(SAMPLE_PHOTO)
@@ -75,10 +81,7 @@ def frame_speed(model: str, repeats: int = REPEATS) -> str:
                     **{f"{step} ms": round(statistics.median(values[5:]), 2) for step, values in steps.items()},
                 }
             )
-    slowest = max(float(str(row["median ms"])) for row in rows)
-    for row in rows:
-        row["times faster"] = round(slowest / float(str(row["median ms"])), 1)
-    return _table(rows)
+    return _table_with_ratios(rows, "median ms")
 
 
 def reading_speed(csv: Path) -> str:
@@ -91,10 +94,7 @@ def reading_speed(csv: Path) -> str:
             _in_new_process("fer_core, from the cache", _read_here, csv, cache),
             _in_new_process("pandas with str.split", _read_with_pandas, csv, cache),
         ]
-    slowest = max(float(str(row["seconds"])) for row in rows)
-    for row in rows:
-        row["times faster"] = round(slowest / float(str(row["seconds"])), 1)
-    return _table(rows)
+    return _table_with_ratios(rows, "seconds")
 
 
 def _read_here(csv: Path) -> None:
@@ -125,7 +125,7 @@ def _measure(read: Callable[[Path], None], csv: Path, cache: str, answer) -> Non
     answer.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 
 
-def scenes(data: Path, model: str, faces: int, detectors: Sequence[str] = (DEFAULT_DETECTOR,)) -> str:
+def scenes(data: Path, model: str, faces: int, detectors: Sequence[str] | None = None) -> str:
     """The whole pipeline on known labels: PrivateTest faces enlarged into 640x480 scenes, against the faces themselves.
 
     Each face stands at a random place in a grey scene, enlarged to 96, 144 or 192 pixels. A scene counts as found when
@@ -144,7 +144,7 @@ def scenes(data: Path, model: str, faces: int, detectors: Sequence[str] = (DEFAU
             "accuracy": round(float((direct == dataset.labels).mean()), 4),
         }
     ]
-    for detector in detectors:
+    for detector in detectors or (DEFAULT_DETECTOR,):
         analyser = FrameAnalyser.from_store([model], detector)
         for side in (192, 144, 96):
             rows.append({"way": f"scene, {detector}", **_scene_figures(analyser, dataset, side, rows[0]["accuracy"])})

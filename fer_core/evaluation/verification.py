@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fer_core import ARTIFACTS
 from fer_core.answers import softmax
 from fer_core.datasets.face_dataset import FaceDataset
 from fer_core.evaluation.cards import card_figures
@@ -18,7 +18,7 @@ from fer_core.vision.detectors import create_detector
 from fer_core.vision.expression import LiteRTNetwork
 from fer_core.vision.face_crops import crop_faces
 
-SAMPLE_PHOTO = Path(__file__).resolve().parents[2] / "artifacts" / "samples" / "astronaut.jpg"
+SAMPLE_PHOTO = ARTIFACTS / "samples" / "astronaut.jpg"
 
 FIGURE_TOLERANCE = 1e-6
 """Figures are recomputed from the very same probabilities; only the order of a sum may differ."""
@@ -86,7 +86,7 @@ def _verify_on_data(
 ) -> Iterator[Finding]:
     for split in predictions.splits():
         faces = dataset.split(split)
-        for label_set in (*model.card.label_sets,):
+        for label_set in model.card.label_sets:
             stored = predictions.labels[split, label_set.name]
             now = faces.as_label_set(label_set).labels
             difference = float("inf") if len(now) != len(stored) else float(np.count_nonzero(now != stored))

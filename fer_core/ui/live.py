@@ -12,7 +12,6 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import cache
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import av
@@ -21,13 +20,14 @@ import streamlit as st
 from streamlit_webrtc import WebRtcMode, create_video_source_track, webrtc_streamer
 from streamlit_webrtc.webrtc import SignallingTimeoutError
 
+from fer_core import ARTIFACTS
 from fer_core.errors import VideoError
 from fer_core.figures.timeline import probability_timeline
 from fer_core.live import HISTORY_SECONDS, Connection, ConnectionWatch, LiveSession, LoopedClip, StreamError
 from fer_core.observations import ExpressionScores
 from fer_core.pipeline import FrameAnalyser
 
-SAMPLE_CLIP = Path(__file__).resolve().parents[2] / "artifacts" / "samples" / "astronaut.mp4"
+SAMPLE_CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
 FRAMES_PER_SECOND = 30
 """What cameras are asked for, and how fast the sample clip is played."""
 ICE_SERVERS_VARIABLE = "FER_ICE_SERVERS"
