@@ -14,6 +14,8 @@ class Augmentation:
 
     rotation: float = 0.0
     """Largest angle in degrees, uniform to both sides."""
+    shear: float = 0.0
+    """Largest slant of the vertical in degrees, uniform to both sides."""
     zoom: float = 0.0
     """Largest relative change of size, uniform to both sides; width and height alike."""
     shift: float = 0.0
@@ -43,6 +45,7 @@ class Augmentation:
         height, width = images.shape[1:]
         side = size or height
         angles = np.deg2rad(rng.uniform(-self.rotation, self.rotation, count))
+        slants = np.tan(np.deg2rad(rng.uniform(-self.shear, self.shear, count))) if self.shear else np.zeros(count)
         zooms = rng.uniform(1 - self.zoom, 1 + self.zoom, count)
         shifts = rng.uniform(-self.shift, self.shift, (count, 2)) * side
         flips = np.where(rng.random(count) < self.flip, -1.0, 1.0)
@@ -53,7 +56,7 @@ class Augmentation:
             cos, sin = np.cos(angles[i]) * zooms[i], np.sin(angles[i]) * zooms[i]
             # Source pixels to the centre, mirrored, turned and scaled, then to the centre of the result.
             scale = np.array([side / width, side / height])
-            linear = np.array([[cos * flips[i], -sin], [sin * flips[i], cos]]) * scale
+            linear = np.array([[cos * flips[i], -sin], [sin * flips[i], cos]]) @ [[1, slants[i]], [0, 1]] * scale
             offset = np.array([side - 1, side - 1]) / 2 - linear @ np.array([width - 1, height - 1]) / 2 + shifts[i]
             matrix = np.column_stack([linear, offset])
             cv2.warpAffine(

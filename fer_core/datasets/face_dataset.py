@@ -26,6 +26,9 @@ class Split(StrEnum):
     TRAINING = "training"
     VALIDATION = "validation"
     TEST = "test"
+    CROSS_VALIDATION = "cross-validation"
+    """Of stored predictions, never of a row: every face predicted by the network of the fold that did not train on its
+    subject, so that all rows of a data set are predicted once."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class FaceDataset:
     label_set: LabelSet
     votes: np.ndarray | None = None
     """``(N, 10) uint8`` FER+ votes: the columns of ``FERPLUS``, then ``unknown`` and ``NF``; ``None`` without FER+."""
+    subjects: np.ndarray | None = None
+    """``(N,) str``: who is on the photo; ``None`` where the data set does not say."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,6 +59,7 @@ class FaceDataset:
             labels=self.labels[rows],
             splits=self.splits[rows],
             votes=None if self.votes is None else self.votes[rows],
+            subjects=None if self.subjects is None else self.subjects[rows],
         )
 
     def split(self, split: Split) -> FaceDataset:

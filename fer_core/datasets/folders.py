@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from fer_core.datasets.decoding import IMAGE_SUFFIXES, decode_face
 from fer_core.datasets.face_dataset import FaceDataset, Split
 from fer_core.emotions import FER2013, Emotion, parse_emotion
 from fer_core.errors import DatasetError
@@ -21,7 +21,6 @@ _SPLIT_OF_FOLDER = {
     "test": Split.TEST,
     "privatetest": Split.TEST,
 }
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def _split_folders(root: Path) -> dict[Split, Path]:
@@ -62,7 +61,7 @@ def read_folders(root: Path, side: int = 48) -> FaceDataset:
         for emotion_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
             label = _label_of(emotion_folder, root)
             for path in sorted(emotion_folder.iterdir()):
-                if path.suffix.lower() not in _IMAGE_SUFFIXES:
+                if path.suffix.lower() not in IMAGE_SUFFIXES:
                     continue
                 images.append(_read_grey(path, root, side))
                 labels.append(label)
@@ -86,11 +85,4 @@ def _label_of(folder: Path, root: Path) -> int:
 
 
 def _read_grey(path: Path, root: Path, side: int) -> np.ndarray:
-    where = path.relative_to(root)
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE) if path.stat().st_size else None
-    if image is None:
-        raise DatasetError(f"{where}: found a file that is no image, expected a {side}x{side} jpg or png.")
-    if image.shape != (side, side):
-        height, width = image.shape
-        raise DatasetError(f"{where}: found an image of {width}x{height} pixels, expected {side}x{side}.")
-    return image
+    return decode_face(path.read_bytes(), str(path.relative_to(root)), side)

@@ -82,3 +82,17 @@ def test_erasing_blanks_one_rectangle_of_at_most_a_fifth_of_the_area(rng):
     assert (shares > 0.005).all()
     assert shares.max() < 0.24
     assert (Augmentation(erasing=0.3).apply(faces, rng) != faces).any(axis=(1, 2)).mean() < 0.5
+
+
+def test_shear_slants_the_vertical_and_leaves_the_horizontal(rng):
+    faces = np.zeros((200, 48, 48), np.uint8)
+    faces[:, :, 23:25] = 255  # an upright bar
+    changed = Augmentation(shear=20).apply(faces, rng).astype(float)
+    columns = np.arange(48)
+    top, bottom = ((changed[:, row] * columns).sum(axis=1) / changed[:, row].sum(axis=1) for row in (8, 40))
+    slants = np.degrees(np.arctan2(bottom - top, 32))
+    assert np.abs(slants).max() <= 20.5
+    assert slants.max() > 18
+    assert slants.min() < -18
+    level = np.transpose(faces, (0, 2, 1)).copy()
+    np.testing.assert_array_equal(Augmentation(shear=20).apply(level, rng), level)

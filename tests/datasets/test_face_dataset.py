@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,11 @@ def test_repeats_are_images_that_occur_pixel_for_pixel():
     assert not test.repeats_of(training).any()
     test.images[3] = training.images[5]
     assert test.repeats_of(training).nonzero()[0].tolist() == [3]
+
+
+def test_rows_taken_keep_their_subjects():
+    dataset = make_dataset()
+    assert dataset.split(Split.TEST).subjects is None
+    named = replace(dataset, subjects=np.array([f"S{row:03}" for row in range(len(dataset))]))
+    assert named.take(np.array([5, 2])).subjects.tolist() == ["S005", "S002"]
+    assert named.as_label_set(FER2013_FIVE).subjects is named.subjects
