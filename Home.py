@@ -18,9 +18,9 @@ st.subheader("Installed models")
 with errors_in_words():
     st.dataframe(**model_table())
     st.caption(
-        "Trained by this project on FER2013's Training split, with FER+ votes. Epoch, fusion and balance were chosen on "
-        "PublicTest; PrivateTest was looked at once per model. Figures are those of the int8 network that the pages run "
-        "and are recomputed from stored predictions by `python -m fer_core verify`."
+        "Trained by this project. On FER2013 everything was chosen on PublicTest, and PrivateTest was looked at once per "
+        "model; on CK+, which has no validation split, nothing was chosen. Figures are those of the int8 network that "
+        "the pages run and are recomputed from stored predictions by `python -m fer_core verify`."
     )
 
 st.subheader("What a score is, and is not")

@@ -14,7 +14,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 1 after an error in words."""
     parser = argparse.ArgumentParser(prog="python -m fer_core", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_analyse, _add_train, _add_verify, _add_leaderboard, _add_benchmark):
+    for add in (
+        _add_analyse,
+        _add_train,
+        _add_tune,
+        _add_ensemble,
+        _add_evaluate,
+        _add_verify,
+        _add_leaderboard,
+        _add_compare,
+        _add_cost,
+        _add_benchmark,
+    ):
         add(commands)
     options = parser.parse_args(arguments)
     try:
@@ -29,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add_analyse(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("analyse", help="faces and their expressions in photos")
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files, or folders of them")
-    parser.add_argument("--model", action="append", help="model name; repeat to compare (default: all installed)")
+    parser.add_argument("--model", action="append", help="model name; repeat to compare (default: senet)")
     parser.add_argument("--answer", help="name of the models' answer (default: each card's first)")
     parser.add_argument("--detector", help="face detector (default: blazeface)")
     parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
@@ -38,12 +49,12 @@ def _add_analyse(commands: argparse._SubParsersAction) -> None:
 
 def _analyse(options: argparse.Namespace) -> int:
     from fer_core.media.images import read_image
-    from fer_core.model_store import ModelStore
+    from fer_core.model_store import DEFAULT_MODEL
     from fer_core.photo_report import PhotoReport, format_reports, image_files
     from fer_core.pipeline import FrameAnalyser
     from fer_core.vision.detectors import DEFAULT_DETECTOR
 
-    models = options.model or ModelStore().names()
+    models = options.model or [DEFAULT_MODEL]
     analyser = FrameAnalyser.from_store(models, options.detector or DEFAULT_DETECTOR, options.answer)
     reports, failed = [], 0
     for path in image_files(options.paths):
@@ -59,8 +70,16 @@ def _analyse(options: argparse.Namespace) -> int:
 def _add_train(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("train", help="train a network by its recipe and put it into the store")
     parser.add_argument("name", help="recipe, and the model's name in the store")
-    parser.add_argument("--data", required=True, type=Path, help="FER2013: csv in any packing, or a folder")
+    parser.add_argument(
+        "--data", required=True, type=Path, help="FER2013, CK+ or ExpW: csv in any packing, or a folder"
+    )
     parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv (default: the one beside the csv)")
+    parser.add_argument("--recipe", help="train by this recipe under another name (default: the name's own)")
+    parser.add_argument("--authors", action="store_true", help="the settings that the architecture's users published")
+    parser.add_argument("--full", action="store_true", help="the schedule for a GPU: 250 epochs, MixUp, full size")
+    parser.add_argument("--weights", help="start from 'imagenet', a file, a finished run or a stored model")
+    parser.add_argument("--size", type=int, help="side in pixels that the network enlarges faces to")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), help="default: the recipe's")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where checkpoints go (default: runs/)")
     parser.add_argument("--store", type=Path, help="the store to write to (default: artifacts/models)")
     parser.add_argument("--seed", type=int, default=0)
@@ -74,6 +93,47 @@ def _train(options: argparse.Namespace) -> int:
     from fer_core.training.command import train
 
     return train(options)
+
+
+def _add_ensemble(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("ensemble", help="put stored networks together, with weights fitted on validation")
+    parser.add_argument("name", metavar="NAME", help="the ensemble's name in the store")
+    parser.add_argument("members", nargs="+", metavar="MEMBER", help="two or more stored networks")
+    parser.add_argument("--store", type=Path, help="the store of members and ensemble (default: artifacts/models)")
+    parser.set_defaults(run=_ensemble)
+
+
+def _ensemble(options: argparse.Namespace) -> int:
+    from fer_core.evaluation.ensembles import build_ensemble
+    from fer_core.model_store import ModelStore
+
+    card = build_ensemble(ModelStore(options.store), options.name, options.members).card
+    for member in options.members:
+        share = card.members.get(member)
+        print(f"{card.name}, {member}: " + (f"{share:.3g}" if share else "left out, the others do as well without it"))
+    for rule in card.answers:
+        print(f"{card.name}, {rule.name}: {rule.composition}")
+    return 0
+
+
+def _add_tune(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("tune", help="search for a recipe's settings on the validation split (needs optuna)")
+    parser.add_argument("name", help="the recipe to vary")
+    parser.add_argument("--data", required=True, type=Path, help="as for train")
+    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv (default: the one beside the csv)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where trials and plots go (default: runs/)")
+    parser.add_argument("--storage", help="SQL database of the study, shared by machines (default: SQLite in --runs)")
+    parser.add_argument("--sampler", choices=("tpe", "random"), default="tpe")
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=6, help="epochs of a trial")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_tune)
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from fer_core.training.tuning import tune
+
+    return tune(options)
 
 
 def _add_verify(commands: argparse._SubParsersAction) -> None:
@@ -102,18 +162,76 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _add_leaderboard(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("leaderboard", help="the figures of every stored model")
+    parser = commands.add_parser("leaderboard", help="the figures of every stored model, a table per label set")
     parser.add_argument("--store", type=Path, help="the store to read (default: artifacts/models)")
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--all", action="store_true", help="every network, also those that no one is answered by")
     parser.set_defaults(run=_leaderboard)
 
 
 def _leaderboard(options: argparse.Namespace) -> int:
-    from fer_core.evaluation.leaderboard import as_markdown, leaderboard
+    from fer_core.evaluation.leaderboard import as_markdown, as_text, leaderboard
     from fer_core.model_store import ModelStore
 
-    table = leaderboard(ModelStore(options.store))
-    print(as_markdown(table) if options.markdown else table.to_string(index=False))
+    tables = leaderboard(ModelStore(options.store), every_network=options.all)
+    print(as_markdown(tables) if options.markdown else as_text(tables))
+    return 0
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("evaluate", help="choose answers and compute figures anew from stored predictions")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="models (default: all of the store)")
+    parser.add_argument("--store", type=Path, help="the store to write to (default: artifacts/models)")
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from fer_core.evaluation.cards import evaluate_store
+    from fer_core.model_store import ModelStore
+
+    for card in evaluate_store(ModelStore(options.store), options.names):
+        for rule in card.answers:
+            print(f"{card.name}, {rule.name}: {rule.composition}")
+    return 0
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("compare", help="two stored models face by face: is one better beyond chance?")
+    parser.add_argument("first", metavar="A")
+    parser.add_argument("second", metavar="B")
+    parser.add_argument("--answer", help="name of the answer of both (default: the first that share their classes)")
+    parser.add_argument("--split", default="test", choices=("validation", "test", "cross-validation"))
+    parser.add_argument("--network", choices=("int8", "float", "mirrored"), help="default: each model's served one")
+    parser.add_argument("--store", type=Path, help="the store to read (default: artifacts/models)")
+    parser.set_defaults(run=_compare)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from fer_core.datasets.face_dataset import Split
+    from fer_core.evaluation.comparison import compare
+    from fer_core.model_store import ModelStore, Network
+
+    store = ModelStore(options.store)
+    network = Network(options.network) if options.network else None
+    print(compare(store.load(options.first), store.load(options.second), Split(options.split), options.answer, network))
+    return 0
+
+
+def _add_cost(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("cost", help="measure time, memory and sizes on this machine; best on an idle one")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="models (default: all of the store)")
+    parser.add_argument("--store", type=Path, help="the store to write to (default: artifacts/models)")
+    parser.set_defaults(run=_cost)
+
+
+def _cost(options: argparse.Namespace) -> int:
+    import json
+
+    from fer_core.evaluation.costs import measure_store
+    from fer_core.model_store import ModelStore
+
+    for card in measure_store(ModelStore(options.store), options.names):
+        print(f"{card.name}: {json.dumps(card.costs)}")
     return 0
 
 

@@ -1,7 +1,8 @@
 """Trained models on disk; the only code that knows how ``artifacts/models`` is laid out.
 
-``<name>/card.json``, ``model.keras``, ``model.tflite`` (float), ``model.int8.tflite``, ``history.csv`` and
-``predictions.npz``. Figures of a card are computed from its predictions (:mod:`fer_core.evaluation.cards`).
+``<name>/card.json``, ``history.csv``, ``predictions.npz``, and of ``model.keras``, ``model.tflite`` (float) and
+``model.int8.tflite`` those that are small enough to ship; of an ensemble the card and the predictions alone. Figures of a
+card are computed from its predictions (:mod:`fer_core.evaluation.cards`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from fer_core.emotions import LABEL_SETS, LabelSet
 from fer_core.errors import ModelError
 
 DEFAULT_STORE = ARTIFACTS / "models"
+DEFAULT_MODEL = "senet"
+"""What commands run unless another model is named."""
 
 
 class Network(StrEnum):
@@ -38,7 +41,11 @@ class Network(StrEnum):
     """The int8 LiteRT file, which the pages run."""
 
 
+_KERAS_FILE = "model.keras"
+_HISTORY_FILE = "history.csv"
 _LITERT_FILES = {Network.FLOAT: "model.tflite", Network.INT8: "model.int8.tflite"}
+_SHARE_TOLERANCE = 1e-6
+"""By how much the sum of an ensemble's shares may miss one: they are decimals that went through JSON."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,16 @@ class ModelCard:
     limits: tuple[str, ...]
     figures: Mapping[str, Any] = field(default_factory=dict)
     """``figures[network][answer][split]``, see :func:`fer_core.evaluation.cards.card_figures`."""
+    costs: Mapping[str, Any] = field(default_factory=dict)
+    """What running it takes, see :func:`fer_core.evaluation.costs.measure_costs`; empty until it is measured."""
+    members: Mapping[str, float] = field(default_factory=dict)
+    """Of an ensemble: the names of the stored networks it asks, and the share of each in the mean of their
+    probabilities, summing to one; empty for a network."""
+
+    def __post_init__(self) -> None:
+        shares = self.members.values()
+        if self.members and not (min(shares) > 0 and abs(sum(shares) - 1) < _SHARE_TOLERANCE):
+            raise ValueError(f"expected members' shares above 0 that sum to one, got {dict(self.members)}")
 
     @property
     def default_answer(self) -> AnswerRule:
@@ -112,7 +129,12 @@ class Predictions:
     labels: Mapping[tuple[Split, str], np.ndarray]
     """By split and label set: ``(N,) int8``, negative where the protocol leaves a row out."""
     repeats: Mapping[Split, np.ndarray]
-    """``(N,) bool``: the image also occurs, pixel for pixel, in the training split."""
+    """``(N,) bool``: the image also occurs, pixel for pixel, in the training split; a split may lack it."""
+
+    @property
+    def served(self) -> Network:
+        """The network that answers, and whose predictions therefore choose and report: int8 where there is one."""
+        return Network.INT8 if Network.INT8 in self.networks() else Network.FLOAT
 
     def heads(self, network: Network, split: Split) -> dict[str, np.ndarray]:
         """Probabilities of every head for one network and split."""
@@ -140,17 +162,63 @@ class StoredModel:
         return self.card.name
 
     @property
+    def has_keras(self) -> bool:
+        """Whether the Keras file is here; large ones are not shipped."""
+        return (self.folder / _KERAS_FILE).is_file()
+
+    def members(self) -> list[tuple[StoredModel, float]]:
+        """The networks of an ensemble, which lie in folders beside its own, each with its share; none for a network.
+
+        Raises:
+            ModelError: a member is missing or cannot be read, or is an ensemble itself.
+        """
+        store = ModelStore(self.folder.parent)
+        try:
+            members = [(store.load(name), share) for name, share in self.card.members.items()]
+        except ModelError as error:
+            raise ModelError(f"{self.name} is an ensemble of {', '.join(self.card.members)}. {error}") from error
+        for member, _ in members:
+            if member.card.members:
+                raise ModelError(
+                    f"{self.name} has the ensemble {member.name} as a member; expected networks, so build it anew from "
+                    f"{', '.join(member.card.members)}."
+                )
+        return members
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks that can run here: those whose LiteRT file is here, or is of every member of an ensemble."""
+        folders = self._litert_folders()
+        return tuple(n for n, file in _LITERT_FILES.items() if all((folder / file).is_file() for folder in folders))
+
+    @property
+    def file_bytes(self) -> dict[str, int]:
+        """Size of each file of weights that is here, by its name; an ensemble has none of its own."""
+        paths = [self.folder / file for file in (_KERAS_FILE, *_LITERT_FILES.values())]
+        return {path.name: path.stat().st_size for path in paths if path.is_file()}
+
+    @property
     def keras_path(self) -> Path:
         """The Keras file."""
-        return self._existing("model.keras")
+        return self._existing(_KERAS_FILE)
 
     def litert_path(self, network: Network) -> Path:
         """The LiteRT file, float or int8."""
         return self._existing(_LITERT_FILES[network])
 
+    def litert_paths(self, network: Network) -> list[Path]:
+        """The LiteRT files that answer together: the model's one, or one of each member of an ensemble."""
+        return [member.litert_path(network) for member, _ in self.members()] or [self.litert_path(network)]
+
+    def litert_bytes(self, network: Network) -> int | None:
+        """Bytes of the LiteRT files that answer together; ``None`` where one is not here."""
+        if network not in self.networks:
+            return None
+        return sum(path.stat().st_size for path in self.litert_paths(network))
+
     def history(self) -> pd.DataFrame:
         """One row per epoch."""
-        return pd.read_csv(self._existing("history.csv"))
+        return pd.read_csv(self._existing(_HISTORY_FILE))
 
     def predictions(self) -> Predictions:
         """The stored predictions; raises :class:`ModelError` if the file is missing or damaged."""
@@ -172,6 +240,9 @@ class StoredModel:
             ) from error
         return Predictions(probabilities, labels, repeats)
 
+    def _litert_folders(self) -> list[Path]:
+        return [member.folder for member, _ in self.members()] or [self.folder]
+
     def _existing(self, file: str) -> Path:
         path = self.folder / file
         if not path.is_file():
@@ -192,6 +263,16 @@ class ModelStore:
     def names(self) -> list[str]:
         """Names of the models that have a card, sorted."""
         return sorted(path.parent.name for path in self.folder.glob("*/card.json"))
+
+    def served_names(self) -> list[str]:
+        """Names of the models that can answer for a face here, sorted.
+
+        Those are the ones with an int8 file, and the ensembles all of whose members have one.
+        """
+        names = self.names()
+        networks = {name for name in names if (self.folder / name / _LITERT_FILES[Network.INT8]).is_file()}
+        members = {name: self.load(name).card.members.keys() for name in names if name not in networks}
+        return sorted(networks | {name for name, asked in members.items() if asked and asked <= networks})
 
     def load(self, name: str) -> StoredModel:
         """The model called ``name``.
@@ -215,19 +296,31 @@ class ModelStore:
     def save(
         self,
         card: ModelCard,
-        keras_file: bytes,
+        keras_file: bytes | None,
         litert_files: Mapping[Network, bytes],
-        history: pd.DataFrame,
+        history: pd.DataFrame | None,
         predictions: Predictions,
     ) -> StoredModel:
-        """Write a model. The card comes last, so that a model is in the store whole or not at all."""
+        """Write a model. The card comes last, so that a model is in the store whole or not at all.
+
+        Args:
+            card: its name is the folder's; a model that was there before is replaced.
+            keras_file: ``None`` where it is too large to ship.
+            litert_files: those that are to be shipped, float, int8, both or neither.
+            history: one row per epoch; ``None`` for an ensemble, which is not trained.
+            predictions: what the card's figures are computed from.
+        """
         folder = self.folder / card.name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "card.json").unlink(missing_ok=True)
-        (folder / "model.keras").write_bytes(keras_file)
-        for network, content in litert_files.items():
-            (folder / _LITERT_FILES[network]).write_bytes(content)
-        history.to_csv(folder / "history.csv", index=False)
+        files: dict[str, bytes | None] = {file: litert_files.get(n) for n, file in _LITERT_FILES.items()}
+        files[_KERAS_FILE] = keras_file
+        files[_HISTORY_FILE] = None if history is None else history.to_csv(index=False).encode()
+        for file, content in files.items():
+            if content is None:
+                (folder / file).unlink(missing_ok=True)  # one of an earlier training would belong to other weights
+            else:
+                (folder / file).write_bytes(content)
         arrays = {f"{n}/{s}/{h}": p.astype(np.float32) for (n, s, h), p in predictions.probabilities.items()}
         arrays |= {f"labels/{s}/{name}": labels.astype(np.int8) for (s, name), labels in predictions.labels.items()}
         arrays |= {f"repeats/{s}": mask for s, mask in predictions.repeats.items()}

@@ -1,12 +1,13 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fer_core.datasets import Split
 from fer_core.errors import ModelError
-from fer_core.model_store import ModelCard, ModelStore, Network
+from fer_core.model_store import ModelCard, ModelStore, Network, Predictions, StoredModel
 
 
 @pytest.fixture
@@ -40,6 +41,110 @@ def test_a_saved_model_is_the_one_that_is_loaded(shipped, tmp_path):
     assert one.labels.keys() == other.labels.keys()
     np.testing.assert_array_equal(one.repeats[Split.TEST], other.repeats[Split.TEST])
     assert saved.card.name == "senet"
+
+
+@pytest.mark.parametrize(
+    ("keras_file", "networks"),
+    [(None, ()), (None, (Network.INT8,)), (b"keras", (Network.FLOAT,)), (b"keras", (Network.FLOAT, Network.INT8))],
+)
+def test_a_model_says_which_of_its_files_are_here(keras_file, networks, shipped, store):
+    files = {network: b"new" for network in networks}
+    saved = store.save(shipped.card, keras_file, files, shipped.history(), shipped.predictions())
+    assert saved.has_keras == (keras_file is not None)
+    assert saved.networks == networks
+    sizes = {"model.keras": 5} if keras_file else {}
+    sizes |= {{Network.FLOAT: "model.tflite", Network.INT8: "model.int8.tflite"}[n]: 3 for n in networks}
+    assert saved.file_bytes == sizes
+    assert store.names() == ["senet"]
+    assert store.served_names() == (["senet"] if Network.INT8 in networks else [])
+
+
+def test_files_that_a_replaced_model_no_longer_has_are_gone(shipped, store):
+    assert store.load("senet").has_keras
+    store.save(shipped.card, None, {Network.INT8: b"int8"}, shipped.history(), shipped.predictions())
+    assert sorted(path.name for path in (store.folder / "senet").iterdir()) == [
+        "card.json",
+        "history.csv",
+        "model.int8.tflite",
+        "predictions.npz",
+    ]
+
+
+def test_the_served_network_is_int8_where_it_was_predicted_else_float(shipped):
+    predictions = shipped.predictions()
+    assert predictions.served == Network.INT8
+    kept = {key: p for key, p in predictions.probabilities.items() if key[0] != Network.INT8}
+    assert Predictions(kept, predictions.labels, predictions.repeats).served == Network.FLOAT
+
+
+def test_a_card_from_before_costs_and_temperatures_still_reads(shipped):
+    data = json.loads(json.dumps(shipped.card.as_json()))
+    del data["costs"]
+    for rule in data["answers"]:
+        del rule["temperature"]
+    card = ModelCard.from_json(data)
+    assert card.costs == {}
+    assert {rule.temperature for rule in card.answers} == {1.0}
+
+
+def test_a_card_from_before_ensembles_still_reads(shipped):
+    data = json.loads(json.dumps(shipped.card.as_json()))
+    data.pop("members", None)
+    assert ModelCard.from_json(data).members == {}
+
+
+@pytest.mark.parametrize("members", [{"one": 0.5, "two": 0.4}, {"one": 1.5, "two": -0.5}, {"one": 1.0, "two": 0.0}])
+def test_a_card_with_shares_that_are_none_is_refused_in_a_sentence(members, store):
+    path = store.folder / "senet" / "card.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "members": members}))
+    with pytest.raises(
+        ModelError, match=r"does not hold a model card \(expected members' shares above 0 that sum to one"
+    ):
+        store.load("senet")
+
+
+@pytest.fixture
+def ensemble(store) -> StoredModel:
+    """An ensemble of the shipped model and a copy of it without its float file."""
+    shutil.copytree(store.folder / "senet", store.folder / "copy")
+    (store.folder / "copy" / "model.tflite").unlink()
+    copy = store.load("senet").card
+    store.save_card(replace(copy, name="copy"))
+    card = replace(copy, name="both", members={"senet": 0.75, "copy": 0.25})
+    return store.save(card, None, {}, None, store.load("senet").predictions())
+
+
+def test_an_ensemble_runs_the_files_of_its_members_and_has_none_of_its_own(ensemble, store):
+    loaded = store.load("both")
+    assert [(member.name, share) for member, share in loaded.members()] == [("senet", 0.75), ("copy", 0.25)]
+    assert store.load("copy").members() == []
+    assert loaded.networks == (Network.INT8,)
+    assert loaded.litert_paths(Network.INT8) == [store.folder / n / "model.int8.tflite" for n in ("senet", "copy")]
+    assert loaded.file_bytes == {}
+    assert sorted(path.name for path in loaded.folder.iterdir()) == ["card.json", "predictions.npz"]
+    with pytest.raises(ModelError, match=r"copy: model\.tflite is missing"):
+        loaded.litert_paths(Network.FLOAT)
+
+
+def test_an_ensemble_is_served_where_all_its_members_are(ensemble, store):
+    assert store.served_names() == ["both", "copy", "senet"]
+    (store.folder / "copy" / "model.int8.tflite").unlink()
+    assert store.served_names() == ["senet"]
+
+
+def test_an_ensemble_of_ensembles_is_refused_in_a_sentence(ensemble, store):
+    store.save_card(replace(ensemble.card, members={"senet": 0.5, "both": 0.5}))
+    with pytest.raises(ModelError, match="both has the ensemble both as a member; expected networks"):
+        store.load("both").members()
+
+
+def test_a_card_with_an_impossible_temperature_is_refused_in_a_sentence(store):
+    path = store.folder / "senet" / "card.json"
+    data = json.loads(path.read_text())
+    data["answers"][0]["temperature"] = 0
+    path.write_text(json.dumps(data))
+    with pytest.raises(ModelError, match=r"does not hold a model card \(expected a temperature above 0, got 0\)"):
+        store.load("senet")
 
 
 def test_the_shipped_predictions_cover_both_held_out_splits_whole(shipped):

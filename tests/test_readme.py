@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from fer_core.evaluation.leaderboard import as_markdown, leaderboard
-from fer_core.model_store import ModelStore
+from fer_core.cli import main
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
-def test_the_table_in_the_readme_is_the_one_the_store_gives():
+def test_the_table_in_the_readme_is_the_one_the_command_prints(capsys):
     shown = README.read_text(encoding="utf-8").split("<!-- leaderboard -->\n")[1].split("\n<!-- end -->")[0]
-    assert shown == as_markdown(leaderboard(ModelStore()))
+    assert main(["leaderboard", "--markdown"]) == 0
+    assert shown == capsys.readouterr().out.rstrip("\n")

@@ -1,23 +1,25 @@
-"""Choosing a model's default answer on the validation split: which heads, fused how, and balanced how far.
+"""Choosing a model's answers on the validation split: which heads, fused how, balanced how far, and how sure.
 
 A network trained on unbalanced, noisy labels is shy of some classes. Its answers are balanced after training by class
 biases (logit adjustment, Menon et al. 2021, arXiv:2007.07314, sec. 4.1), here not from the class shares but from what
 the network hears: the bias of the class with the lowest recall is raised, a little at a time, for as long as that
 costs no more than a given share of accuracy. Few numbers follow from many faces, so what is chosen on one half of the
 validation split holds on the other; a free search over all biases does not. Of the fusions the one with the best macro
-F1 answers. The test split plays no part in it.
+F1 answers. The temperature of every answer is the one under which the true labels are most likely (Guo et al. 2017,
+arXiv:1706.04599, sec. 4.2). The test split plays no part in it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 from sklearn.metrics import f1_score
 
 from fer_core.answers import AnswerRule, plain_answer
 from fer_core.datasets.face_dataset import Split
-from fer_core.emotions import LabelSet
+from fer_core.emotions import FER2013, FER2013_FIVE, LabelSet
 from fer_core.errors import DatasetError
 from fer_core.model_store import Network, Predictions
 
@@ -30,6 +32,18 @@ LARGEST_BIAS = 3.0
 """Nats from which a class is not heard because the network does not know it."""
 ACCURACY_COST = 0.002
 """Accuracy on the validation split that balance may cost, against the same fusion without biases."""
+TEMPERATURES = (0.05, 20.0)
+"""Lowest and highest that are tried, far outside of what trained networks need."""
+TEMPERATURE_DIGITS = 3
+
+FIVE_OF_SEVEN = AnswerRule(
+    FER2013_FIVE.name,
+    "FER2013, the seven-class head restricted to five",
+    FER2013_FIVE,
+    {FER2013.name: 1.0},
+    (0.0,) * len(FER2013_FIVE),
+)
+"""Five-class figures of a network that was trained on seven: its probabilities given that it is one of the five."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,10 @@ class _Candidate:
 
 
 def fit_answers(predictions: Predictions, heads: tuple[LabelSet, ...], network: Network) -> tuple[AnswerRule, ...]:
-    """The answers of a model: the balanced one first, then every head as it was trained.
+    """The answers of a model, each with its temperature.
+
+    The balanced one comes first, then every head as it was trained, and where FER2013's seven classes are the main head
+    and five are no head of their own, the seven restricted to the five.
 
     Args:
         predictions: of the validation split at least.
@@ -69,7 +86,38 @@ def fit_answers(predictions: Predictions, heads: tuple[LabelSet, ...], network: 
         best.head_weights,
         tuple(round(float(b), 2) for b in best.bias),
     )
-    return (balanced, *(plain_answer(head) for head in heads))
+    answers = [balanced, *(plain_answer(head) for head in heads)]
+    if main == FER2013 and FER2013_FIVE not in heads:
+        answers.append(FIVE_OF_SEVEN)
+    return tuple(_calibrated(rule, predictions, network) for rule in answers)
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature with the least negative log-likelihood, to :data:`TEMPERATURE_DIGITS` decimals.
+
+    Args:
+        logits: ``(N, C)``, or log-probabilities, which differ from them by what a softmax takes away again.
+        labels: ``(N,)`` class indices, N at least 1.
+    """
+    rows = np.arange(len(labels))
+
+    def negative_log_likelihood(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        return float((np.logaddexp.reduce(scaled, axis=1) - scaled[rows, labels]).mean())
+
+    best = minimize_scalar(negative_log_likelihood, bounds=np.log(TEMPERATURES), method="bounded")
+    return round(float(np.exp(best.x)), TEMPERATURE_DIGITS)
+
+
+def _calibrated(rule: AnswerRule, predictions: Predictions, network: Network) -> AnswerRule:
+    """The rule with its temperature, or as it is where the validation split has no answer or no label of its set."""
+    labels = predictions.labels.get((Split.VALIDATION, rule.label_set.name), np.empty(0, np.int8)).astype(np.int64)
+    known = labels >= 0
+    heads = predictions.heads(network, Split.VALIDATION)
+    if not known.any() or not rule.head_weights.keys() <= heads.keys():
+        return rule
+    heads = {head: p[known] for head, p in heads.items()}
+    return replace(rule, temperature=fit_temperature(rule.logits(heads), labels[known]))
 
 
 def _fusion(main: str, partner: str, share: float) -> dict[str, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -19,6 +18,7 @@ from fer_core.datasets import FaceDataset, Split, read_dataset
 from fer_core.datasets.reading import CACHE_VARIABLE
 from fer_core.errors import DatasetError
 from fer_core.evaluation.framing import face_scene
+from fer_core.evaluation.peak_memory import peak_megabytes
 from fer_core.evaluation.verification import SAMPLE_PHOTO
 from fer_core.media.images import read_image
 from fer_core.model_store import ModelStore, Network
@@ -122,7 +122,7 @@ def _measure(read: Callable[[Path], None], csv: Path, cache: str, answer) -> Non
     started = time.perf_counter()
     read(csv)
     seconds = time.perf_counter() - started
-    answer.send((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    answer.send((seconds, peak_megabytes()))
 
 
 def scenes(data: Path, model: str, faces: int, detectors: Sequence[str] | None = None) -> str:

@@ -1,33 +1,75 @@
-"""The figures of a model card, computed from stored predictions."""
+"""What a model card says of a model's answers, computed from stored predictions alone."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fer_core.answers import AnswerRule
+from fer_core.datasets.face_dataset import Split
+from fer_core.evaluation.answer_fitting import fit_answers
 from fer_core.evaluation.metrics import classification_figures
-from fer_core.model_store import Predictions
+from fer_core.model_store import ModelCard, ModelStore, Predictions
 
 
 def card_figures(predictions: Predictions, answers: tuple[AnswerRule, ...]) -> dict[str, Any]:
     """All figures of a card: ``[network][answer][split]`` as :func:`classification_figures` gives them.
 
     Beside each split stands the same split without the images that also occur in training, as
-    ``<split>-without-repeats``.
+    ``<split>-without-repeats``. A split is left out where the network was not run on it, or where no face of it has a
+    label of the answer's set.
     """
-    figures: dict[str, Any] = {}
-    for network in predictions.networks():
-        of_network = figures.setdefault(str(network), {})
-        for rule in answers:
-            of_rule = of_network.setdefault(rule.name, {})
-            for split in predictions.splits():
-                probabilities = rule.apply(predictions.heads(network, split))
-                labels = predictions.labels[split, rule.label_set.name].astype(np.int64)
-                unique = ~predictions.repeats[split]
-                of_rule[str(split)] = classification_figures(probabilities, labels, rule.label_set)
-                of_rule[f"{split}-without-repeats"] = classification_figures(
-                    probabilities[unique], labels[unique], rule.label_set
-                )
-    return figures
+    return {
+        str(network): {
+            rule.name: {
+                name: figures
+                for split in predictions.splits()
+                for name, figures in _split_figures(predictions, predictions.heads(network, split), rule, split).items()
+            }
+            for rule in answers
+        }
+        for network in predictions.networks()
+    }
+
+
+def _split_figures(
+    predictions: Predictions, heads: dict[str, np.ndarray], rule: AnswerRule, split: Split
+) -> dict[str, Any]:
+    labels = predictions.labels.get((split, rule.label_set.name))
+    if labels is None or not rule.head_weights.keys() <= heads.keys():
+        return {}
+    probabilities, uncalibrated = rule.apply(heads), replace(rule, temperature=1.0).apply(heads)
+    rows = {str(split): labels >= 0}
+    if split in predictions.repeats:
+        rows[f"{split}-without-repeats"] = (labels >= 0) & ~predictions.repeats[split]
+    return {
+        name: classification_figures(probabilities[kept], labels[kept], rule.label_set, uncalibrated[kept])
+        for name, kept in rows.items()
+        if kept.any()
+    }
+
+
+def evaluated(card: ModelCard, predictions: Predictions) -> ModelCard:
+    """The card with its answers chosen and its figures computed anew, as the code of today does it.
+
+    A model without labelled validation faces of its main head has nothing to choose by, and keeps its answers.
+    """
+    answers = card.answers
+    if (predictions.labels.get((Split.VALIDATION, card.heads[0]), np.empty(0)) >= 0).any():
+        answers = fit_answers(predictions, card.label_sets, predictions.served)
+    return replace(card, answers=answers, figures=card_figures(predictions, answers))
+
+
+def evaluate_store(store: ModelStore, names: Sequence[str] = ()) -> Iterator[ModelCard]:
+    """Evaluate stored models, all if none is named, and write their cards; gives each new card once it is written.
+
+    Raises:
+        ModelError: there is no such model, or its predictions cannot be read.
+    """
+    for model in [store.load(name) for name in names or store.names()]:
+        card = evaluated(model.card, model.predictions())
+        store.save_card(card)
+        yield card

@@ -1,17 +1,22 @@
-"""Does the store still say what it computed? Figures against predictions, LiteRT against Keras, networks against data."""
+"""Does the store still say what it computed?
+
+Figures against predictions, LiteRT against Keras, networks against data, ensembles against their members.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fer_core import ARTIFACTS
-from fer_core.answers import softmax
+from fer_core.answers import with_mirror
 from fer_core.datasets.face_dataset import FaceDataset
 from fer_core.evaluation.cards import card_figures
+from fer_core.evaluation.ensembles import pooled_predictions
 from fer_core.media.images import read_image
 from fer_core.model_store import ModelStore, Network, Predictions, StoredModel
 from fer_core.vision.detectors import create_detector
@@ -22,10 +27,14 @@ SAMPLE_PHOTO = ARTIFACTS / "samples" / "astronaut.jpg"
 
 FIGURE_TOLERANCE = 1e-6
 """Figures are recomputed from the very same probabilities; only the order of a sum may differ."""
+POOL_TOLERANCE = 1e-6
+"""In probability: a mean of the very same probabilities, which is stored as float32."""
 FLOAT_TOLERANCE = 0.01
 """In probability: the float LiteRT file keeps its weights in half precision."""
 INT8_TOLERANCE = 0.15
 """In probability, on one face: eight bits move single answers, hardly ever the top one."""
+SUM_TOLERANCE = 1e-4
+"""Of float32 probabilities that sum to one."""
 REPEAT_TOLERANCE = 0.005
 """In probability: another processor sums in another order."""
 
@@ -58,23 +67,59 @@ def verify_store(store: ModelStore, dataset: FaceDataset | None = None) -> Itera
 
 
 def verify_model(model: StoredModel, dataset: FaceDataset | None = None) -> Iterator[Finding]:
-    """All comparisons for one model."""
+    """All comparisons for one model that its files allow; what is not there is compared with nothing.
+
+    An ensemble, which has no files of its own, is compared with its members' stored predictions, data set or not.
+    """
     predictions = model.predictions()
     recomputed = card_figures(predictions, model.card.answers)
     difference = largest_difference(recomputed, model.card.figures)
     yield Finding(model.name, "figures of the card against stored predictions", difference, FIGURE_TOLERANCE)
+    if model.card.costs:
+        difference = largest_difference(model.file_bytes, model.card.costs["bytes"])
+        yield Finding(model.name, "file sizes of the card against the files", difference, 0)
+    if model.card.members:
+        yield from _verify_against_members(model, predictions)
+        return
 
-    import keras  # only the commands that train or verify wait for it
-
-    network = keras.saving.load_model(model.keras_path, compile=False, safe_mode=True)
-    litert = {n: LiteRTNetwork(model.litert_path(n).read_bytes()) for n in (Network.FLOAT, Network.INT8)}
-    faces = _sample_face(model.card.input_size)
-    reference = _keras_probabilities(network, faces)
-    for precision, tolerance in ((Network.FLOAT, FLOAT_TOLERANCE), (Network.INT8, INT8_TOLERANCE)):
-        difference = largest_difference(reference, litert[precision].predict(faces))
-        yield Finding(model.name, f"{precision} LiteRT file against Keras file on a real face", difference, tolerance)
-    if dataset is not None:
+    network = _load_keras(model) if model.has_keras else None
+    litert = {n: LiteRTNetwork(model.litert_path(n).read_bytes()) for n in model.networks}
+    yield from _verify_networks(model, network, litert)
+    if dataset is not None and _was_evaluated_on(predictions, dataset):
         yield from _verify_on_data(model, predictions, network, litert, dataset)
+
+
+def _verify_against_members(ensemble: StoredModel, predictions: Predictions) -> Iterator[Finding]:
+    """What an ensemble is stored to have said against what its members are; they are run themselves in their turn."""
+    pooled = pooled_predictions(ensemble)
+    difference = largest_difference(pooled.probabilities, predictions.probabilities)
+    yield Finding(ensemble.name, "stored predictions against its members' by their weights", difference, POOL_TOLERANCE)
+    one, other = ({"labels": p.labels, "repeats": p.repeats} for p in (pooled, predictions))
+    yield Finding(ensemble.name, "labels and repeats against its members'", largest_difference(one, other), 0)
+
+
+def _verify_networks(model: StoredModel, network: Any, litert: dict[Network, LiteRTNetwork]) -> Iterator[Finding]:
+    """Every LiteRT file against the Keras file on a real face, or without one against the first LiteRT file."""
+    faces = _sample_face(model.card.input_size)
+    answers = {} if network is None else {"Keras file": _keras_probabilities(network, faces)}
+    answers |= {f"{n} LiteRT file": litert[n].predict(faces) for n in litert}
+    if not answers:
+        return
+    first, *others = answers
+    for name in others:
+        tolerance = INT8_TOLERANCE if name.startswith(Network.INT8) else FLOAT_TOLERANCE
+        difference = largest_difference(answers[first], answers[name])
+        yield Finding(model.name, f"{name} against {first} on a real face", difference, tolerance)
+    if not others:  # little, but a file of another model, or one that answers NaN, does not pass it
+        sums = {head: probabilities.sum(axis=1) for head, probabilities in answers[first].items()}
+        difference = largest_difference(sums, {head: np.ones(len(faces)) for head in model.card.heads})
+        yield Finding(
+            model.name, f"{first}'s probabilities on a real face against a sum of 1", difference, SUM_TOLERANCE
+        )
+
+
+def _was_evaluated_on(predictions: Predictions, dataset: FaceDataset) -> bool:
+    return any(name == dataset.label_set.name for _, name in predictions.labels)
 
 
 def _verify_on_data(
@@ -84,27 +129,39 @@ def _verify_on_data(
     litert: dict[Network, LiteRTNetwork],
     dataset: FaceDataset,
 ) -> Iterator[Finding]:
+    """The networks that are here, run again on every split of the data set that predictions are stored of."""
     for split in predictions.splits():
         faces = dataset.split(split)
+        if not len(faces):
+            continue  # not of this data set, or of networks that are not stored, as those of the folds
         for label_set in model.card.label_sets:
+            if (split, label_set.name) not in predictions.labels:
+                continue
             stored = predictions.labels[split, label_set.name]
             now = faces.as_label_set(label_set).labels
             difference = float("inf") if len(now) != len(stored) else float(np.count_nonzero(now != stored))
             yield Finding(model.name, f"{split} labels of {label_set.name} against the data", difference, 0)
             if difference:
                 return
-        plain = _keras_probabilities(network, faces.images)
-        mirrored = _keras_probabilities(network, faces.images[:, :, ::-1])
-        again = {
-            Network.FLOAT: plain,
-            Network.MIRRORED: {head: (plain[head] + mirrored[head]) / 2 for head in plain},
-            Network.INT8: litert[Network.INT8].predict(faces.images),
-        }
-        for name, heads in again.items():
-            difference = largest_difference(heads, predictions.heads(name, split))
-            yield Finding(
-                model.name, f"{name} network on {split} against stored predictions", difference, REPEAT_TOLERANCE
-            )
+        for name, heads in _predict_again(network, litert, faces.images).items():
+            stored_heads = predictions.heads(name, split)
+            if stored_heads:
+                what = f"{name} network on {split} against stored predictions"
+                tolerance = REPEAT_TOLERANCE if network is not None or name == Network.INT8 else FLOAT_TOLERANCE
+                yield Finding(model.name, what, largest_difference(heads, stored_heads), tolerance)
+
+
+def _predict_again(
+    network: Any, litert: dict[Network, LiteRTNetwork], images: np.ndarray
+) -> dict[Network, dict[str, np.ndarray]]:
+    """Probabilities by network and head; the float network is the Keras file, or the float LiteRT file without it."""
+    again = {}
+    if network is not None or Network.FLOAT in litert:
+        of_float = litert[Network.FLOAT].predict if network is None else partial(_keras_probabilities, network)
+        again[Network.FLOAT], again[Network.MIRRORED] = with_mirror(of_float, images)
+    if Network.INT8 in litert:
+        again[Network.INT8] = litert[Network.INT8].predict(images)
+    return again
 
 
 def largest_difference(one: Any, other: Any) -> float:
@@ -119,10 +176,16 @@ def largest_difference(one: Any, other: Any) -> float:
     return float(np.abs(a - b).max(initial=0.0))
 
 
-def _keras_probabilities(network: Any, faces: np.ndarray) -> dict[str, np.ndarray]:
-    from fer_core.training.run import predict_logits
+def _load_keras(model: StoredModel) -> Any:
+    import keras  # only the commands that train or verify wait for it
 
-    return {head: softmax(logits) for head, logits in predict_logits(network, faces).items()}
+    return keras.saving.load_model(model.keras_path, compile=False, safe_mode=True)
+
+
+def _keras_probabilities(network: Any, faces: np.ndarray) -> dict[str, np.ndarray]:
+    from fer_core.training.run import predict_probabilities
+
+    return predict_probabilities(network, faces)
 
 
 def _sample_face(size: int) -> np.ndarray:

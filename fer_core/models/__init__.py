@@ -1,8 +1,8 @@
 """The registry of network architectures: one decorated function each, with its configuration beside it.
 
 Every architecture maps a grey face ``(N, S, S, 1)`` of float pixels in 0..255 to a dictionary of logits, one entry
-per head, keyed by the name of the head's label set. Pixel scaling is part of the network, so that whoever feeds it
-only has to cut out the face.
+per head, keyed by the name of the head's label set. Pixel scaling, and enlarging where a network works on more pixels
+than it is given, are part of the network, so that whoever feeds it only has to cut out the face.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import keras
 
-from fer_core.emotions import LabelSet
+from fer_core.emotions import LABEL_SETS, LabelSet
 from fer_core.errors import ModelError
 
 
@@ -26,18 +27,28 @@ class ArchitectureConfig:
     name: str
     title: str
     input_size: int
-    """Side of the square input in pixels."""
+    """Side of the square grey input in pixels."""
     reference: str
     """The paper the architecture follows."""
     summary: str
     """One sentence for the people who choose a model."""
+    working_size: int | None = None
+    """Side in pixels that the network enlarges its input to, on two cores; ``None`` works on the input as it is."""
+    full_size: int | None = None
+    """Side that its authors worked at; ``None`` where that is the working size."""
+    channels: int = 1
+    """Colour channels that its layers see; a grey face is repeated into three."""
+    preprocessing: str = "pixels scaled to -1..1"
+    """What the network itself does to pixels in 0..255."""
+    imagenet: bool = False
+    """Whether Keras publishes weights for it that were trained on ImageNet."""
 
 
 class Backbone(Protocol):
-    """Turns a scaled image tensor ``(N, S, S, 1)`` into a feature vector ``(N, F)``."""
+    """Turns an image tensor ``(N, S, S, 1)`` of pixels scaled to -1..1 into a feature vector ``(N, F)``."""
 
-    def __call__(self, image: keras.KerasTensor) -> keras.KerasTensor:
-        """Features of an image."""
+    def __call__(self, image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
+        """Features of an image; ``weights`` is ``None``, ``"imagenet"`` or a file, for the networks Keras carries."""
         ...
 
 
@@ -48,27 +59,107 @@ class Architecture:
     config: ArchitectureConfig
     backbone: Backbone
 
-    def build(self, heads: tuple[LabelSet, ...], input_size: int | None = -1) -> keras.Model:
-        """An untrained network with one dense head of logits per label set.
+    def build(
+        self,
+        heads: tuple[LabelSet, ...],
+        input_size: int | None = -1,
+        working_size: int | None = None,
+        weights: str | None = None,
+    ) -> keras.Model:
+        """A network with one dense head of logits per label set.
 
         Args:
             heads: label sets to answer in; the first is the main one.
             input_size: side of the input in pixels; the architecture's own if left out, any size if ``None``.
+            working_size: side that the input is enlarged to; the architecture's own if left out.
+            weights: ``None`` for random ones; ``"imagenet"`` or a file of such weights without top; or a ``.keras``
+                file of this project, of which every layer of the same name and shape is taken, heads included.
 
         Returns:
             A functional model ``(N, S, S, 1) float in 0..255 -> {label set name: (N, classes) float32 logits}``.
+
+        Raises:
+            ModelError: the weights are not there or do not fit.
         """
+        ours = weights is not None and weights.endswith(".keras")
         side = self.config.input_size if input_size == -1 else input_size
         image = keras.Input((side, side, 1), name="face")
         scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(image)
-        features = self.backbone(scaled)
+        working_size = working_size or self.config.working_size
+        if working_size and working_size != side:
+            scaled = keras.layers.Resizing(working_size, working_size, name="enlarge")(scaled)
+        features = self.backbone(scaled) if weights is None or ours else self._from_imagenet(scaled, weights)
         logits = {
             head.name: keras.layers.Dense(len(head), dtype="float32", name=head.name.replace("-", "_"))(features)
             for head in heads
         }
-        return keras.Model(image, logits, name=self.config.name)
+        model = keras.Model(image, logits, name=self.config.name)
+        if ours and weights:
+            transfer_weights(weights, model)
+        return model
+
+    def _from_imagenet(self, image: keras.KerasTensor, weights: str) -> keras.KerasTensor:
+        name = self.config.name
+        if not self.config.imagenet:
+            raise ModelError(f"{name} has no ImageNet weights; start it from none, or from a .keras file.")
+        if weights != "imagenet" and not Path(weights).is_file():
+            raise ModelError(f"{weights}: there is no file of weights at this path.")
+        try:
+            return self.backbone(image, weights)
+        except Exception as error:  # Keras raises a bare Exception when a download fails
+            if weights != "imagenet":
+                raise ModelError(f"{weights}: these are no ImageNet weights of {name} without top ({error}).") from None
+            raise ModelError(
+                f"The ImageNet weights of {name} could not be fetched; on a machine with a connection, get the "
+                '"notop" file from https://storage.googleapis.com/tensorflow/keras-applications/ and name it with '
+                "--weights PATH."
+            ) from None
 
 
+def transfer_weights(path: str | Path, model: keras.Model) -> int:
+    """Copy the weights of every layer that a stored network shares with ``model`` by name and shapes.
+
+    Args:
+        path: a ``.keras`` file of this project.
+        model: changed in place.
+
+    Returns:
+        How many layers were copied.
+
+    Raises:
+        ModelError: the file is no Keras network, or shares no layer with the model.
+    """
+    try:
+        source = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{path}: this is no Keras file of this project ({error}).") from None
+    # Names that Keras numbers run on through a process, so layers are paired by their order among those of a kind.
+    theirs, ours = _layers_by_place(source), _layers_by_place(model)
+    copied = 0
+    for place, layer in ours.items():
+        weights = theirs[place].get_weights() if place in theirs else []
+        if weights and [w.shape for w in weights] == [w.shape for w in layer.get_weights()]:
+            layer.set_weights(weights)
+            copied += 1
+    if not copied:
+        raise ModelError(f"{path}: this network shares no layer with {model.name}.")
+    return copied
+
+
+def _layers_by_place(model: keras.Model) -> dict[tuple[str, int | str], keras.layers.Layer]:
+    """Layers that have weights: heads by name, others by kind and number."""
+    places: dict[tuple[str, int | str], keras.layers.Layer] = {}
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        kind = "BatchNormalization" if isinstance(layer, keras.layers.BatchNormalization) else type(layer).__name__
+        head = isinstance(layer, keras.layers.Dense) and layer.name in _HEADS
+        number: int | str = layer.name if head else sum(1 for k, n in places if k == kind and isinstance(n, int))
+        places[kind, number] = layer
+    return places
+
+
+_HEADS = {name.replace("-", "_") for name in LABEL_SETS}
 _REGISTRY: dict[str, Architecture] = {}
 
 

@@ -6,7 +6,6 @@ import keras
 from keras import layers
 
 from fer_core.models import ArchitectureConfig, register_architecture
-from fer_core.models.normalisation import FusedBatchNormalization
 
 CONVOLUTIONS = ((64, 3), (128, 5), (512, 3), (512, 3))
 DENSE = (256, 512)
@@ -22,12 +21,12 @@ DROPOUT = 0.25
         summary="Plain stack of four convolutions, the usual first network of a course.",
     )
 )
-def cnn4(image: keras.KerasTensor) -> keras.KerasTensor:
+def cnn4(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
     """Features ``(N, 512)`` of a scaled image ``(N, S, S, 1)``; S must be known, since the top is dense."""
     x = image
     for filters, kernel in CONVOLUTIONS:
         x = layers.Conv2D(filters, kernel, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-        x = layers.ReLU()(FusedBatchNormalization()(x))
+        x = layers.ReLU()(layers.BatchNormalization()(x))
         x = layers.MaxPooling2D()(x)
         x = layers.Dropout(DROPOUT)(x)
     x = layers.Flatten()(x)

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import os
 import platform
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pandas as pd
 
-from fer_core.answers import softmax
+from fer_core.answers import plain_answer, with_mirror
 from fer_core.datasets import FaceDataset, Split
 from fer_core.emotions import FER2013, FER2013_FIVE, FERPLUS, LabelSet
 from fer_core.evaluation.answer_fitting import fit_answers
 from fer_core.evaluation.cards import card_figures
+from fer_core.evaluation.hardware import hardware
 from fer_core.model_store import ModelCard, ModelStore, Network, Predictions, StoredModel
-from fer_core.models import get_architecture
+from fer_core.models import ArchitectureConfig, get_architecture
 from fer_core.models.export import to_litert
 from fer_core.models.normalisation import with_plain_layers
-from fer_core.training.run import TrainingRun, predict_logits
+from fer_core.training.recipes import Recipe
+from fer_core.training.run import TrainingRun, predict_probabilities
 from fer_core.vision.expression import LiteRTNetwork
 
 EVALUATED_SPLITS = (Split.VALIDATION, Split.TEST)
@@ -44,42 +50,73 @@ LIMITS = (
 )
 
 
-def package(run: TrainingRun, dataset: FaceDataset, store: ModelStore, name: str) -> StoredModel:
-    """Write the best weights of a run into the store as model ``name``.
+LARGEST_FILE = 25_000_000
+"""Bytes; weights that need more are not shipped, their card says how to train them."""
+
+
+def package(
+    run: TrainingRun,
+    dataset: FaceDataset,
+    store: ModelStore,
+    name: str,
+    held_out: Predictions | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> StoredModel:
+    """Write the kept weights of a run into the store as model ``name``, and ``model.keras`` into the run's folder.
 
     The int8 network, being the one that is served, decides the default answer on the validation split; the test
     split is predicted once, here, and decides nothing.
+
+    Args:
+        run: with at least one complete epoch.
+        dataset: what it was trained on.
+        store: where the model goes.
+        name: of the model.
+        held_out: predictions of other runs that belong to the same model, such as those of cross-validation.
+        notes: entries of the card's ``data`` that only the protocol knows.
     """
     recipe = run.recipe
-    architecture = get_architecture(recipe.architecture)
-    trained = run.best_model()
-    keras.mixed_precision.set_global_policy("float32")
-    # A fixed input size: the exported graphs are smaller and a crop of another size is refused.
-    model = architecture.build(recipe.label_sets)
-    model.set_weights(trained.get_weights())
-    model = with_plain_layers(model)
-    training = dataset.split(Split.TRAINING)
-    calibration = training.images[np.random.default_rng(run.seed).permutation(len(training))]
-    litert_files = {Network.FLOAT: to_litert(model), Network.INT8: to_litert(model, calibration)}
-    predictions = predict_splits(model, litert_files[Network.INT8], dataset, recipe.label_sets)
-    answers = fit_answers(predictions, recipe.label_sets, Network.INT8)
+    config = get_architecture(recipe.architecture).config
+    model = _finished_network(run)
+    keras_file = _keras_file(model)
+    (run.folder / "model.keras").write_bytes(keras_file)
+    shipped = len(keras_file) < LARGEST_FILE
+    litert_files = {}
+    if shipped:
+        litert_files[Network.FLOAT] = to_litert(model)
+    if model.count_params() < LARGEST_FILE:  # a byte a weight
+        training = dataset.split(Split.TRAINING)
+        calibration = training.images[np.random.default_rng(run.seed).permutation(len(training))]
+        int8 = to_litert(model, calibration)
+        if len(int8) < LARGEST_FILE:
+            litert_files[Network.INT8] = int8
+    predictions = predict_splits(model, litert_files.get(Network.INT8), dataset, recipe.label_sets)
+    if held_out:
+        predictions = _joined(predictions, held_out)
+    if (Split.VALIDATION, recipe.heads[0]) in predictions.labels:
+        answers = fit_answers(predictions, recipe.label_sets, predictions.served)
+        chosen_on = "validation (PublicTest): epoch, fusion of heads, class biases, temperatures"
+    else:
+        answers = tuple(plain_answer(head) for head in recipe.label_sets)
+        chosen_on = "nothing: the last epoch of a fixed recipe"
     history = pd.DataFrame(run.history)
     card = ModelCard(
         name=name,
-        title=architecture.config.title,
+        title=config.title,
         architecture=recipe.architecture,
-        summary=architecture.config.summary,
-        reference=architecture.config.reference,
-        input_size=architecture.config.input_size,
+        summary=config.summary,
+        reference=config.reference,
+        input_size=config.input_size,
         parameters=model.count_params(),
         heads=recipe.heads,
         answers=answers,
         data={
             "dataset": dataset.name + (" with FER+ votes" if dataset.votes is not None else ""),
-            "faces": {str(split): int((dataset.splits == split).sum()) for split in Split},
-            "preprocessing": "FER2013's own framing, grey, 48x48, pixels 0..255",
-            "chosen_on": "validation (PublicTest): epoch, fusion of heads, class biases",
+            "faces": {str(s): int(count) for s in Split if (count := (dataset.splits == s).sum())},
+            "preprocessing": _preprocessing(config, recipe),
+            "chosen_on": chosen_on,
             "reported_on": "test (PrivateTest), predicted once",
+            **(notes or {}),
         },
         recipe=asdict(recipe),
         seed=run.seed,
@@ -91,40 +128,63 @@ def package(run: TrainingRun, dataset: FaceDataset, store: ModelStore, name: str
         limits=LIMITS,
     )
     card = replace(card, figures=card_figures(predictions, card.answers))
-    return store.save(card, _keras_file(model), litert_files, history, predictions)
+    return store.save(card, keras_file if shipped else None, litert_files, history, predictions)
+
+
+def _finished_network(run: TrainingRun) -> keras.Model:
+    """The kept weights as a float32 network of plain layers and a fixed input size.
+
+    The exported graphs are smaller for it, and a crop of another size is refused.
+    """
+    recipe = run.recipe
+    trained = run.best_model()
+    keras.mixed_precision.set_global_policy("float32")
+    model = get_architecture(recipe.architecture).build(recipe.label_sets, working_size=recipe.working_size)
+    model.set_weights([w.astype(np.float16).astype(np.float32) for w in trained.get_weights()])
+    return with_plain_layers(model)
+
+
+def _preprocessing(config: ArchitectureConfig, recipe: Recipe) -> str:
+    size = recipe.working_size or config.working_size
+    enlarged = f", enlarged to {size}x{size} by the network" if size else ""
+    colour = ", grey repeated into three channels" if config.channels == 3 else ""
+    return f"FER2013's own framing, grey, 48x48{enlarged}{colour}; {config.preprocessing}"
 
 
 def predict_splits(
-    model: keras.Model, int8_file: bytes, dataset: FaceDataset, heads: tuple[LabelSet, ...]
+    model: keras.Model, int8_file: bytes | None, dataset: FaceDataset, heads: tuple[LabelSet, ...]
 ) -> Predictions:
-    """Predictions of the float network, its mean over mirror images, and the int8 network, on both held-out splits."""
-    int8 = LiteRTNetwork(int8_file, threads=os.cpu_count() or 1)
+    """Predictions of the float network, its mean over mirror images, and the int8 network, on the held-out splits."""
+    int8 = LiteRTNetwork(int8_file, threads=os.cpu_count() or 1) if int8_file else None
     training = dataset.split(Split.TRAINING)
+    label_sets = {*heads}
+    if dataset.label_set == FER2013:
+        label_sets |= {FER2013, FER2013_FIVE}
+    if dataset.votes is None:
+        label_sets -= {FERPLUS}
     probabilities: dict[tuple[Network, Split, str], np.ndarray] = {}
     labels: dict[tuple[Split, str], np.ndarray] = {}
     repeats: dict[Split, np.ndarray] = {}
     for split in EVALUATED_SPLITS:
         faces = dataset.split(split)
-        plain = {head: softmax(logits) for head, logits in predict_logits(model, faces.images).items()}
-        mirrored = {head: softmax(logits) for head, logits in predict_logits(model, faces.images[:, :, ::-1]).items()}
-        for head, quantised in int8.predict(faces.images).items():
-            probabilities[Network.FLOAT, split, head] = plain[head]
-            probabilities[Network.MIRRORED, split, head] = (plain[head] + mirrored[head]) / 2
+        if not len(faces):
+            continue
+        of_float, of_both = with_mirror(partial(predict_probabilities, model), faces.images)
+        for head in of_float:
+            probabilities[Network.FLOAT, split, head] = of_float[head]
+            probabilities[Network.MIRRORED, split, head] = of_both[head]
+        for head, quantised in (int8.predict(faces.images) if int8 else {}).items():
             probabilities[Network.INT8, split, head] = quantised
-        for label_set in {FER2013, FER2013_FIVE, *heads} - ({FERPLUS} if faces.votes is None else set()):
+        for label_set in label_sets:
             labels[split, label_set.name] = faces.as_label_set(label_set).labels.astype(np.int8)
         repeats[split] = faces.repeats_of(training)
     return Predictions(probabilities, labels, repeats)
 
 
-def hardware() -> str:
-    """Processor, cores and accelerators of this machine, in words."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    return f"{model}, {os.cpu_count()} cores"
+def _joined(one: Predictions, other: Predictions) -> Predictions:
+    return Predictions(
+        {**one.probabilities, **other.probabilities}, {**one.labels, **other.labels}, {**one.repeats, **other.repeats}
+    )
 
 
 def versions() -> dict[str, str]:
@@ -141,7 +201,30 @@ def versions() -> dict[str, str]:
 
 
 def _keras_file(model: keras.Model) -> bytes:
+    """The network as a ``.keras`` file whose weights are kept in half precision; it loads as float32."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        model.save(path)
-        return path.read_bytes()
+        whole, half = Path(folder) / "whole.keras", Path(folder) / "half.keras"
+        model.save(whole)
+        with zipfile.ZipFile(whole) as source, zipfile.ZipFile(half, "w", zipfile.ZIP_DEFLATED) as target:
+            for member in source.namelist():
+                content = source.read(member)
+                target.writestr(member, _halved(content) if member.endswith(".h5") else content)
+        return half.read_bytes()
+
+
+def _halved(weights: bytes) -> bytes:
+    """An HDF5 file with its float32 arrays in half precision."""
+    result = io.BytesIO()
+    with h5py.File(io.BytesIO(weights)) as source, h5py.File(result, "w") as target:
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Group):
+                made = target.require_group(name)
+            else:
+                half = item.dtype == np.float32
+                made = target.create_dataset(name, data=item[()], dtype=np.float16 if half else item.dtype)
+            made.attrs.update(item.attrs)
+
+        target.attrs.update(source.attrs)
+        source.visititems(copy)
+    return result.getvalue()

@@ -1,13 +1,37 @@
-"""Training settings as data: what a run does is read off its recipe alone."""
+"""Training settings as data: what a run does is read off its recipe alone.
+
+For each family there is one strong common recipe, sized for two cores, and where authors published theirs, their own
+settings. :func:`full_schedule` stretches any of them for a GPU.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from fer_core.datasets.augmentation import Augmentation
-from fer_core.emotions import FER2013, FERPLUS, LABEL_SETS, LabelSet
+from fer_core.emotions import CKPLUS, FER2013, FER2013_FIVE, FERPLUS, LABEL_SETS, LabelSet
 from fer_core.errors import ModelError
+
+
+class Schedule(StrEnum):
+    """How the learning rate moves over a run."""
+
+    ONE_CYCLE = "one-cycle"
+    """Up to its peak, then down a cosine to zero (Smith & Topin 2017, arXiv:1708.07120)."""
+    PLATEAU = "plateau"
+    """Halved whenever the validation loss has not fallen for three epochs."""
+    CONSTANT = "constant"
+
+
+class Kept(StrEnum):
+    """Which epoch's weights are kept; always judged on the validation split."""
+
+    ACCURACY = "accuracy"
+    """The best mean accuracy of the heads."""
+    LOSS = "loss"
+    """The lowest loss of the main head."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +49,38 @@ class Recipe:
     class_weight_power: float = 0.0
     """Faces weigh (1 / class share) to this power: 0 is plain, 1 balances the classes, 0.5 is between
     (Mahajan et al. 2018, arXiv:1805.00932, sec. 2.2)."""
+    optimizer: str = "sgd"
+    """``sgd`` (Nesterov momentum) or ``adam`` (Kingma & Ba 2015, arXiv:1412.6980), both with decoupled weight decay."""
+    schedule: Schedule = Schedule.ONE_CYCLE
     peak_learning_rate: float = 0.1
     warm_up: float = 0.15
-    """Share of the steps over which the rate rises to its peak; it then falls along a cosine to zero
-    (one-cycle, Smith & Topin 2017, arXiv:1708.07120)."""
+    """Share of the steps over which the rate of one cycle rises to its peak."""
     momentum: float = 0.9
     weight_decay: float = 5e-3
     """Decoupled (Loshchilov & Hutter 2019, arXiv:1711.05101): the share of a kernel lost per step at rate 1."""
     average_momentum: float = 0.998
-    """Of the moving average of the weights, which is what is evaluated and kept."""
+    """Per step, of the moving average of the weights, which is what is evaluated and kept; 0 keeps the weights as
+    they are."""
     mixed_precision: bool = True
+    """bfloat16 where it is exact enough; faster on processors that are built for it."""
     sizes: tuple[tuple[float, int], ...] = ((0.0, 48),)
     """Progressive resizing (Tan & Le 2021, arXiv:2104.00298, sec. 4): from a share of the epochs on, the side of
     the training images in pixels. Small images cost less, and come first."""
+    working_size: int | None = None
+    """Side that the network enlarges its input to; the architecture's own if ``None``."""
+    mixup: float = 0.0
+    """Alpha of MixUp (Zhang et al. 2018, arXiv:1710.09412); 0 switches it off."""
+    cutmix: float = 0.0
+    """Alpha of CutMix (Yun et al. 2019, arXiv:1905.04899); with both, every batch draws one of them."""
+    frozen: float = 0.0
+    """Share of the backbone's layers, counted from the input, whose weights stay as they start."""
+    kept: Kept = Kept.ACCURACY
+    weights: str | None = None
+    """What the run starts from: ``None`` random, ``"imagenet"``, or a file."""
+    teachers: tuple[str, ...] = ()
+    """Stored models whose mean probabilities are learnt from (distillation, Hinton et al. 2015, arXiv:1503.02531)."""
+    teacher_share: float = 0.0
+    """Weight of the teachers' probabilities against the labels, in [0, 1]."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     @property
@@ -45,12 +88,21 @@ class Recipe:
         """The heads as label sets."""
         return tuple(LABEL_SETS[name] for name in self.heads)
 
+    def with_heads(self, heads: tuple[str, ...]) -> Recipe:
+        """The same recipe for other heads, each of the weight it had, or 1."""
+        weights = dict(zip(self.heads, self.head_weights, strict=True))
+        return replace(self, heads=heads, head_weights=tuple(weights.get(head, 1.0) for head in heads))
+
     def size_at(self, epoch: int) -> int:
         """Side of the training images in an epoch, counted from 0."""
         return max((start, size) for start, size in self.sizes if epoch >= start * self.epochs - 1e-9)[1]
 
-    def learning_rate_at(self, progress: float) -> float:
-        """Learning rate at a share of all steps in [0, 1]."""
+    def learning_rate_at(self, progress: float, validation_losses: tuple[float, ...] = ()) -> float:
+        """Learning rate at a share of all steps in [0, 1], after epochs with these losses of the main head."""
+        if self.schedule == Schedule.CONSTANT:
+            return self.peak_learning_rate
+        if self.schedule == Schedule.PLATEAU:
+            return self.peak_learning_rate * 0.5 ** _plateaus(validation_losses)
         floor = self.peak_learning_rate / 25
         if progress < self.warm_up:
             return floor + (self.peak_learning_rate - floor) * progress / self.warm_up
@@ -58,30 +110,188 @@ class Recipe:
         return self.peak_learning_rate * (1 + math.cos(math.pi * min(rest, 1.0))) / 2
 
 
+PATIENCE = 3
+"""Epochs without a lower validation loss after which the plateau schedule halves the rate."""
+
+
+def _plateaus(losses: tuple[float, ...]) -> int:
+    best, waited, count = math.inf, 0, 0
+    for loss in losses:
+        if loss < best:
+            best, waited = loss, 0
+            continue
+        waited += 1
+        if waited == PATIENCE:
+            count, waited = count + 1, 0
+    return count
+
+
 STRONG_AUGMENTATION = Augmentation(
     rotation=15, zoom=0.15, shift=0.1, flip=0.5, brightness=0.15, contrast=0.3, erasing=0.3
 )
+LIGHT_AUGMENTATION = Augmentation(rotation=10, zoom=0.1, shift=0.08, flip=0.5, contrast=0.2)
+# Rescaling, rotation, shear, zoom, width and height shift, at the strengths usual with Keras' own generator.
+AUTHORS_AUGMENTATION = Augmentation(rotation=10, shear=10, zoom=0.1, shift=0.1, flip=0.5)
 
-RECIPES: dict[str, Recipe] = {
-    # Two cores: about an hour and a half. Faces grow from 32 to 48 pixels as the rate falls.
-    "senet": Recipe(
-        architecture="senet",
-        epochs=42,
-        class_weight_power=0.5,
-        sizes=((0.0, 32), (0.4, 40), (0.7, 48)),
-        augmentation=STRONG_AUGMENTATION,
-    ),
+PROGRESSIVE = ((0.0, 32), (0.4, 40), (0.7, 48))
+
+# Faces grow from 32 to 48 pixels as the rate falls.
+_RESIDUAL = Recipe(
+    architecture="senet",
+    epochs=42,
+    class_weight_power=0.5,
+    sizes=PROGRESSIVE,
+    augmentation=STRONG_AUGMENTATION,
+)
+# The large networks of Keras, for as many epochs as their authors needed to their best.
+_LARGE = Recipe(
+    architecture="vgg16",
+    epochs=7,
+    batch_size=64,
+    optimizer="adam",
+    peak_learning_rate=1e-3,
+    weight_decay=1e-2,
+    average_momentum=0.99,
+    augmentation=LIGHT_AUGMENTATION,
+)
+
+COMMON: dict[str, Recipe] = {
+    "senet": _RESIDUAL,
+    "resnet": replace(_RESIDUAL, architecture="resnet", epochs=30),
+    "vggnet": replace(_RESIDUAL, architecture="vggnet", epochs=30),
+    # Its four dropouts leave no need of strong augmentation; under it, it learns too little in two hours.
     "cnn4": Recipe(
         architecture="cnn4",
-        epochs=40,
+        epochs=24,
         peak_learning_rate=0.05,
-        augmentation=STRONG_AUGMENTATION,
+        teachers=("senet",),
+        teacher_share=0.5,
+        augmentation=LIGHT_AUGMENTATION,
+    ),
+    "mobilenet_v2": replace(_LARGE, architecture="mobilenet_v2", epochs=25),
+    "vgg16": replace(_LARGE, peak_learning_rate=3e-4),
+    "resnet152v2": replace(_LARGE, architecture="resnet152v2", epochs=6),
+    "resnet50": replace(_LARGE, architecture="resnet50", epochs=4),
+    "tiny": replace(_RESIDUAL, architecture="tiny", epochs=60, teachers=("senet",), teacher_share=0.7),
+    "senet-ckplus": Recipe(
+        architecture="senet",
+        epochs=10,
+        batch_size=32,
+        heads=(CKPLUS.name,),
+        head_weights=(1.0,),
+        peak_learning_rate=0.02,
+        average_momentum=0.98,
+        weights="senet",
+        augmentation=LIGHT_AUGMENTATION,
+    ),
+}
+COMMON["resnet50-ckplus"] = replace(
+    COMMON["senet-ckplus"],
+    architecture="resnet50",
+    optimizer="adam",
+    peak_learning_rate=3e-4,
+    weight_decay=1e-2,
+    weights="resnet50",
+)
+# On five classes: no disgust, no fear.
+for _name in ("senet", "resnet", "vggnet"):
+    COMMON[f"{_name}-five"] = replace(
+        COMMON[_name].with_heads((FER2013_FIVE.name, FERPLUS.name)),
+        epochs=12,
+        peak_learning_rate=0.03,
+        sizes=((0.0, 48),),
+        weights=_name,
+    )
+
+_AUTHORS_FIVE = Recipe(
+    architecture="senet",
+    epochs=50,
+    heads=(FER2013_FIVE.name,),
+    head_weights=(1.0,),
+    label_smoothing=0.0,
+    class_weight_power=1.0,
+    optimizer="adam",
+    schedule=Schedule.CONSTANT,
+    peak_learning_rate=1e-3,
+    weight_decay=0.0,
+    average_momentum=0.0,
+    mixed_precision=False,
+    augmentation=AUTHORS_AUGMENTATION,
+)
+_AUTHORS_LARGE = replace(
+    _AUTHORS_FIVE.with_heads((FER2013.name,)),
+    architecture="vgg16",
+    epochs=7,
+    batch_size=256,
+    class_weight_power=0.0,
+    peak_learning_rate=1e-4,
+    kept=Kept.LOSS,
+    augmentation=replace(AUTHORS_AUGMENTATION, rotation=0.0),
+)
+AUTHORS: dict[str, Recipe] = {
+    "cnn4": replace(
+        _AUTHORS_LARGE,
+        architecture="cnn4",
+        epochs=48,
+        batch_size=64,
+        schedule=Schedule.PLATEAU,
+        peak_learning_rate=5e-4,
+        kept=Kept.ACCURACY,
+        augmentation=Augmentation(flip=0.5),
+    ),
+    "vggnet": replace(_AUTHORS_FIVE, architecture="vggnet"),
+    "resnet": replace(_AUTHORS_FIVE, architecture="resnet"),
+    "senet": _AUTHORS_FIVE,
+    "mobilenet_v2": replace(
+        _AUTHORS_LARGE,
+        architecture="mobilenet_v2",
+        epochs=25,
+        batch_size=32,
+        peak_learning_rate=1e-3,
+        kept=Kept.ACCURACY,
+        weights="imagenet",
+        augmentation=Augmentation(),
+    ),
+    "vgg16": _AUTHORS_LARGE,
+    "resnet152v2": replace(_AUTHORS_LARGE, architecture="resnet152v2", epochs=6),
+    "resnet152v2-tuned": replace(_AUTHORS_LARGE, architecture="resnet152v2", epochs=6, weights="imagenet", frozen=0.9),
+    "resnet50": replace(
+        _AUTHORS_LARGE.with_heads((FERPLUS.name,)),
+        architecture="resnet50",
+        epochs=4,
+        batch_size=16,
+        optimizer="sgd",
+        peak_learning_rate=0.01,
+        kept=Kept.ACCURACY,
+        augmentation=Augmentation(),
     ),
 }
 
+FULL_EPOCHS = 250
 
-def get_recipe(name: str) -> Recipe:
-    """The recipe called ``name``; raises :class:`ModelError` if there is none."""
-    if name not in RECIPES:
-        raise ModelError(f"There is no recipe {name!r}; known are {', '.join(sorted(RECIPES))}.")
-    return RECIPES[name]
+
+def full_schedule(recipe: Recipe, full_size: int | None = None) -> Recipe:
+    """The same recipe for a GPU: 250 epochs at the final size, MixUp and CutMix, a slower average.
+
+    Args:
+        recipe: of either kind.
+        full_size: what the network enlarges its input to; as in ``recipe`` if left out.
+    """
+    return replace(
+        recipe,
+        epochs=FULL_EPOCHS,
+        sizes=((0.0, recipe.sizes[-1][1]),),
+        working_size=full_size or recipe.working_size,
+        mixup=0.2,
+        cutmix=1.0,
+        average_momentum=max(recipe.average_momentum, 0.9995),
+    )
+
+
+def get_recipe(name: str, authors: bool = False) -> Recipe:
+    """The common recipe called ``name``, or its authors' own; raises :class:`ModelError` if there is none."""
+    recipes = AUTHORS if authors else COMMON
+    if name not in recipes:
+        kind = "authors' recipe" if authors else "recipe"
+        raise ModelError(f"There is no {kind} {name!r}; known are {', '.join(sorted(recipes))}.")
+    return recipes[name]

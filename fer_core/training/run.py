@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,16 +13,21 @@ import keras
 import numpy as np
 import pandas as pd
 
+from fer_core.answers import softmax
 from fer_core.datasets import FaceDataset, Split
 from fer_core.emotions import FERPLUS
 from fer_core.errors import ModelError
 from fer_core.models import get_architecture
-from fer_core.training.recipes import Recipe
+from fer_core.models.normalisation import with_fused_layers
+from fer_core.training.recipes import Kept, Recipe
 
 Batch = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
 """Images ``(B, S, S, 1) float32 in 0..255``, targets and weights per head."""
 
 EVALUATION_BATCH = 256
+
+# The moving average of the weights follows every so many steps; more often costs time and changes nothing.
+AVERAGE_EVERY = 8
 
 # How many training faces, unchanged by augmentation, the training curves are measured on after each epoch.
 TRAINING_SAMPLE = 2048
@@ -30,9 +35,18 @@ TRAINING_SAMPLE = 2048
 
 class Batches:
     """Augmented batches of the training split; every draw follows from the seed and the epoch, so a resumed run
-    sees what an uninterrupted one would have seen."""
+    sees what an uninterrupted one would have seen.
 
-    def __init__(self, dataset: FaceDataset, recipe: Recipe, seed: int) -> None:
+    Args:
+        dataset: the training split.
+        recipe: what to do with it.
+        seed: of every draw.
+        taught: teachers' probabilities ``(N, classes)`` per head, for the heads that have any.
+    """
+
+    def __init__(
+        self, dataset: FaceDataset, recipe: Recipe, seed: int, taught: Mapping[str, np.ndarray] | None = None
+    ) -> None:
         self._images = dataset.images
         self._recipe = recipe
         self._seed = seed
@@ -43,6 +57,8 @@ class Batches:
             if head != FERPLUS:
                 weights = weights * self._class_weights(targets)
                 targets = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / len(head)
+            if taught and head.name in taught:
+                targets = targets * (1 - recipe.teacher_share) + recipe.teacher_share * taught[head.name]
             self._targets[head.name] = targets.astype(np.float32)
             self._weights[head.name] = weights.astype(np.float32)
 
@@ -57,11 +73,47 @@ class Batches:
         for step in range(len(self)):
             rows = order[step * self._recipe.batch_size : (step + 1) * self._recipe.batch_size]
             images = self._recipe.augmentation.apply(self._images[rows], rng, size)
-            yield (
+            yield self._mix(
                 images[..., None].astype(np.float32),
                 {head: targets[rows] for head, targets in self._targets.items()},
                 {head: weights[rows] for head, weights in self._weights.items()},
+                rng,
             )
+
+    def _mix(
+        self,
+        images: np.ndarray,
+        targets: dict[str, np.ndarray],
+        weights: dict[str, np.ndarray],
+        rng: np.random.Generator,
+    ) -> Batch:
+        """MixUp or CutMix of a batch with itself in another order."""
+        recipe = self._recipe
+        if not (recipe.mixup or recipe.cutmix):
+            return images, targets, weights
+        cut = recipe.cutmix > 0 and (not recipe.mixup or rng.random() < 0.5)
+        alpha = recipe.cutmix if cut else recipe.mixup
+        share = float(rng.beta(alpha, alpha))
+        partners = rng.permutation(len(images))
+        if cut:
+            side = images.shape[1]
+            half = side * np.sqrt(1 - share) / 2
+            y, x = rng.uniform(0, side, 2)
+            top, bottom, left, right = (
+                int(np.clip(round(v), 0, side)) for v in (y - half, y + half, x - half, x + half)
+            )
+            mixed = images.copy()
+            mixed[:, top:bottom, left:right] = images[partners, top:bottom, left:right]
+            share = 1 - (bottom - top) * (right - left) / side**2
+        else:
+            mixed = share * images + (1 - share) * images[partners]
+        both_weights = {head: share * w + (1 - share) * w[partners] for head, w in weights.items()}
+        both_targets = {}
+        for head, t in targets.items():
+            w = weights[head][:, None]
+            total = np.maximum(both_weights[head], 1e-12)[:, None]
+            both_targets[head] = (share * w * t + (1 - share) * w[partners] * t[partners]) / total
+        return mixed.astype(np.float32), both_targets, both_weights
 
     def _class_weights(self, one_hot: np.ndarray) -> np.ndarray:
         """Weight of each row ``(N,)``, one on average over the labelled rows."""
@@ -86,12 +138,23 @@ class TrainingRun:
 
     Args:
         recipe: what to do.
-        dataset: all splits; the network learns from ``training`` and its epoch is chosen on ``validation``.
+        dataset: all splits; the network learns from ``training`` and its epoch is chosen on ``validation``. Without
+            a validation split the last epoch is kept.
         folder: where checkpoints and the history go.
         seed: of the weights, the order of the faces and every augmentation.
+        weights: the file that ``recipe.weights`` stands for, if it stands for one.
+        taught: what the recipe's teachers say about the training split, see :class:`Batches`.
     """
 
-    def __init__(self, recipe: Recipe, dataset: FaceDataset, folder: Path, seed: int = 0) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: FaceDataset,
+        folder: Path,
+        seed: int = 0,
+        weights: str | None = None,
+        taught: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         self.recipe = recipe
         self.folder = folder
         self.seed = seed
@@ -100,32 +163,45 @@ class TrainingRun:
         # Any input size, since training images may grow; a network with a dense top needs its own.
         sizes = {size for _, size in recipe.sizes}
         architecture = get_architecture(recipe.architecture)
-        self.model = architecture.build(recipe.label_sets, None if len(sizes) > 1 else sizes.pop())
+        side = None if len(sizes) > 1 else sizes.pop()
+        built = architecture.build(recipe.label_sets, side, recipe.working_size, weights or recipe.weights)
+        self.model = with_fused_layers(built)
         keras.mixed_precision.set_global_policy("float32")
+        self._freeze()
         self._compile()
         training = dataset.split(Split.TRAINING)
-        self._batches = Batches(training, recipe, seed)
-        self._evaluated = {
-            "training": training.take(np.arange(min(len(training), TRAINING_SAMPLE))),
-            "validation": dataset.split(Split.VALIDATION),
-        }
+        self._batches = Batches(training, recipe, seed, taught)
+        self._evaluated = {"training": training.take(np.arange(min(len(training), TRAINING_SAMPLE)))}
+        if (dataset.splits == Split.VALIDATION).any():
+            self._evaluated["validation"] = dataset.split(Split.VALIDATION)
         self._average = [np.array(w) for w in self.model.get_weights()]
         self.history: list[dict[str, float]] = []
         self.steps_done = 0
 
+    def _freeze(self) -> None:
+        backbone = [layer for layer in self.model.layers if layer.name not in self.model.output_names]
+        for layer in backbone[: round(self.recipe.frozen * len(backbone))]:
+            layer.trainable = False
+
     def _compile(self) -> None:
-        optimizer = keras.optimizers.SGD(
-            self.recipe.peak_learning_rate,
-            momentum=self.recipe.momentum,
-            nesterov=True,
-            weight_decay=self.recipe.weight_decay,
-        )
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        recipe = self.recipe
+        decay = recipe.weight_decay or None
+        if recipe.optimizer == "adam":
+            optimizer = keras.optimizers.Adam(recipe.peak_learning_rate, weight_decay=decay)
+        elif recipe.optimizer == "sgd":
+            optimizer = keras.optimizers.SGD(
+                recipe.peak_learning_rate, momentum=recipe.momentum, nesterov=True, weight_decay=decay
+            )
+        else:
+            raise ModelError(f"There is no optimizer {recipe.optimizer!r}; known are adam and sgd.")
+        if decay:
+            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         self.model.compile(
             optimizer,
-            loss={h: keras.losses.CategoricalCrossentropy(from_logits=True) for h in self.recipe.heads},
-            loss_weights=dict(zip(self.recipe.heads, self.recipe.head_weights, strict=True)),
-            jit_compile=False,
+            loss={h: keras.losses.CategoricalCrossentropy(from_logits=True) for h in recipe.heads},
+            loss_weights=dict(zip(recipe.heads, recipe.head_weights, strict=True)),
+            # XLA drives a GPU faster and TensorFlow's CPU kernels slower.
+            jit_compile="auto" if keras.backend.backend() == "jax" else False,
         )
 
     @property
@@ -194,28 +270,33 @@ class TrainingRun:
         losses = []
         self._seed_dropout(epoch)
         for step, (images, targets, weights) in enumerate(self._batches.epoch(epoch), start=1):
-            self.model.optimizer.learning_rate = self.recipe.learning_rate_at(self.steps_done / total)
+            self.model.optimizer.learning_rate = self._learning_rate(total)
             self.model.reset_metrics()
             logs = self.model.train_on_batch(images, targets, sample_weight=weights, return_dict=True)
             losses.append(float(logs["loss"]))
             self.steps_done += 1
-            self._update_average()
+            if self.steps_done % AVERAGE_EVERY == 0 or step == len(self._batches):
+                self._update_average()
             report(Progress(epoch, step, len(self._batches), losses[-1]))
         row = {
             "epoch": epoch + 1,
             "loss": float(np.mean(losses)),
-            "learning_rate": self.recipe.learning_rate_at(self.steps_done / total),
+            "learning_rate": self._learning_rate(total),
             "image_size": self.recipe.size_at(epoch),
             **self._validate(),
             "seconds": time.perf_counter() - started,
         }
         if not np.isfinite(row["loss"]):
             raise ModelError(f"The loss is no longer a number after epoch {epoch + 1}; lower the learning rate.")
-        best_before = max((r["validation_score"] for r in self.history), default=-1.0)
+        best_before = max((r["validation_score"] for r in self.history), default=-np.inf)
         self.history.append(row)
         if row["validation_score"] > best_before:
             _write_arrays(self.folder / "best.npz", weight=self._average)
         self._write_checkpoint()
+
+    def _learning_rate(self, steps: int) -> float:
+        losses = tuple(row.get(f"validation_loss_{self.recipe.heads[0]}", 0.0) for row in self.history)
+        return self.recipe.learning_rate_at(self.steps_done / steps, losses)
 
     def _seed_dropout(self, epoch: int) -> None:
         """Dropout draws, too, follow from the seed and the epoch; their state is no weight and in no checkpoint."""
@@ -226,7 +307,7 @@ class TrainingRun:
 
     def _update_average(self) -> None:
         # While few steps are done the average follows closely, so that it is never far behind the weights.
-        momentum = min(self.recipe.average_momentum, self.steps_done / (self.steps_done + 10))
+        momentum = min(self.recipe.average_momentum, self.steps_done / (self.steps_done + 10)) ** AVERAGE_EVERY
         for average, weight in zip(self._average, self.model.get_weights(), strict=True):
             average *= momentum
             average += (1 - momentum) * weight
@@ -246,10 +327,17 @@ class TrainingRun:
                 figures[f"{split}_loss_{head.name}"] = float(-log_probabilities[np.arange(len(truth)), truth].mean())
                 figures[f"{split}_accuracy_{head.name}"] = float((scores.argmax(axis=1) == truth).mean())
         self.model.set_weights(current)
-        figures["validation_score"] = float(
-            np.mean([figures[f"validation_accuracy_{head}"] for head in self.recipe.heads])
-        )
+        figures["validation_score"] = self._score(figures)
         return figures
+
+    def _score(self, figures: Mapping[str, float]) -> float:
+        """What the kept epoch has most of."""
+        main = f"validation_loss_{self.recipe.heads[0]}"
+        if main not in figures:
+            return float(len(self.history))  # nothing to judge by: the last epoch
+        if self.recipe.kept == Kept.LOSS:
+            return -figures[main]
+        return float(np.mean([figures[f"validation_accuracy_{head}"] for head in self.recipe.heads]))
 
     def _recipe_as_json(self) -> dict:
         return json.loads(json.dumps(asdict(self.recipe)))
@@ -278,6 +366,11 @@ def predict_logits(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarr
         )
     ]
     return {head: np.concatenate([part[head] for part in parts]).astype(np.float32) for head in parts[0]}
+
+
+def predict_probabilities(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
+    """As :func:`predict_logits`, as probabilities."""
+    return {head: softmax(logits) for head, logits in predict_logits(model, images).items()}
 
 
 def _write_arrays(path: Path, **groups: list[np.ndarray]) -> None:

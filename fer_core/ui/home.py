@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from fer_core.datasets.face_dataset import Split
-from fer_core.emotions import FERPLUS
-from fer_core.ui.selection import SERVED, installed_models
+from fer_core.evaluation.splits import reported_splits, split_title
+from fer_core.model_store import StoredModel
+from fer_core.ui.selection import GENERAL, installed_models, measured_on, model_titles, served_figures
 
 _PAGES = (
     (
@@ -24,6 +25,12 @@ _PAGES = (
         ":material/photo_library:",
         "Every face in your photos, with probabilities, several models side by side, and tables to download.",
     ),
+    (
+        "pages/6_Compare_Models.py",
+        "Compare Models",
+        ":material/leaderboard:",
+        "Which network is better, on which faces and at what cost: confusion, curves, training, tests, one report.",
+    ),
 )
 
 
@@ -36,42 +43,56 @@ def page_links() -> None:
 
 
 def model_table() -> dict[str, Any]:
-    """Arguments of ``st.dataframe`` for the installed models, best first."""
-    rows = []
-    for model in installed_models():
-        card = model.card
-        answer = card.default_answer
-        test = card.figures[SERVED][answer.name][Split.TEST]
-        row = {
-            "Model": card.title,
-            "What it is": card.summary,
-            "Accuracy": test["accuracy"],
-            "Macro F1": test["macro_f1"],
-            "Answers with": f"{answer.title}: {answer.composition}",
-            "Weights": card.parameters / 1e6,
+    """Arguments of ``st.dataframe`` for the installed models, those for general use first.
+
+    Shares of other faces or other classes stand in a column of their own, which says which; a cell is empty where a
+    model does not answer in those classes or was not measured on those faces.
+    """
+    models = installed_models()
+    titles = model_titles(models)
+    rows = [
+        {
+            "Model": titles[model.name],
+            "Accuracy": math.nan,  # the first columns, whatever the first model was measured on
+            "Macro F1": math.nan,
+            **_shares(model),
+            "Weights": model.card.parameters / 1e6,
+            "Answers with": f"{model.card.default_answer.title}: {model.card.default_answer.composition}",
+            "What it is": model.card.summary,
         }
-        if FERPLUS.name in card.heads:
-            row["FER+ accuracy"] = card.figures[SERVED][FERPLUS.name][Split.TEST]["accuracy"]
-        rows.append(row)
-    percent = st.column_config.NumberColumn
+        for model in models
+    ]
+    table = pd.DataFrame(rows)
+    text = ("Model", "Weights", "Answers with", "What it is")
+    shares = [name for name in table if name not in text and table[name].notna().any()]
+    number = st.column_config.NumberColumn
     return {
-        "data": pd.DataFrame(rows),
+        "data": table,
         "hide_index": True,
-        "column_order": [
-            "Model",
-            "Accuracy",
-            "Macro F1",
-            "FER+ accuracy",
-            "Weights",
-            "Answers with",
-            "What it is",
-        ],
+        "column_order": ["Model", *shares, *text[1:]],
         "column_config": {
-            "Accuracy": percent("Accuracy, 7 classes", format="percent", help="FER2013 PrivateTest, 3,589 faces"),
-            "Macro F1": percent("Macro F1, 7 classes", format="percent", help="Mean over classes, rare ones included"),
-            "FER+ accuracy": percent(
-                "Accuracy, FER+ 8 classes", format="percent", help="FER+ majority labels on PrivateTest, 3,153 faces"
+            **{name: number(f"Accuracy, {name}", format="percent") for name in shares},
+            "Accuracy": number(
+                "Accuracy, 7 classes", format="percent", help="FER2013's PrivateTest, 3,589 faces, seven classes"
             ),
-            "Weights": percent("Weights", format="%.1f M"),
+            "Macro F1": number(
+                "Macro F1, 7 classes", format="percent", help="The same faces: mean over classes, rare ones included"
+            ),
+            "Weights": number("Weights", format="%.1f M"),
         },
     }
+
+
+def _shares(model: StoredModel) -> dict[str, float]:
+    """Accuracies by column: of the first answer in each label set, on each split that is reported."""
+    shares: dict[str, float] = {}
+    for label_set in dict.fromkeys(rule.label_set for rule in model.card.answers):
+        rule = next(rule for rule in model.card.answers if rule.label_set == label_set)
+        figures = served_figures(model, rule)
+        for split in reported_splits(figures):
+            if (label_set, split) == GENERAL:
+                shares |= {"Accuracy": figures[split]["accuracy"], "Macro F1": figures[split]["macro_f1"]}
+            else:
+                column = measured_on(label_set, split_title(model.card, label_set, split))
+                shares[column] = figures[split]["accuracy"]
+    return shares

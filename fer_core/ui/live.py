@@ -291,8 +291,8 @@ def _show_now(session: LiveSession) -> None:
     with rate.container(key="live-frame-rate"):
         st.metric("Frames/s", f"{now.frames_per_second:.1f}", help="Analysed, over the last two seconds.")
     latency.metric(
-        "Latency",
-        "–" if now.milliseconds is None else f"{now.milliseconds:.0f} ms",
+        "Latency, ms",
+        "–" if now.milliseconds is None else f"{now.milliseconds:.0f}",
         help="From a frame's arrival to its annotated copy: finding faces, classifying and drawing. Median.",
     )
     if now.failure:

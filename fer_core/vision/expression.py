@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -15,6 +17,17 @@ from fer_core.observations import ExpressionScores
 
 # A crowd is worked through in pieces of this size, which bounds the memory of one call.
 LARGEST_BATCH = 64
+
+
+class FaceNetwork(Protocol):
+    """What answers for face crops: one network, or several that are asked together."""
+
+    input_size: int
+    """Side S of a crop in pixels."""
+
+    def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """Probabilities of every head for ``(N, S, S) uint8`` grey crops: ``{head: (N, classes) float32}``."""
+        ...
 
 
 class LiteRTNetwork:
@@ -61,13 +74,74 @@ class LiteRTNetwork:
         }
 
 
+def pool_heads(answers: Sequence[Mapping[str, np.ndarray]], shares: Sequence[float]) -> dict[str, np.ndarray]:
+    """The weighted mean of several networks' probabilities, head by head: a linear opinion pool (Stone 1961, sec. 2).
+
+    Args:
+        answers: per network, ``{head: (N, classes)}`` for the same faces.
+        shares: of each network, above 0. One that lacks a head takes no part in it: the shares of those that have it
+            are scaled to sum to one.
+
+    Returns:
+        ``{head: (N, classes) float32}``, rows summing to one, in the order of :data:`fer_core.emotions.LABEL_SETS`.
+    """
+    pooled = {}
+    for head in LABEL_SETS:
+        parts = [(answer[head], share) for answer, share in zip(answers, shares, strict=True) if head in answer]
+        if parts:
+            total = sum(share for _, share in parts)
+            mean = sum(share / total * probabilities.astype(np.float64) for probabilities, share in parts)
+            pooled[head] = np.asarray(mean, np.float32)
+    return pooled
+
+
+class EnsembleNetwork:
+    """Several networks asked about the same crops, their heads pooled by :func:`pool_heads`.
+
+    Args:
+        networks: the members.
+        shares: of each member, above 0.
+
+    Raises:
+        ModelError: the members take crops of different sizes.
+    """
+
+    def __init__(self, networks: Sequence[FaceNetwork], shares: Sequence[float]) -> None:
+        sizes = sorted({network.input_size for network in networks})
+        if len(sizes) != 1:
+            raise ModelError(
+                f"The networks of an ensemble take faces of {' and '.join(map(str, sizes))} pixels; expected one size."
+            )
+        self.input_size = sizes[0]
+        self._networks, self._shares = tuple(networks), tuple(shares)
+
+    def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """Probabilities of every head that a member has: ``(N, S, S) uint8 -> {head: (N, classes) float32}``."""
+        return pool_heads([network.predict(crops) for network in self._networks], self._shares)
+
+
+def load_network(model: StoredModel, network: Network = Network.INT8, threads: int = 1) -> FaceNetwork:
+    """A stored model's network, or those of all members of an ensemble, ready to run.
+
+    Args:
+        model: from the store.
+        network: which LiteRT file to run.
+        threads: CPU threads of one call.
+
+    Raises:
+        ModelError: a file or a member is missing, or is no network of this project.
+    """
+    networks = [LiteRTNetwork(path.read_bytes(), threads) for path in model.litert_paths(network)]
+    return EnsembleNetwork(networks, list(model.card.members.values())) if model.card.members else networks[0]
+
+
 class ExpressionClassifier:
     """A stored model ready to answer for face crops.
 
     Args:
         model: from the store.
         answer: name of one of its card's answers; its default one if left out.
-        network: which LiteRT file to run.
+        network: which LiteRT file to run; of an ensemble, that of every member.
         threads: CPU threads of one call.
     """
 
@@ -76,7 +150,7 @@ class ExpressionClassifier:
     ) -> None:
         self.name = model.name
         self.rule: AnswerRule = model.card.answer(answer) if answer else model.card.default_answer
-        self._network = LiteRTNetwork(model.litert_path(network).read_bytes(), threads)
+        self._network = load_network(model, network, threads)
         self.input_size = self._network.input_size
 
     def classify(self, crops: np.ndarray) -> list[ExpressionScores]:

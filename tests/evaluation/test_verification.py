@@ -1,19 +1,26 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fer_core.cli import main
-from fer_core.evaluation.verification import Finding, largest_difference
-from fer_core.model_store import ModelStore
+from fer_core.datasets import Split
+from fer_core.emotions import CKPLUS, FER2013, FERPLUS
+from fer_core.evaluation.cards import evaluated
+from fer_core.evaluation.verification import Finding, largest_difference, verify_model
+from fer_core.model_store import ModelStore, Network, Predictions, StoredModel
+from fer_core.vision.expression import LiteRTNetwork
 
 
 @pytest.fixture
 def store(shipped, tmp_path) -> ModelStore:
     """A copy of the shipped store that a test may damage."""
     shutil.copytree(shipped.folder, tmp_path / shipped.name)
-    return ModelStore(tmp_path)
+    store = ModelStore(tmp_path)
+    store.save_card(replace(shipped.card, costs={}))  # its file sizes are another comparison's matter
+    return store
 
 
 def change_json(path, change) -> None:
@@ -47,7 +54,6 @@ def test_a_changed_answer_is_found(store, capsys):
 def test_networks_that_were_swapped_are_found(store, capsys):
     import keras
 
-    from fer_core.emotions import FER2013, FERPLUS
     from fer_core.models import get_architecture
     from fer_core.models.normalisation import with_plain_layers
 
@@ -61,6 +67,92 @@ def test_a_missing_file_is_an_error_in_words(store, capsys):
     (store.folder / "senet" / "predictions.npz").unlink()
     assert main(["verify", "--store", str(store.folder)]) == 1
     assert "error: senet: predictions.npz is missing" in capsys.readouterr().err
+
+
+def findings(model, dataset=None) -> list[Finding]:
+    found = list(verify_model(model, dataset))
+    assert all(finding.equal for finding in found), [str(finding) for finding in found]
+    return found
+
+
+def test_without_a_keras_file_the_litert_files_are_held_against_each_other(store):
+    (store.folder / "senet" / "model.keras").unlink()
+    said = [finding.what for finding in findings(store.load("senet"))]
+    assert said == [
+        "figures of the card against stored predictions",
+        "int8 LiteRT file against float LiteRT file on a real face",
+    ]
+
+
+def test_a_single_litert_file_answers_with_the_heads_of_the_card(store):
+    for file in ("model.keras", "model.tflite"):
+        (store.folder / "senet" / file).unlink()
+    model = store.load("senet")
+    what = "int8 LiteRT file's probabilities on a real face against a sum of 1"
+    assert findings(model)[-1].what == what
+    other = replace(model, card=replace(model.card, heads=("fer2013",)))
+    assert not next(finding for finding in verify_model(other) if finding.what == what).equal
+
+
+def test_a_model_without_any_weights_is_verified_by_its_figures_alone(made_up):
+    assert [finding.what for finding in findings(made_up("one"))] == ["figures of the card against stored predictions"]
+
+
+def test_file_sizes_of_the_card_are_held_against_the_files(store):
+    model = store.load("senet")
+    store.save_card(replace(model.card, costs={"bytes": model.file_bytes}))
+    files = "file sizes of the card against the files"
+    assert next(f for f in verify_model(store.load("senet")) if f.what == files).equal
+    (model.folder / "model.keras").unlink()
+    assert not next(f for f in verify_model(store.load("senet")) if f.what == files).equal
+
+
+@pytest.fixture
+def small(shipped, tmp_path, dataset) -> StoredModel:
+    """The shipped network's files with its predictions of a small data set."""
+    network = LiteRTNetwork(shipped.litert_path(Network.FLOAT).read_bytes())
+    int8 = LiteRTNetwork(shipped.litert_path(Network.INT8).read_bytes())
+    probabilities, labels, repeats = {}, {}, {}
+    for split in (Split.VALIDATION, Split.TEST):
+        faces = dataset.split(split)
+        plain, mirrored = network.predict(faces.images), network.predict(faces.images[:, :, ::-1])
+        for head, of_int8 in int8.predict(faces.images).items():
+            probabilities[Network.FLOAT, split, head] = plain[head]
+            probabilities[Network.MIRRORED, split, head] = (plain[head] + mirrored[head]) / 2
+            probabilities[Network.INT8, split, head] = of_int8
+        for label_set in (FER2013, FERPLUS):
+            labels[split, label_set.name] = faces.as_label_set(label_set).labels.astype(np.int8)
+        repeats[split] = np.zeros(len(faces), bool)
+    predictions = Predictions(probabilities, labels, repeats)
+    files = {n: shipped.litert_path(n).read_bytes() for n in shipped.networks}
+    card = evaluated(replace(shipped.card, costs={}), predictions)
+    return ModelStore(tmp_path / "small").save(card, None, files, shipped.history(), predictions)
+
+
+def test_every_network_that_is_here_is_run_again_on_the_data(small, dataset):
+    said = [finding.what for finding in findings(small, dataset)]
+    for split in ("validation", "test"):
+        for network in ("float", "mirrored", "int8"):
+            assert f"{network} network on {split} against stored predictions" in said
+        assert f"{split} labels of ferplus against the data" in said
+    (small.folder / "model.tflite").unlink()
+    said = [finding.what for finding in findings(small, dataset)]
+    assert "int8 network on test against stored predictions" in said
+    assert not [what for what in said if what.startswith(("float", "mirrored"))]
+
+
+def test_data_with_other_labels_is_found(small, dataset):
+    labels = dataset.labels.copy()
+    labels[-1] = 0
+    changed = [f for f in verify_model(small, replace(dataset, labels=labels)) if not f.equal]
+    assert [f.what for f in changed] == ["test labels of fer2013 against the data"]
+
+
+def test_splits_and_data_sets_that_a_model_was_not_evaluated_on_are_passed_over(small, dataset):
+    only_test = dataset.take(dataset.splits == Split.TEST)
+    assert not [f for f in findings(small, only_test) if "validation" in f.what]
+    ckplus = replace(dataset.as_label_set(CKPLUS), votes=None)
+    assert not [f for f in findings(small, ckplus) if "against the data" in f.what or "on test" in f.what]
 
 
 def test_values_that_are_no_numbers_are_never_equal():

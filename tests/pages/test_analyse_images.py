@@ -92,3 +92,34 @@ def test_the_command_line_gives_the_same_answers(page, photo, tmp_path, capsys):
     from_command = pd.read_csv(io.StringIO(capsys.readouterr().out)).drop(columns="source")
     from_page = pd.DataFrame(json.loads(page.dataframe[0].value.drop(columns="source").to_json(orient="records")))
     pd.testing.assert_frame_equal(from_command, from_page, check_dtype=False)
+
+
+def test_the_best_single_network_is_chosen_at_first_and_an_ensemble_answers_too(mixed_store, photo):
+    page = AppTest.from_file(PAGE, default_timeout=60).run()
+    assert not page.exception
+    assert page.multiselect[0].value == ["strong"]
+    assert page.multiselect[0].options[3].startswith("Ensemble of 2 networks · ")
+    assert page.multiselect[0].options[-1].endswith(", CK+ random 30%")
+    page.multiselect[0].set_value(["pair"]).run()
+    page.file_uploader[0].set_value([("one.png", png(photo), "image/png")]).run()
+    assert page.dataframe[0].value[["model", "emotion"]].to_numpy().tolist() == [["pair", "happy"]]
+
+
+def test_models_without_a_shared_answer_are_refused_in_one_sentence(mixed_store):
+    page = AppTest.from_file(PAGE, default_timeout=60).run()
+    page.multiselect[0].set_value(["pair", "ck"]).run()
+    assert not page.exception
+    assert [info.value for info in page.info] == [
+        "Ensemble of 2 networks and ResNet50 (CK+) have no answer in the same classes; choose models that answer in the "
+        "same ones, or one model at a time."
+    ]
+    assert not page.file_uploader
+
+
+def test_answers_of_one_name_in_other_classes_are_not_offered_for_both(mixed_store):
+    page = AppTest.from_file(PAGE, default_timeout=60).run()
+    page.multiselect[0].set_value(["strong", "five"]).run()
+    assert not page.exception
+    assert page.selectbox[0].options == ["FER2013, the seven-class head restricted to five"]
+    page.multiselect[0].set_value(["strong"]).run()
+    assert page.selectbox[0].options[0] == "Balanced, 7 classes"

@@ -57,7 +57,7 @@ def test_while_it_plays_answer_figures_and_chart_are_shown(page: Callable[..., A
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics["Faces"] == "1"
     assert float(metrics["Frames/s"]) > 0
-    assert metrics["Latency"].endswith(" ms")
+    assert float(metrics["Latency, ms"]) > 0
     assert len(app.get("plotly_chart")) == 1
 
 

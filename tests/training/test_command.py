@@ -1,14 +1,24 @@
 """``train`` as a user runs it: from files to a model in a store that verifies."""
 
+import json
+import shutil
+import zipfile
 from dataclasses import replace
 
 import cv2
+import keras
+import numpy as np
 import pytest
 
 from fer_core.cli import main
+from fer_core.datasets import Split
 from fer_core.emotions import FER2013
-from fer_core.model_store import ModelStore
-from fer_core.training import recipes
+from fer_core.errors import ModelError
+from fer_core.model_store import ModelStore, Network
+from fer_core.models import get_architecture
+from fer_core.training import command, recipes
+from fer_core.training.distillation import teach
+from fer_core.training.packaging import _keras_file
 from tests.conftest import make_dataset
 
 
@@ -26,18 +36,20 @@ def data(tmp_path):
 @pytest.fixture
 def short_recipe(monkeypatch):
     """The shipped recipe's settings on a run that takes seconds."""
-    short = replace(recipes.RECIPES["cnn4"], epochs=2, batch_size=14, mixed_precision=False)
-    monkeypatch.setitem(recipes.RECIPES, "cnn4", short)
+    short = replace(
+        recipes.COMMON["tiny"], epochs=2, batch_size=14, mixed_precision=False, teachers=(), sizes=((0.0, 48),)
+    )
+    monkeypatch.setitem(recipes.COMMON, "tiny", short)
 
 
 @pytest.mark.usefixtures("short_recipe")
 def test_a_network_is_trained_stored_and_verified(data, tmp_path, capsys):
     places = ["--data", str(data), "--runs", str(tmp_path / "runs"), "--store", str(tmp_path / "store")]
-    assert main(["train", "cnn4", *places, "--seed", "3"]) == 0
+    assert main(["train", "tiny", *places, "--seed", "3"]) == 0
     assert "training without the FER+ head" in capsys.readouterr().err
-    card = ModelStore(tmp_path / "store").load("cnn4").card
+    card = ModelStore(tmp_path / "store").load("tiny").card
     assert card.heads == ("fer2013",)
-    assert [rule.name for rule in card.answers] == ["balanced", "fer2013"]
+    assert [rule.name for rule in card.answers] == ["balanced", "fer2013", "fer2013-five"]
     assert card.data["faces"] == {"training": 28, "validation": 28, "test": 28}
     assert (card.seed, card.recipe["epochs"]) == (3, 2)
     assert card.training_seconds > 0
@@ -48,8 +60,81 @@ def test_a_network_is_trained_stored_and_verified(data, tmp_path, capsys):
     cv2.imwrite(str(next((data / "test" / "happy").iterdir())), make_dataset().images[0] // 2)
     assert main(["verify", "--store", str(tmp_path / "store"), "--data", str(data)]) == 1
 
-    assert main(["train", "cnn4", *places]) == 1
+    assert main(["train", "tiny", *places]) == 1
     assert "holds a run already; go on with --resume" in capsys.readouterr().err
+
+
+@pytest.fixture
+def people(tmp_path):
+    """Six people with two faces of each of CK+'s classes, as its zip holds them."""
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(tmp_path / "CK+48.zip", "w") as archive:
+        for number, folder in enumerate(("anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")):
+            for person in range(6):
+                for frame in range(2):
+                    face = rng.integers(0, 90, (48, 48)).astype(np.uint8)
+                    face[6 * number : 6 * number + 8] += 150
+                    name = f"CK+48/{folder}/S{person:03}_001_{number:04}{frame:04}.png"
+                    archive.writestr(name, cv2.imencode(".png", face)[1].tobytes())
+    return tmp_path / "CK+48.zip"
+
+
+@pytest.mark.usefixtures("short_recipe")
+def test_a_data_set_of_people_is_judged_on_a_random_split_and_on_folds_by_subject(people, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "FOLDS", 2)
+    short = replace(recipes.COMMON["tiny"].with_heads(("ckplus",)), weights="parent", epochs=1)
+    monkeypatch.setitem(recipes.COMMON, "child", short)
+    places = ["--data", str(people), "--runs", str(tmp_path / "runs"), "--store", str(tmp_path / "store")]
+    assert main(["train", "child", *places]) == 1  # there is no parent yet
+    parent = get_architecture("tiny").build((FER2013,))
+    (tmp_path / "runs" / "parent").mkdir(parents=True)
+    parent.save(tmp_path / "runs" / "parent" / "model.keras")
+    assert main(["train", "child", *places]) == 0
+    model = ModelStore(tmp_path / "store").load("child")
+    predictions = model.predictions()
+    assert predictions.heads(Network.FLOAT, Split.CROSS_VALIDATION)["ckplus"].shape == (84, 7)
+    assert predictions.heads(Network.INT8, Split.TEST)["ckplus"].shape == (26, 7)
+    assert model.card.data["faces"] == {"training": 58, "test": 26}
+    assert [rule.name for rule in model.card.answers] == ["ckplus"]
+    assert model.card.figures["float"]["ckplus"]["cross-validation"]["faces"] == 84
+    # Every fold's network trained on the people of the others alone, and all of them from the parent's weights.
+    runs = [json.loads((tmp_path / "runs" / "child" / f"fold-{k}" / "state.json").read_text()) for k in range(2)]
+    assert all(run["recipe"]["weights"] == "parent" for run in runs)
+    answers = predictions.heads(Network.FLOAT, Split.CROSS_VALIDATION)["ckplus"]
+    assert answers.sum(axis=1) == pytest.approx(np.ones(84), abs=1e-4)
+
+
+def test_a_recipe_for_other_labels_than_the_data_has_is_refused(people, tmp_path, capsys):
+    assert main(["train", "senet", "--data", str(people), "--runs", str(tmp_path)]) == 1
+    assert "learns fer2013, ferplus; CK+ is labelled in ckplus" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("short_recipe")
+def test_teachers_are_asked_once_and_kept_in_the_runs_folder(tmp_path):
+    store = ModelStore(tmp_path / "store")
+    recipe = replace(recipes.COMMON["tiny"], teachers=("master",), teacher_share=0.5)
+    training = make_dataset().split(Split.TRAINING)
+    with pytest.raises(ModelError, match="no model 'master'"):
+        teach(store, recipe, training, tmp_path / "run")
+    shutil.copytree(ModelStore().folder / "senet", store.folder / "master")
+    taught = teach(store, recipe.with_heads(("fer2013-five", "ferplus")), training, tmp_path / "run")
+    assert {head: array.shape for head, array in taught.items()} == {"fer2013-five": (56, 5), "ferplus": (56, 8)}
+    assert taught["fer2013-five"].sum(axis=1) == pytest.approx(np.ones(56), abs=1e-4)
+    shutil.rmtree(store.folder)
+    again = teach(store, recipe, training, tmp_path / "run")
+    assert again["fer2013"].shape == (56, 7)
+
+
+def test_a_stored_network_is_kept_in_half_precision_and_loads_in_single(tmp_path):
+    network = get_architecture("tiny").build((FER2013,))
+    network.set_weights([w.astype(np.float16).astype(np.float32) for w in network.get_weights()])
+    network.save(tmp_path / "whole.keras")
+    (tmp_path / "half.keras").write_bytes(_keras_file(network))
+    assert (tmp_path / "half.keras").stat().st_size < 0.6 * (tmp_path / "whole.keras").stat().st_size
+    loaded = keras.saving.load_model(tmp_path / "half.keras", safe_mode=True)
+    for one, other in zip(network.get_weights(), loaded.get_weights(), strict=True):
+        assert other.dtype == np.float32
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.usefixtures("short_recipe")
@@ -65,7 +150,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_can_be_packaged_as_it_is(data,
 
     monkeypatch.setattr(TrainingRun, "_run_epoch", interrupted)
     places = ["--data", str(data), "--runs", str(tmp_path / "runs"), "--store", str(tmp_path / "store")]
-    assert main(["train", "cnn4", *places]) == 130
+    assert main(["train", "tiny", *places]) == 130
     assert "Stopped after 1 of 2 epochs; the best weights (epoch 1) are kept" in capsys.readouterr().err
-    assert main(["train", "cnn4", *places, "--finish"]) == 0
-    assert ModelStore(tmp_path / "store").load("cnn4").card.best_epoch == 1
+    assert main(["train", "tiny", *places, "--finish"]) == 0
+    assert ModelStore(tmp_path / "store").load("tiny").card.best_epoch == 1

@@ -7,7 +7,8 @@ from fer_core.datasets import Split
 from fer_core.datasets.augmentation import Augmentation
 from fer_core.emotions import FER2013, Emotion
 from fer_core.errors import ModelError
-from fer_core.training.recipes import RECIPES, Recipe, get_recipe
+from fer_core.models import list_architectures
+from fer_core.training.recipes import AUTHORS, COMMON, Kept, Recipe, Schedule, full_schedule, get_recipe
 from fer_core.training.run import Batches, TrainingRun
 from tests.conftest import make_dataset
 
@@ -36,16 +37,110 @@ def test_images_grow_at_the_shares_of_the_epochs_that_the_recipe_names():
     assert [recipe.size_at(epoch) for epoch in range(10)] == [32] * 4 + [40] * 3 + [48] * 3
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_names_an_architecture_and_a_weight_for_each_head(name):
-    recipe = get_recipe(name)
-    assert len(recipe.heads) == len(recipe.head_weights) == len(recipe.label_sets)
-    assert recipe.architecture
+@pytest.mark.parametrize(("name", "authors"), [*((n, False) for n in COMMON), *((n, True) for n in AUTHORS)])
+def test_every_recipe_names_an_architecture_and_a_weight_for_each_head(name, authors):
+    for recipe in (get_recipe(name, authors), full_schedule(get_recipe(name, authors))):
+        assert len(recipe.heads) == len(recipe.head_weights) == len(recipe.label_sets)
+        assert recipe.architecture in list_architectures()
+
+
+def test_the_full_schedule_is_long_mixed_and_at_the_final_size():
+    full = full_schedule(COMMON["senet"])
+    assert (full.epochs, full.mixup, full.cutmix, full.sizes) == (250, 0.2, 1.0, ((0.0, 48),))
+    assert full_schedule(COMMON["mobilenet_v2"], 224).working_size == 224
 
 
 def test_an_unknown_recipe_is_refused_with_the_names_there_are():
-    with pytest.raises(ModelError, match="'vgg99'; known are cnn4, senet"):
+    with pytest.raises(ModelError, match="'vgg99'; known are cnn4, mobilenet_v2"):
         get_recipe("vgg99")
+    with pytest.raises(ModelError, match="no authors' recipe 'tiny'"):
+        get_recipe("tiny", authors=True)
+
+
+def test_the_plateau_schedule_halves_the_rate_after_three_epochs_without_a_lower_loss():
+    recipe = replace(SHORT, schedule=Schedule.PLATEAU, peak_learning_rate=0.8)
+    losses = (1.0, 0.9, 0.9, 0.95, 0.91, 0.92, 0.93, 0.94, 0.5)
+    rates = [recipe.learning_rate_at(0.5, losses[:n]) for n in range(len(losses) + 1)]
+    assert rates == pytest.approx([0.8] * 5 + [0.4] * 3 + [0.2] * 2)
+
+
+def test_mixup_blends_images_and_labels_alike():
+    plain = next(Batches(make_dataset().split(Split.TRAINING), replace(SHORT, augmentation=Augmentation()), 0).epoch(0))
+    recipe = replace(SHORT, augmentation=Augmentation(), mixup=1.0)
+    images, targets, weights = next(Batches(make_dataset().split(Split.TRAINING), recipe, 0).epoch(0))
+    rows, partners = targets["fer2013"], plain[1]["fer2013"]
+    assert (rows.max(axis=1) < 0.9).any()
+    assert rows.sum(axis=1) == pytest.approx(np.ones(len(rows)), abs=1e-5)
+    assert weights["fer2013"] == pytest.approx(np.ones(len(rows)), abs=1e-5)
+    # Each row is a mean of its own face and another of the batch, labels and pixels by the same shares.
+    own = np.abs(rows[:, None] - partners[None]).sum(axis=2).argmin(axis=1)
+    assert np.isfinite(images).all()
+    assert len(own) == len(images)
+    mean = plain[0].mean()
+    assert images.mean() == pytest.approx(mean, rel=0.05)
+
+
+def test_cutmix_shares_labels_by_the_area_that_was_pasted():
+    dataset = make_dataset().split(Split.TRAINING)
+    flat = dataset.take(np.arange(len(dataset)))
+    flat.images[:] = flat.labels[:, None, None] * 30  # the grey level is the label
+    recipe = replace(SHORT, augmentation=Augmentation(), label_smoothing=0.0, cutmix=1.0, sizes=((0.0, 48),))
+    for seed in range(5):
+        images, targets, _ = next(Batches(flat, recipe, seed).epoch(0))
+        levels = np.arange(7) * 30
+        shares = (images[..., 0, None] == levels).mean(axis=(1, 2))
+        np.testing.assert_allclose(shares, targets["fer2013"], atol=1e-5)
+
+
+def test_faces_without_votes_stay_without_weight_when_mixed():
+    dataset = make_dataset().split(Split.TRAINING)
+    dataset.votes[:] = 0
+    recipe = replace(SHORT, mixup=0.5)
+    _, targets, weights = next(Batches(dataset, recipe, 0).epoch(0))
+    assert not weights["ferplus"].any()
+    assert np.isfinite(targets["ferplus"]).all()
+
+
+def test_teachers_answers_are_mixed_into_the_labels_by_their_share():
+    dataset = make_dataset().split(Split.TRAINING)
+    taught = {"fer2013": np.full((len(dataset), 7), 1 / 7, np.float32)}
+    recipe = replace(SHORT, label_smoothing=0.0, teacher_share=0.7)
+    _, targets, _ = next(Batches(dataset, recipe, 0, taught).epoch(0))
+    assert np.unique(targets["fer2013"].round(5)) == pytest.approx([0.1, 0.4])
+    assert set(np.unique(targets["ferplus"])) == {0, 1}
+
+
+def test_the_epoch_is_kept_by_what_the_recipe_says(finished):
+    rows = [{"validation_accuracy_fer2013": a, "validation_loss_fer2013": b} for a, b in ((0.5, 0.9), (0.6, 1.1))]
+    for kept, expected in ((Kept.ACCURACY, 1), (Kept.LOSS, 0)):
+        recipe = replace(SHORT, kept=kept).with_heads(("fer2013",))
+        run = TrainingRun(recipe, make_dataset(), finished.folder / "unused")
+        run.history = [{"validation_score": run._score(row)} for row in rows]
+        assert run.best_epoch == expected
+
+
+def test_without_a_validation_split_the_last_epoch_is_kept(tmp_path):
+    dataset = make_dataset()
+    dataset = dataset.take(dataset.splits != Split.VALIDATION)
+    run = TrainingRun(replace(SHORT, epochs=2, sizes=((0.0, 48),)), dataset, tmp_path)
+    run.fit()
+    assert run.best_epoch == 1
+    assert "validation_accuracy_fer2013" not in run.history[0]
+
+
+def test_frozen_layers_keep_their_weights(tmp_path):
+    recipe = replace(SHORT, epochs=1, frozen=0.5, sizes=((0.0, 48),), weight_decay=0.0)
+    run = TrainingRun(recipe, make_dataset(), tmp_path)
+    before = [w.copy() for w in run.model.get_weights()]
+    run.fit()
+    changed = [bool((a != b).any()) for a, b in zip(before, run.model.get_weights(), strict=True)]
+    assert not any(changed[: len(changed) // 3])
+    assert all(changed[-4:])
+
+
+def test_an_unknown_optimizer_is_refused_with_the_names_there_are(tmp_path):
+    with pytest.raises(ModelError, match="'lion'; known are adam and sgd"):
+        TrainingRun(replace(SHORT, optimizer="lion"), make_dataset(), tmp_path)
 
 
 def unbalanced():

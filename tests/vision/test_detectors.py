@@ -195,7 +195,7 @@ def test_a_new_detector_is_one_class_and_one_line(monkeypatch: pytest.MonkeyPatc
 
 
 def test_anchors_sit_in_the_middle_of_their_cells_row_by_row() -> None:
-    anchors = detectors.anchor_centres(256, ((16, 2), (32, 6)))
+    anchors = detectors.anchor_centres(256, 256, ((16, 2), (32, 6)))
     assert anchors.shape == (896, 2)
     assert anchors.dtype == np.float32
     np.testing.assert_array_equal(anchors[[0, 1, 2, 32, 511]], [[8, 8], [8, 8], [24, 8], [8, 24], [248, 248]])
@@ -204,7 +204,22 @@ def test_anchors_sit_in_the_middle_of_their_cells_row_by_row() -> None:
 
 @pytest.mark.parametrize("variant", detectors.BLAZEFACE_VARIANTS.values(), ids=lambda v: v.name)
 def test_every_blazeface_network_has_896_anchors(variant: detectors.BlazeFaceVariant) -> None:
-    assert len(detectors.anchor_centres(variant.input_size, variant.anchor_layers)) == 896
+    side = variant.input_size
+    assert len(detectors.anchor_centres(side, side, variant.anchor_layers)) == 896
+
+
+def test_anchors_of_a_wide_input_are_the_first_rows_of_the_square_ones() -> None:
+    wide = detectors.anchor_centres(64, 32, ((16, 2), (32, 6)))
+    square = detectors.anchor_centres(64, 64, ((16, 2), (32, 6)))
+    np.testing.assert_array_equal(wide, np.concatenate([square[:16], square[32:44]]))
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1280, 720), (2000, 20), (1, 1)])
+def test_the_network_sees_no_more_strides_than_the_frame_reaches_into(width: int, height: int) -> None:
+    detector = detectors.BlazeFaceDetector()
+    detector.detect(np.zeros((height, width, 3), np.uint8))
+    expected = {(640, 480): (192, 256), (480, 640): (256, 192), (1280, 720): (160, 256), (2000, 20): (32, 256)}
+    assert detector._canvas.shape[:2] == expected.get((width, height), (256, 256))
 
 
 def test_a_box_is_its_anchor_plus_the_predicted_offset_and_size() -> None:

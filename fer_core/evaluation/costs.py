@@ -1,0 +1,180 @@
+"""What a stored model costs to keep and to run: parameters, multiply-adds, bytes, time and memory.
+
+Keras is loaded only inside a measurement, so that reading a card stays light.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fer_core.errors import ModelError
+from fer_core.evaluation.hardware import hardware
+from fer_core.evaluation.peak_memory import peak_megabytes_of
+from fer_core.model_store import ModelCard, ModelStore, Network, StoredModel
+from fer_core.vision.expression import FaceNetwork, load_network
+
+PREDICTIONS = 5000
+"""Faces of the timed series, as the authors of the comparison's table timed theirs."""
+SINGLE_CALLS = 200
+"""Single faces whose median time is taken."""
+WARM_UP_CALLS = 5
+LONGEST_SERIES = 20.0
+"""Seconds after which the single calls end early: what is that slow needs fewer of them."""
+
+
+def measure_costs(model: StoredModel, predictions: int = PREDICTIONS, calls: int = SINGLE_CALLS) -> dict[str, Any]:
+    """Measure a stored model on this machine, which should have nothing else to do.
+
+    Args:
+        model: what its folder lacks is left out: without LiteRT files their times. A missing Keras file is stood in for
+            by an untrained network of the same architecture, which costs the same, where that has as many parameters. An
+            ensemble is measured running its members; its multiply-adds are the sum of theirs, where all cards have them.
+        predictions: random faces in the timed series.
+        calls: single faces that are timed one by one.
+
+    Returns:
+        Plain data: ``parameters``; ``multiply_adds`` of one face, see :func:`multiply_adds`; ``bytes`` by file;
+        ``milliseconds_per_face`` by network, the median of single faces through LiteRT on one thread;
+        ``seconds_for_predictions`` with the number of ``faces``, for ``keras`` in batches of 256 on all cores, and by
+        network for LiteRT on one thread in the pages' batches; ``peak_megabytes`` of a fresh process that loads and
+        runs the ``int8`` file or files, beside that of the bare ``interpreter``; ``hardware``.
+    """
+    costs: dict[str, Any] = {"parameters": model.card.parameters, "bytes": model.file_bytes, "hardware": hardware()}
+    seconds: dict[str, Any] = {"faces": predictions}
+    side = model.card.input_size
+    faces = np.random.default_rng(0).integers(0, 256, (predictions, side, side), np.uint8)
+    networks = {n: load_network(model, n, threads=1) for n in model.networks}
+    costs["milliseconds_per_face"] = {str(n): _milliseconds_per_face(net, faces, calls) for n, net in networks.items()}
+    for name, network in networks.items():
+        started = time.perf_counter()
+        network.predict(faces)
+        seconds[str(name)] = round(time.perf_counter() - started, 3)
+    if Network.INT8 in networks:
+        costs["peak_megabytes"] = {
+            "int8": round(peak_megabytes_of(*model.litert_paths(Network.INT8)), 1),
+            "interpreter": round(peak_megabytes_of(), 1),
+        }
+    of_members = [member.card.costs.get("multiply_adds") for member, _ in model.members()]
+    if of_members and None not in of_members:
+        costs["multiply_adds"] = sum(of_members)
+    keras_network = None if of_members else _keras_network(model)
+    if keras_network is not None:
+        costs["multiply_adds"] = multiply_adds(keras_network, side)
+        seconds["keras"] = _keras_seconds(keras_network, faces)
+    return {**costs, "seconds_for_predictions": seconds}
+
+
+def measure_store(store: ModelStore, names: Sequence[str] = ()) -> Iterator[ModelCard]:
+    """Measure stored models, all if none is named, and write their cards; gives each new card once it is written.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    models = [store.load(name) for name in names or store.names()]
+    for model in sorted(models, key=lambda model: bool(model.card.members)):  # ensembles sum up what their members cost
+        card = replace(model.card, costs=measure_costs(model))
+        store.save_card(card)
+        yield card
+
+
+def multiply_adds(model: Any, side: int) -> int:
+    """Multiplications, each with its addition, of the convolutions and dense layers for one face; biases left out.
+
+    Counted while one face runs through: a layer that is shared counts as often as it is used, one in a nested model too.
+
+    Args:
+        model: a Keras model ``(N, side, side, 1) ->`` anything.
+        side: of the face in pixels.
+    """
+    import keras
+
+    counts: list[int] = []
+    with _recorded(model, counts):
+        model(keras.ops.zeros((1, side, side, 1)), training=False)
+    return sum(counts)
+
+
+@contextmanager
+def _recorded(model: Any, counts: list[int]) -> Iterator[None]:
+    """Within it, every call of a counted layer of ``model`` appends its multiply-adds."""
+
+    def record(layer: Any) -> None:
+        plain_call = layer.call
+
+        def call(inputs: Any, **options: Any) -> Any:
+            outputs = plain_call(inputs, **options)
+            counts.append(layer_multiply_adds(layer, outputs.shape[1:]))
+            return outputs
+
+        layer.call = call
+
+    chosen = [layer for layer in model._flatten_layers() if _is_counted(layer)]
+    for layer in chosen:
+        record(layer)
+    try:
+        yield
+    finally:
+        for layer in chosen:
+            del layer.call
+
+
+def layer_multiply_adds(layer: Any, output_shape: tuple[int, ...]) -> int:
+    """Multiply-adds of one call of a layer that gives ``(H, W, C)`` or ``(F,)``; 0 of kinds that :func:`multiply_adds`
+    leaves out.
+
+    At every place of the output each entry of a kernel is multiplied once, depthwise and grouped ones included.
+    """
+    if not _is_counted(layer):
+        return 0
+    kernels = [weight.shape for weight in layer.weights if len(weight.shape) > 1]
+    return math.prod(output_shape[:-1]) * sum(math.prod(shape) for shape in kernels)
+
+
+def _is_counted(layer: Any) -> bool:
+    from keras import layers
+
+    return isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Dense))
+
+
+def _milliseconds_per_face(network: FaceNetwork, faces: np.ndarray, calls: int) -> float:
+    for number in range(WARM_UP_CALLS):
+        network.predict(faces[number % len(faces)][None])
+    times: list[float] = []
+    series_ends = time.perf_counter() + LONGEST_SERIES
+    while len(times) < calls and (not times or time.perf_counter() < series_ends):
+        face = faces[len(times) % len(faces)][None]
+        started = time.perf_counter()
+        network.predict(face)
+        times.append((time.perf_counter() - started) * 1e3)
+    return round(statistics.median(times), 3)
+
+
+def _keras_seconds(model: Any, faces: np.ndarray) -> float:
+    from fer_core.training.run import EVALUATION_BATCH, predict_logits
+
+    predict_logits(model, faces[:EVALUATION_BATCH])  # the first call also traces the graph
+    started = time.perf_counter()
+    predict_logits(model, faces)
+    return round(time.perf_counter() - started, 3)
+
+
+def _keras_network(model: StoredModel) -> Any:
+    import keras
+
+    if model.has_keras:
+        return keras.saving.load_model(model.keras_path, compile=False, safe_mode=True)
+    from fer_core.models import get_architecture
+
+    try:
+        network = get_architecture(model.card.architecture).build(model.card.label_sets, model.card.input_size)
+    except ModelError:
+        return None
+    return network if network.count_params() == model.card.parameters else None

@@ -1,0 +1,65 @@
+"""What stored networks say about the training faces, for a smaller one to learn from.
+
+Distillation (Hinton et al. 2015, arXiv:1503.02531) at temperature one: the teachers' probabilities are mixed into the
+labels, so that a student needs no loss of its own.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer_core.answers import with_mirror
+from fer_core.datasets import FaceDataset
+from fer_core.emotions import LABEL_SETS, restrict
+from fer_core.errors import ModelError
+from fer_core.model_store import ModelStore
+from fer_core.training.recipes import Recipe
+from fer_core.training.run import predict_probabilities
+
+
+def teach(store: ModelStore, recipe: Recipe, training: FaceDataset, folder: Path) -> dict[str, np.ndarray]:
+    """Mean probabilities of a recipe's teachers over each training face and its mirror image.
+
+    Args:
+        store: holds the teachers, each with its Keras file.
+        recipe: names the teachers and the heads to be taught.
+        training: ``N`` faces.
+        folder: of the run; the answers are kept there, since asking takes minutes.
+
+    Returns:
+        ``{head: (N, classes) float32}`` for the heads that a teacher answers; a teacher with a larger label set that
+        holds all classes of a head answers restricted to them.
+
+    Raises:
+        ModelError: a teacher is not in the store or has no Keras file.
+    """
+    sums: dict[str, list[np.ndarray]] = {}
+    for name in recipe.teachers:
+        for head, probabilities in _answers(store, name, training, folder).items():
+            source = LABEL_SETS[head]
+            for target in recipe.label_sets:
+                own_head = target.name == head
+                if own_head or (target.name.startswith(head) and (target.indices_in(source) >= 0).all()):
+                    sums.setdefault(target.name, []).append(restrict(probabilities, source, target))
+    return {head: np.mean(answers, axis=0).astype(np.float32) for head, answers in sums.items()}
+
+
+def _answers(store: ModelStore, name: str, training: FaceDataset, folder: Path) -> dict[str, np.ndarray]:
+    path = folder / f"taught-by-{name}.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as kept:
+            answers = {head: kept[head] for head in kept.files}
+        if all(len(array) == len(training) for array in answers.values()):
+            return answers
+    model = store.load(name)
+    if not model.has_keras:
+        raise ModelError(f"{name} cannot teach: its Keras file is not in the store.")
+    network = keras.saving.load_model(model.keras_path, compile=False, safe_mode=True)
+    _, answers = with_mirror(partial(predict_probabilities, network), training.images)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **answers)  # type: ignore[arg-type]  # the stub takes them for allow_pickle
+    return answers
