@@ -1,0 +1,80 @@
+"""Figures and tables as one HTML file that needs nothing else: no network, no folder beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1b2528; background: #fff; max-width: 70rem; margin: 2rem auto;
+  padding: 0 1rem; color-scheme: light; }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid #d7dfe0; }
+.table { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 0.85rem; }
+th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #d7dfe0; text-align: left; }
+"""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One figure or table of a comparison."""
+
+    name: str
+    """Stem of its file name."""
+    title: str
+    content: go.Figure | pd.DataFrame
+    note: str = ""
+    """What to read from it, in plain words."""
+
+
+def report_html(title: str, lead: Sequence[str], sections: Mapping[str, Sequence[Exhibit]]) -> str:
+    """A report: paragraphs, then sections of exhibits, with plotly's code inside once.
+
+    Args:
+        title: of the page.
+        lead: paragraphs of plain text.
+        sections: exhibits by heading; those without any are left out.
+    """
+    parts = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(text)}</p>" for text in lead)]
+    with_code = True
+    for heading, exhibits in sections.items():
+        if exhibits:
+            parts.append(f"<h2>{escape(heading)}</h2>")
+        for exhibit in exhibits:
+            parts.append(f"<h3>{escape(exhibit.title)}</h3>")
+            if exhibit.note:
+                parts.append(f"<p>{escape(exhibit.note)}</p>")
+            if isinstance(exhibit.content, pd.DataFrame):
+                parts.append(f'<div class="table">{_table(exhibit.content)}</div>')
+            else:
+                parts.append(_plot(exhibit.content, with_code))
+                with_code = False
+    return _page(title, parts)
+
+
+def file_of(exhibit: Exhibit) -> bytes:
+    """A figure as an HTML page of its own; a table as csv, in UTF-8 with the byte order mark that spreadsheets want."""
+    if isinstance(exhibit.content, pd.DataFrame):
+        return exhibit.content.to_csv(index=False).encode("utf-8-sig")
+    heading = f"<h1>{escape(exhibit.title)}</h1>"
+    return _page(exhibit.title, [heading, _plot(exhibit.content, with_code=True)]).encode()
+
+
+def _table(table: pd.DataFrame) -> str:
+    return table.to_html(index=False, border=0, na_rep="–", escape=True, float_format=lambda value: f"{value:.4g}")
+
+
+def _plot(figure: go.Figure, with_code: bool) -> str:
+    plain = go.Figure(figure)
+    plain.update_layout(template="plotly_white")
+    config = {"displaylogo": False, "toImageButtonOptions": {"format": "svg"}}
+    return plain.to_html(full_html=False, include_plotlyjs=with_code, config=config)
+
+
+def _page(title: str, parts: Sequence[str]) -> str:
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(parts) + "\n</body></html>\n"

@@ -1,0 +1,33 @@
+"""All models in one table, and up to six of them side by side: confusion, curves, training, tests, costs."""
+
+import streamlit as st
+
+from fer_core.ui.comparison import (
+    choose_comparison,
+    choose_label_set,
+    cost_chart,
+    downloads,
+    leaderboard,
+    measured_models,
+)
+from fer_core.ui.comparison_tabs import comparison_tabs
+from fer_core.ui.page import errors_in_words, start_page
+
+start_page(
+    "Compare Models",
+    "📊",
+    "Which network is better, on which faces, by how much, and at what cost. Every figure is computed from stored "
+    "predictions on faces that no network was trained on.",
+)
+
+with errors_in_words():
+    models = measured_models()
+    label_set = choose_label_set(models)
+    st.subheader("Leaderboard")
+    table = leaderboard(models, label_set)
+    st.subheader("Side by side")
+    choice = choose_comparison(models, label_set)
+    chart = cost_chart(models, choice)
+    first = [exhibit for exhibit in (table, chart) if exhibit]
+    downloads(first, "all")
+    comparison_tabs(choice, first)
