@@ -6,26 +6,24 @@ labels, so that a student needs no loss of its own.
 
 from __future__ import annotations
 
-from functools import partial
+import os
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from fer_core.answers import with_mirror
 from fer_core.datasets import FaceDataset
 from fer_core.emotions import LABEL_SETS, restrict
-from fer_core.errors import ModelError
 from fer_core.model_store import ModelStore
 from fer_core.training.recipes import Recipe
-from fer_core.training.run import predict_probabilities
+from fer_core.vision.expression import load_network
 
 
 def teach(store: ModelStore, recipe: Recipe, training: FaceDataset, folder: Path) -> dict[str, np.ndarray]:
     """Mean probabilities of a recipe's teachers over each training face and its mirror image.
 
     Args:
-        store: holds the teachers, each with its Keras file.
+        store: holds the teachers, networks or ensembles, each with its int8 LiteRT files, which answer as well and at once.
         recipe: names the teachers and the heads to be taught.
         training: ``N`` faces.
         folder: of the run; the answers are kept there, since asking takes minutes.
@@ -35,7 +33,7 @@ def teach(store: ModelStore, recipe: Recipe, training: FaceDataset, folder: Path
         holds all classes of a head answers restricted to them.
 
     Raises:
-        ModelError: a teacher is not in the store or has no Keras file.
+        ModelError: a teacher is not in the store or lacks a LiteRT file.
     """
     sums: dict[str, list[np.ndarray]] = {}
     for name in recipe.teachers:
@@ -55,11 +53,8 @@ def _answers(store: ModelStore, name: str, training: FaceDataset, folder: Path) 
             answers = {head: kept[head] for head in kept.files}
         if all(len(array) == len(training) for array in answers.values()):
             return answers
-    model = store.load(name)
-    if not model.has_keras:
-        raise ModelError(f"{name} cannot teach: its Keras file is not in the store.")
-    network = keras.saving.load_model(model.keras_path, compile=False, safe_mode=True)
-    _, answers = with_mirror(partial(predict_probabilities, network), training.images)
+    network = load_network(store.load(name), threads=os.cpu_count() or 1)
+    _, answers = with_mirror(network.predict, training.images)
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(path, **answers)  # type: ignore[arg-type]  # the stub takes them for allow_pickle
     return answers

@@ -158,7 +158,7 @@ _LARGE = Recipe(
 COMMON: dict[str, Recipe] = {
     "senet": _RESIDUAL,
     "resnet": replace(_RESIDUAL, architecture="resnet", epochs=20),
-    "vggnet": replace(_RESIDUAL, architecture="vggnet", epochs=20, teachers=("senet",), teacher_share=0.5),
+    "vggnet": replace(_RESIDUAL, architecture="vggnet", epochs=16, teachers=("senet",), teacher_share=0.5),
     # Its four dropouts leave no need of strong augmentation; under it, it learns too little in two hours.
     "cnn4": Recipe(
         architecture="cnn4",
