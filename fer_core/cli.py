@@ -20,8 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _add_tune,
         _add_ensemble,
         _add_evaluate,
+        _add_summarise,
         _add_verify,
         _add_leaderboard,
+        _add_robustness,
         _add_compare,
         _add_cost,
         _add_benchmark,
@@ -84,6 +86,7 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--store", type=Path, help="the store to write to (default: artifacts/models)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="train for another number of epochs than the recipe's")
+    parser.add_argument("--exclude", type=Path, help="csv with a column 'row': training rows to leave out")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--finish", action="store_true", help="package the best weights of an unfinished run as it is")
     parser.set_defaults(run=_train)
@@ -136,6 +139,41 @@ def _tune(options: argparse.Namespace) -> int:
     return tune(options)
 
 
+def _add_summarise(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("summarise", help="what the data set page shows where the data is not at hand")
+    parser.add_argument("--data", required=True, type=Path, help="as for train")
+    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv (default: the one beside the csv)")
+    parser.add_argument("--out", type=Path, help="where to write it (default: artifacts/datasets)")
+    parser.add_argument("--exclude-file", type=Path, help="also write a cleaned index for train --exclude")
+    parser.set_defaults(run=_summarise)
+
+
+def _summarise(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from fer_core.datasets import read_dataset
+    from fer_core.datasets.audit import write_exclusions
+    from fer_core.datasets.summary import DEFAULT_SUMMARIES, save_summary, summarise
+
+    dataset = read_dataset(options.data, options.votes)
+    with tqdm(total=100, unit="%", desc=dataset.name) as bar:
+        summary = summarise(dataset, lambda share: bar.update(100 * share - bar.n))
+    place = save_summary(summary, options.out or DEFAULT_SUMMARIES)
+    groups = summary.duplicates.groups
+    print(f"{dataset.name}: {len(dataset):,} faces, written to {place}")
+    if summary.agreement is not None:
+        print(f"labels that most annotators of FER+ share: {summary.agreement:.1%}")
+    print(
+        f"duplicates: {len(groups):,} rows in {groups['group'].nunique():,} groups; "
+        f"{summary.duplicates.across_splits:,} pictures in more than one split; "
+        f"{len(summary.duplicates.conflicting):,} rows under conflicting labels"
+    )
+    if options.exclude_file:
+        write_exclusions(options.exclude_file, summary.superfluous)
+        print(f"{len(summary.superfluous):,} training rows to leave out, written to {options.exclude_file}")
+    return 0
+
+
 def _add_verify(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("verify", help="recompute every figure of every card; exit 1 on any difference")
     parser.add_argument("--store", type=Path, help="the store to verify (default: artifacts/models)")
@@ -175,6 +213,31 @@ def _leaderboard(options: argparse.Namespace) -> int:
 
     tables = leaderboard(ModelStore(options.store), every_network=options.all)
     print(as_markdown(tables) if options.markdown else as_text(tables))
+    return 0
+
+
+def _add_robustness(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("robustness", help="what masks, blur, noise, darkness... cost: measure and print")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="models (default: all of the store)")
+    parser.add_argument("--data", type=Path, help="FER2013, to measure on; without it what is stored is printed")
+    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv (default: the one beside the csv)")
+    parser.add_argument("--store", type=Path, help="the store to write to (default: artifacts/models)")
+    parser.add_argument("--markdown", action="store_true")
+    parser.set_defaults(run=_robustness)
+
+
+def _robustness(options: argparse.Namespace) -> int:
+    from fer_core.evaluation.robustness_table import as_markdown, as_text, robustness_table
+    from fer_core.model_store import ModelStore
+
+    store = ModelStore(options.store)
+    if options.data:
+        from fer_core.datasets import read_dataset
+        from fer_core.evaluation.robustness_table import measure_with_bar
+
+        measure_with_bar(store, options.names, read_dataset(options.data, options.votes))
+    table = robustness_table(store, options.names)
+    print(as_markdown(table) if options.markdown else as_text(table))
     return 0
 
 

@@ -81,7 +81,7 @@ class FaceDataset:
         if target == self.label_set:
             return self
         if target == FERPLUS:
-            return replace(self, labels=ferplus_majority(self._need_votes()), label_set=FERPLUS)
+            return replace(self, labels=ferplus_majority(self.need_votes()), label_set=FERPLUS)
         columns = np.append(self.label_set.indices_in(target), NO_LABEL)  # the last entry serves label -1
         return replace(self, labels=columns[self.labels], label_set=target)
 
@@ -94,7 +94,7 @@ class FaceDataset:
             of votes that name an emotion; every other set gives one-hot rows of weight 1.
         """
         if label_set == FERPLUS:
-            return ferplus_distribution(self._need_votes())
+            return ferplus_distribution(self.need_votes())
         labels = self.as_label_set(label_set).labels
         known = labels >= 0
         one_hot = np.zeros((len(labels), len(label_set)), np.float32)
@@ -106,7 +106,8 @@ class FaceDataset:
         seen = {image.tobytes() for image in other.images}
         return np.array([image.tobytes() in seen for image in self.images], bool)
 
-    def _need_votes(self) -> np.ndarray:
+    def need_votes(self) -> np.ndarray:
+        """The votes; raises :class:`DatasetError` where the data set has none."""
         if self.votes is None:
             raise DatasetError(
                 f"{self.name} was read without FER+ votes; the eight FER+ classes need fer2013new.csv beside it "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,9 +15,10 @@ from tqdm import tqdm
 
 from fer_core.answers import with_mirror
 from fer_core.datasets import FaceDataset, Split, read_dataset
+from fer_core.datasets.audit import read_exclusions, without
 from fer_core.datasets.protocols import divided, fold_split, grouped_folds, is_undivided
 from fer_core.emotions import FERPLUS
-from fer_core.errors import ModelError
+from fer_core.errors import DatasetError, ModelError
 from fer_core.model_store import ModelStore, Network, Predictions
 from fer_core.models import get_architecture
 from fer_core.training.distillation import teach
@@ -44,6 +44,9 @@ def train(options: argparse.Namespace) -> int:
     weights = _start_weights(recipe.weights, options.runs, store)
     by_subject = is_undivided(dataset)
     whole = divided(dataset, options.seed)
+    notes: dict[str, Any] = dict(CKPLUS_NOTES) if by_subject else {}
+    if options.exclude:
+        whole, notes["excluded"] = _thinned_out(whole, options.exclude, by_subject)
     folder = options.runs / options.name
     run = TrainingRun(recipe, whole, folder, options.seed, weights, _taught(recipe, store, whole, folder))
     if options.resume or options.finish:
@@ -75,7 +78,6 @@ def train(options: argparse.Namespace) -> int:
         )
         return 0
     print("Exporting and evaluating…", file=sys.stderr)
-    notes: Mapping[str, Any] = CKPLUS_NOTES if by_subject else {}
     stored = package(run, whole, store, options.name, held_out, notes)
     for network, answers in stored.card.figures.items():
         for answer, splits in answers.items():
@@ -85,6 +87,17 @@ def train(options: argparse.Namespace) -> int:
                     f"macro F1 {figures['macro_f1']:.4f}"
                 )
     return 0
+
+
+def _thinned_out(dataset: FaceDataset, path: Path, by_subject: bool) -> tuple[FaceDataset, str]:
+    if by_subject:
+        raise DatasetError(
+            f"--exclude thins out a training split; {dataset.name} has none of its own, each face is tested in a fold."
+        )
+    kept = without(dataset, read_exclusions(path, len(dataset)))
+    if not (kept.splits == Split.TRAINING).any():
+        raise DatasetError(f"{path.name} names every row of {dataset.name}'s training split; no training face is left.")
+    return kept, f"{len(dataset) - len(kept):,} training rows left out that {path.name} names"
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:

@@ -144,6 +144,9 @@ class TrainingRun:
         seed: of the weights, the order of the faces and every augmentation.
         weights: the file that ``recipe.weights`` stands for, if it stands for one.
         taught: what the recipe's teachers say about the training split, see :class:`Batches`.
+
+    Raises:
+        ModelError: the recipe names an unknown optimizer, or there are fewer training faces than a batch holds.
     """
 
     def __init__(
@@ -170,6 +173,11 @@ class TrainingRun:
         self._freeze()
         self._compile()
         training = dataset.split(Split.TRAINING)
+        if len(training) < recipe.batch_size:
+            raise ModelError(
+                f"{dataset.name} has {len(training):,} faces to train on; expected at least a batch of "
+                f"{recipe.batch_size}."
+            )
         self._batches = Batches(training, recipe, seed, taught)
         self._evaluated = {"training": training.take(np.arange(min(len(training), TRAINING_SAMPLE)))}
         if (dataset.splits == Split.VALIDATION).any():

@@ -104,6 +104,23 @@ def test_a_data_set_of_people_is_judged_on_a_random_split_and_on_folds_by_subjec
     assert answers.sum(axis=1) == pytest.approx(np.ones(84), abs=1e-4)
 
 
+@pytest.mark.usefixtures("short_recipe")
+def test_rows_of_a_cleaned_index_are_left_out_of_training_and_the_card_says_so(data, people, tmp_path, capsys):
+    clean = tmp_path / "clean.csv"
+    clean.write_text("row,reason\n" + "".join(f"{row},duplicate\n" for row in range(84)))
+    places = ["--data", str(data), "--runs", str(tmp_path / "runs"), "--store", str(tmp_path / "store")]
+    assert main(["train", "tiny", *places, "--exclude", str(clean)]) == 1
+    assert "no training" in capsys.readouterr().err
+    clean.write_text("row,reason\n" + "".join(f"{row},duplicate\n" for row in range(84) if row % 3 == 0))
+    assert main(["train", "tiny", *places, "--exclude", str(clean), "--epochs", "1"]) == 0
+    card = ModelStore(tmp_path / "store").load("tiny").card
+    assert card.data["faces"]["test"] == card.data["faces"]["validation"] == 28
+    assert card.data["faces"]["training"] < 28
+    assert card.data["excluded"].endswith("training rows left out that clean.csv names")
+    assert main(["train", "senet-ckplus", "--data", str(people), "--runs", str(tmp_path), "--exclude", str(clean)]) == 1
+    assert "has none of its own" in capsys.readouterr().err
+
+
 def test_a_recipe_for_other_labels_than_the_data_has_is_refused(people, tmp_path, capsys):
     assert main(["train", "senet", "--data", str(people), "--runs", str(tmp_path)]) == 1
     assert "learns fer2013, ferplus; CK+ is labelled in ckplus" in capsys.readouterr().err
