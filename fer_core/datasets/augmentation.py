@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from fer_core.datasets.masks import default_bank
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -28,6 +30,8 @@ class Augmentation:
     """Largest relative change of the deviation from the image's mean, uniform to both sides."""
     erasing: float = 0.0
     """Probability of a blank rectangle (Zhong et al. 2017, arXiv:1708.04896) of 2-20% of the area."""
+    mask: float = 0.0
+    """Probability of a drawn mask or scarf, see :mod:`fer_core.datasets.masks`; for faces framed as FER2013's are."""
 
     def apply(self, images: np.ndarray, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
         """Draw one changed copy of each image.
@@ -43,6 +47,8 @@ class Augmentation:
         """
         count = len(images)
         height, width = images.shape[1:]
+        if self.mask:  # before all else, so that it moves with the face and lies in its light
+            images = default_bank(height).apply(images, rng, self.mask).images
         side = size or height
         angles = np.deg2rad(rng.uniform(-self.rotation, self.rotation, count))
         slants = np.tan(np.deg2rad(rng.uniform(-self.shear, self.shear, count))) if self.shear else np.zeros(count)

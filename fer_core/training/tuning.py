@@ -116,9 +116,10 @@ def drawn(base: Recipe, trial: optuna.trial.Trial) -> Recipe:
 
 
 def scaled(augmentation: Augmentation, strength: float) -> Augmentation:
-    """Every strength times ``strength``; probabilities stay at most 1, and mirroring, being no strength, as it is."""
+    """Every strength times ``strength``; probabilities stay at most 1; mirroring and masks, being none, as they are."""
     values = {f.name: float(np.round(getattr(augmentation, f.name) * strength, 4)) for f in fields(augmentation)}
-    return replace(augmentation, **{**values, "flip": augmentation.flip, "erasing": min(values["erasing"], 1.0)})
+    kept = {"flip": augmentation.flip, "mask": augmentation.mask}
+    return replace(augmentation, **{**values, **kept, "erasing": min(values["erasing"], 1.0)})
 
 
 def write_plots(study: optuna.study.Study, path: Path) -> Path:

@@ -140,8 +140,8 @@ def test_frozen_layers_keep_their_weights(tmp_path):
 
 def test_fewer_faces_than_a_batch_are_refused(tmp_path):
     few = make_dataset(per_class=1)
-    with pytest.raises(ModelError, match="has 7 faces to train on; expected at least a batch of 128"):
-        TrainingRun(get_recipe("tiny"), few, tmp_path)
+    with pytest.raises(ModelError, match="has 7 faces to train on; expected at least a batch of 16"):
+        TrainingRun(SHORT, few, tmp_path)
 
 
 def test_an_unknown_optimizer_is_refused_with_the_names_there_are(tmp_path):

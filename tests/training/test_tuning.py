@@ -91,6 +91,7 @@ def test_a_drawn_recipe_keeps_what_is_not_searched():
 def test_augmentation_is_scaled_but_for_mirroring():
     strong = tuning.scaled(Augmentation(rotation=10, flip=0.5, erasing=0.8, contrast=0.2), 1.5)
     assert strong == Augmentation(rotation=15, flip=0.5, erasing=1.0, contrast=0.3)
+    assert tuning.scaled(Augmentation(mask=0.3), 1.5).mask == 0.3
 
 
 def test_without_optuna_a_sentence_says_what_to_install(tmp_path, capsys, monkeypatch):
