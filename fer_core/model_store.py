@@ -2,7 +2,8 @@
 
 ``<name>/card.json``, ``history.csv``, ``predictions.npz``, and of ``model.keras``, ``model.tflite`` (float) and
 ``model.int8.tflite`` those that are small enough to ship; of an ensemble the card and the predictions alone. Figures of a
-card are computed from its predictions (:mod:`fer_core.evaluation.cards`).
+card are computed from its predictions (:mod:`fer_core.evaluation.cards`). ``robustness.npz`` lies beside them once
+predictions of faces made hard to read are measured (:mod:`fer_core.evaluation.robustness`).
 """
 
 from __future__ import annotations
@@ -43,7 +44,11 @@ class Network(StrEnum):
 
 _KERAS_FILE = "model.keras"
 _HISTORY_FILE = "history.csv"
+_ROBUSTNESS_FILE = "robustness.npz"
 _LITERT_FILES = {Network.FLOAT: "model.tflite", Network.INT8: "model.int8.tflite"}
+_ROBUSTNESS_LEVELS = 100
+"""Probabilities of faces made hard to read are kept in whole per cent: a third of the bytes of half precision, and one
+answer in six hundred changes."""
 _SHARE_TOLERANCE = 1e-6
 """By how much the sum of an ensemble's shares may miss one: they are decimals that went through JSON."""
 
@@ -150,6 +155,22 @@ class Predictions:
 
 
 @dataclass(frozen=True)
+class RobustnessPredictions:
+    """What the served network said about the test split under conditions that make faces hard to read."""
+
+    network: str
+    """``int8``, ``float`` or ``keras``; of an ensemble whose members differ, all of them."""
+    settings: Mapping[str, str]
+    """By condition: how strong it was, in words and units."""
+    probabilities: Mapping[tuple[str, str], np.ndarray]
+    """By condition and head: ``(N, classes) float32``, rows summing to one; read back, they were rounded to per cent."""
+
+    def heads(self, condition: str) -> dict[str, np.ndarray]:
+        """Probabilities of every head under one condition."""
+        return {head: p for (name, head), p in self.probabilities.items() if name == condition}
+
+
+@dataclass(frozen=True)
 class StoredModel:
     """A model in the store."""
 
@@ -240,6 +261,36 @@ class StoredModel:
             ) from error
         return Predictions(probabilities, labels, repeats)
 
+    @property
+    def robustness_stamp(self) -> int:
+        """Changes when :meth:`robustness` does; 0 where nothing is measured."""
+        path = self.folder / _ROBUSTNESS_FILE
+        return path.stat().st_mtime_ns if path.is_file() else 0
+
+    def robustness(self) -> RobustnessPredictions | None:
+        """The stored predictions of faces made hard to read; ``None`` if that was not measured.
+
+        Raises:
+            ModelError: the file is damaged.
+        """
+        path = self.folder / _ROBUSTNESS_FILE
+        if not path.is_file():
+            return None
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                about = json.loads(str(arrays["about"]))
+                probabilities = {
+                    (condition, head): _from_per_cent(arrays[f"{condition}/{head}"])
+                    for condition in about["settings"]
+                    for head in about["heads"]
+                }
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise ModelError(
+                f"{self.name}: {_ROBUSTNESS_FILE} cannot be read ({error}); measure it anew with "
+                "`python -m fer_core robustness`."
+            ) from error
+        return RobustnessPredictions(about["network"], about["settings"], probabilities)
+
     def _litert_folders(self) -> list[Path]:
         return [member.folder for member, _ in self.members()] or [self.folder]
 
@@ -324,9 +375,27 @@ class ModelStore:
         arrays = {f"{n}/{s}/{h}": p.astype(np.float32) for (n, s, h), p in predictions.probabilities.items()}
         arrays |= {f"labels/{s}/{name}": labels.astype(np.int8) for (s, name), labels in predictions.labels.items()}
         arrays |= {f"repeats/{s}": mask for s, mask in predictions.repeats.items()}
+        (folder / _ROBUSTNESS_FILE).unlink(missing_ok=True)
         np.savez_compressed(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle
         self.save_card(card)
         return StoredModel(folder, card)
+
+    def save_robustness(self, name: str, robustness: RobustnessPredictions) -> None:
+        """Write what :meth:`StoredModel.robustness` reads; it is there whole or not at all."""
+        heads = list(dict.fromkeys(head for _, head in robustness.probabilities))
+        about = {"network": robustness.network, "settings": dict(robustness.settings), "heads": heads}
+        arrays = {
+            f"{condition}/{head}": np.rint(p * _ROBUSTNESS_LEVELS).astype(np.uint8)
+            for (condition, head), p in robustness.probabilities.items()
+        }
+        folder = self.folder / name
+        temporary = folder / f"{_ROBUSTNESS_FILE}.part"
+        try:
+            with temporary.open("wb") as file:
+                np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
+            os.replace(temporary, folder / _ROBUSTNESS_FILE)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def save_card(self, card: ModelCard) -> None:
         """Write a card anew; it is there whole or not at all."""
@@ -334,3 +403,8 @@ class ModelStore:
         temporary = folder / "card.json.part"
         temporary.write_text(json.dumps(card.as_json(), indent=1) + "\n", encoding="utf-8")
         os.replace(temporary, folder / "card.json")
+
+
+def _from_per_cent(levels: np.ndarray) -> np.ndarray:
+    shares = levels.astype(np.float32)
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)

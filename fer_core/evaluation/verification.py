@@ -14,11 +14,12 @@ import numpy as np
 
 from fer_core import ARTIFACTS
 from fer_core.answers import with_mirror
-from fer_core.datasets.face_dataset import FaceDataset
+from fer_core.datasets.face_dataset import FaceDataset, Split
 from fer_core.evaluation.cards import card_figures
 from fer_core.evaluation.ensembles import pooled_predictions
+from fer_core.evaluation.robustness import BARE, CONDITIONS, faces_of, served_predictor
 from fer_core.media.images import read_image
-from fer_core.model_store import ModelStore, Network, Predictions, StoredModel
+from fer_core.model_store import ModelStore, Network, Predictions, RobustnessPredictions, StoredModel
 from fer_core.vision.detectors import create_detector
 from fer_core.vision.expression import LiteRTNetwork
 from fer_core.vision.face_crops import crop_faces
@@ -37,6 +38,11 @@ SUM_TOLERANCE = 1e-4
 """Of float32 probabilities that sum to one."""
 REPEAT_TOLERANCE = 0.005
 """In probability: another processor sums in another order."""
+
+ROBUSTNESS_TOLERANCE = 0.04
+"""In probability: they are stored in whole per cent, and seven or eight that were rounded are made to sum to one again."""
+ROBUSTNESS_FACES = 500
+"""The first ones, predicted again under every condition; a network that differs shows on few."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,9 @@ def verify_model(model: StoredModel, dataset: FaceDataset | None = None) -> Iter
     if model.card.costs:
         difference = largest_difference(model.file_bytes, model.card.costs["bytes"])
         yield Finding(model.name, "file sizes of the card against the files", difference, 0)
+    robustness = model.robustness()
+    if robustness is not None:
+        yield from _verify_robustness(model, predictions, robustness, dataset)
     if model.card.members:
         yield from _verify_against_members(model, predictions)
         return
@@ -87,6 +96,31 @@ def verify_model(model: StoredModel, dataset: FaceDataset | None = None) -> Iter
     yield from _verify_networks(model, network, litert)
     if dataset is not None and _was_evaluated_on(predictions, dataset):
         yield from _verify_on_data(model, predictions, network, litert, dataset)
+
+
+def _verify_robustness(
+    model: StoredModel, predictions: Predictions, robustness: RobustnessPredictions, dataset: FaceDataset | None
+) -> Iterator[Finding]:
+    """Conditions against those of today, bare faces against the stored predictions, the network against the data."""
+    now = {condition.name: condition.setting for condition in CONDITIONS.values()}
+    other = sum(robustness.settings.get(name) != now.get(name) for name in robustness.settings.keys() | now.keys())
+    yield Finding(model.name, "robustness: conditions that are not today's", other, 0)
+    if robustness.network in predictions.networks():
+        stored = predictions.heads(Network(robustness.network), Split.TEST)
+        difference = largest_difference(robustness.heads(BARE), stored)
+        yield Finding(model.name, "robustness: bare faces against stored predictions", difference, ROBUSTNESS_TOLERANCE)
+    if dataset is None or not len(dataset.split(Split.TEST)) or not _was_evaluated_on(predictions, dataset):
+        return
+    network, predict = served_predictor(model)
+    if network != robustness.network:
+        return  # the network that was measured is not here
+    images = faces_of(model, dataset)
+    for condition in CONDITIONS.values():
+        if robustness.settings.get(condition.name) == condition.setting:
+            again = predict(condition.apply(images)[:ROBUSTNESS_FACES])
+            first = {head: p[:ROBUSTNESS_FACES] for head, p in robustness.heads(condition.name).items()}
+            what = f"robustness: {network} network under {condition.name!r} against stored predictions"
+            yield Finding(model.name, what, largest_difference(again, first), ROBUSTNESS_TOLERANCE)
 
 
 def _verify_against_members(ensemble: StoredModel, predictions: Predictions) -> Iterator[Finding]:

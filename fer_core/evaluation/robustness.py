@@ -1,0 +1,320 @@
+"""What masks, poor light, noise and small faces cost a stored model: the test split made hard to read, predicted anew.
+
+The family of tests follows Hendrycks & Dietterich 2019 (arXiv:1903.12261), at one strength each. Every draw follows
+from :data:`SEED` and the condition's name, so that a new condition changes no other. A new one is one decorated function.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fer_core.answers import AnswerRule
+from fer_core.datasets.face_dataset import FaceDataset, Split
+from fer_core.datasets.masks import TEST_WARDROBE, MaskBank, MaskKind
+from fer_core.emotions import FER2013
+from fer_core.errors import DatasetError, ModelError
+from fer_core.evaluation.metrics import classification_figures
+from fer_core.model_store import ModelStore, Network, RobustnessPredictions, StoredModel
+from fer_core.vision.expression import load_network, pool_heads
+
+SEED = 0
+BLUR = 1.5
+"""Standard deviation of the Gaussian, in pixels of a 48-pixel face."""
+NOISE = 20.0
+"""Standard deviation of the Gaussian, in grey levels of 255."""
+DARKNESS = 0.25
+"""What every grey level is multiplied by, as two stops less light do."""
+ROTATION = 30.0
+"""Degrees, to either side by chance; training turns by at most 15."""
+SMALL, SMALLEST = 24, 16
+"""Sides in pixels that faces are reduced to before they are enlarged again."""
+BARE = "bare"
+BATCH = 256
+"""Faces between two steps of the progress bar."""
+
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+"""Faces ``(N, S, S) uint8`` to faces of the same shape and type."""
+Predict = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One way of making faces hard to read."""
+
+    name: str
+    title: str
+    setting: str
+    """How strong it is, in words and units; predictions under another setting are not read as this condition's."""
+    change: Change
+
+    def apply(self, faces: np.ndarray) -> np.ndarray:
+        """Changed copies of ``(N, S, S) uint8`` faces; the same faces always become the same."""
+        return self.change(faces, np.random.default_rng([SEED, zlib.crc32(self.name.encode())]))
+
+
+CONDITIONS: dict[str, Condition] = {}
+"""By name, in the order of the table."""
+
+
+def _register(name: str, title: str, setting: str) -> Callable[[Change], Change]:
+    def add(change: Change) -> Change:
+        CONDITIONS[name] = Condition(name, title, setting, change)
+        return change
+
+    return add
+
+
+@lru_cache(maxsize=8)
+def _bank(kind: MaskKind, size: int) -> MaskBank:
+    return MaskBank(size, (kind,), TEST_WARDROBE, under_nose=0.0, seed=SEED)
+
+
+@_register(BARE, "Bare", "unchanged")
+def _bare(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return faces
+
+
+@_register("surgical", "Surgical mask", "drawn over the nose, in styles that no training draws")
+def _surgical(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _bank(MaskKind.SURGICAL, faces.shape[1]).apply(faces, rng).images
+
+
+@_register("cloth", "Cloth mask", "drawn over the nose, in styles that no training draws")
+def _cloth(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _bank(MaskKind.CLOTH, faces.shape[1]).apply(faces, rng).images
+
+
+@_register("sunglasses", "Eyes covered", "drawn sunglasses")
+def _sunglasses(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _bank(MaskKind.SUNGLASSES, faces.shape[1]).apply(faces, rng).images
+
+
+@_register("small", f"{SMALL} pixels", f"reduced to {SMALL}x{SMALL} pixels and enlarged again")
+def _small(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _reduced(faces, SMALL)
+
+
+@_register("smallest", f"{SMALLEST} pixels", f"reduced to {SMALLEST}x{SMALLEST} pixels and enlarged again")
+def _smallest(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _reduced(faces, SMALLEST)
+
+
+@_register("blur", "Blur", f"Gaussian, standard deviation {BLUR:g} of 48 pixels")
+def _blurred(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.stack([cv2.GaussianBlur(face, (0, 0), BLUR * faces.shape[1] / 48) for face in faces])
+
+
+@_register("noise", "Noise", f"Gaussian, standard deviation {NOISE:g} of 255 grey levels")
+def _noisy(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _as_bytes(faces + rng.normal(0, NOISE, faces.shape))
+
+
+@_register("darkness", "Darkness", f"a share of {DARKNESS:g} of the light, in whole grey levels")
+def _darkened(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _as_bytes(faces * DARKNESS)
+
+
+@_register("rotation", "Rotation", f"by {ROTATION:g} degrees to either side")
+def _rotated(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    side = faces.shape[1]
+    angles = np.where(rng.random(len(faces)) < 0.5, ROTATION, -ROTATION)
+    matrices = [cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), float(angle), 1.0) for angle in angles]
+    return np.stack(
+        [
+            cv2.warpAffine(face, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+            for face, matrix in zip(faces, matrices, strict=True)
+        ]
+    )
+
+
+def _reduced(faces: np.ndarray, side: int) -> np.ndarray:
+    size = faces.shape[1:]
+    small = [cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA) for face in faces]
+    return np.stack([cv2.resize(face, size, interpolation=cv2.INTER_LINEAR) for face in small])
+
+
+def _as_bytes(pixels: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class ConditionFigures:
+    """How one answer of a model fares under one condition."""
+
+    condition: Condition
+    figures: Mapping[str, Any]
+    """As :func:`fer_core.evaluation.metrics.classification_figures` gives them."""
+    share: float
+    """Of the bare accuracy."""
+    recall_lost: Mapping[str, float]
+    """By emotion: bare recall minus recall under the condition, in [-1, 1]."""
+
+    @property
+    def accuracy(self) -> float:
+        """In [0, 1]."""
+        return self.figures["accuracy"]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Bootstrap 95% interval of the accuracy."""
+        low, high = self.figures["accuracy_interval"]
+        return low, high
+
+
+def measured_answers(model: StoredModel) -> list[AnswerRule]:
+    """The answers of the table: the default one, and every one in FER2013's seven classes."""
+    rules = [model.card.default_answer, *(rule for rule in model.card.answers if rule.label_set == FER2013)]
+    return list({rule.name: rule for rule in rules}.values())
+
+
+def robustness_figures(model: StoredModel, rule: AnswerRule) -> list[ConditionFigures]:
+    """Figures of one answer under every condition, computed from stored predictions; the first is :data:`BARE`.
+
+    Empty where nothing is measured, or not for this answer's classes. Conditions measured at another setting than
+    today's are left out.
+
+    Raises:
+        ModelError: stored predictions cannot be read, or are of different faces.
+    """
+    robustness = model.robustness()
+    labels = model.predictions().labels.get((Split.TEST, rule.label_set.name)) if robustness else None
+    if robustness is None or labels is None or not (labels >= 0).any():
+        return []
+    current = [c for c in CONDITIONS.values() if robustness.settings.get(c.name) == c.setting]
+    by_condition = {}
+    for condition in current:
+        heads = robustness.heads(condition.name)
+        if not rule.head_weights.keys() <= heads.keys():
+            return []
+        if any(len(p) != len(labels) for p in heads.values()):
+            raise ModelError(
+                f"{model.name}: its robustness was measured on other faces than its predictions; measure it anew with "
+                "`python -m fer_core robustness`."
+            )
+        by_condition[condition.name] = classification_figures(rule.apply(heads), labels, rule.label_set)
+    if BARE not in by_condition:
+        return []
+    bare = by_condition[BARE]
+    return [
+        ConditionFigures(
+            condition,
+            by_condition[condition.name],
+            by_condition[condition.name]["accuracy"] / max(bare["accuracy"], 1 / bare["faces"]),
+            {
+                emotion: of_bare["recall"] - by_condition[condition.name]["per_class"][emotion]["recall"]
+                for emotion, of_bare in bare["per_class"].items()
+            },
+        )
+        for condition in current
+    ]
+
+
+def served_predictor(model: StoredModel) -> tuple[str, Predict]:
+    """The network that answers for a model, by name, and what it says: int8, else float LiteRT, else the Keras file.
+
+    An ensemble is asked by its members, each by its own.
+
+    Raises:
+        ModelError: none of them is here.
+    """
+    for network in (Network.INT8, Network.FLOAT):
+        if network in model.networks:
+            return str(network), load_network(model, network).predict
+    if model.card.members:
+        members = [(*served_predictor(member), share) for member, share in model.members()]
+        shares = [share for *_, share in members]
+        name = " and ".join(dict.fromkeys(name for name, *_ in members))
+        return name, lambda faces: pool_heads([predict(faces) for _, predict, _ in members], shares)
+    if not model.has_keras:
+        raise ModelError(f"{model.name} has no weights here to run; fetch its files or train it.")
+    return "keras", _keras_predictor(model)
+
+
+def _keras_predictor(model: StoredModel) -> Predict:
+    import keras  # only for models without LiteRT files
+
+    from fer_core.training.run import predict_probabilities
+
+    network = keras.saving.load_model(model.keras_path, compile=False, safe_mode=True)
+    return lambda faces: predict_probabilities(network, faces)
+
+
+def faces_of(model: StoredModel, dataset: FaceDataset) -> np.ndarray:
+    """The test faces ``(N, S, S) uint8`` that a model is reported on.
+
+    Raises:
+        DatasetError: the data set does not hold them.
+    """
+    faces = dataset.split(Split.TEST)
+    labels = model.predictions().labels.get((Split.TEST, FER2013.name))
+    found = faces.as_label_set(FER2013).labels if len(faces) else faces.labels
+    if labels is None or not np.array_equal(found, labels):
+        raise DatasetError(
+            f"{dataset.name} does not hold the test faces that {model.name} is reported on; expected FER2013's PrivateTest."
+        )
+    return faces.images
+
+
+def measure_robustness(
+    model: StoredModel, images: np.ndarray, progress: Callable[[int], object] = lambda count: None
+) -> RobustnessPredictions:
+    """Run a model's served network on faces under every condition.
+
+    Args:
+        model: from the store.
+        images: ``(N, S, S) uint8`` grey.
+        progress: told how many faces were predicted since it was last told.
+
+    Raises:
+        ModelError: no network of the model is here.
+    """
+    network, predict = served_predictor(model)
+    probabilities = {}
+    for condition in CONDITIONS.values():
+        changed = condition.apply(images)
+        parts = []
+        for start in range(0, len(changed), BATCH):
+            batch = changed[start : start + BATCH]
+            parts.append(predict(batch))
+            progress(len(batch))
+        for head in parts[0]:
+            probabilities[condition.name, head] = np.concatenate([part[head] for part in parts])
+    return RobustnessPredictions(network, {c.name: c.setting for c in CONDITIONS.values()}, probabilities)
+
+
+def measure_store(
+    store: ModelStore,
+    names: Sequence[str],
+    dataset: FaceDataset,
+    progress: Callable[[str, int], object] = lambda name, count: None,
+) -> Iterator[str]:
+    """Measure stored models and write what they said; gives each name once it is written, whole.
+
+    Args:
+        store: the models.
+        names: which; of all of the store if empty, those that are reported on FER2013's PrivateTest.
+        dataset: FER2013.
+        progress: told a model's name and how many faces it was asked since.
+
+    Raises:
+        ModelError: there is no such model, or none of its networks is here.
+        DatasetError: the data set is not what a named model is reported on.
+    """
+    for model in models_to_measure(store, names):
+        images = faces_of(model, dataset)
+        store.save_robustness(model.name, measure_robustness(model, images, partial(progress, model.name)))
+        yield model.name
+
+
+def models_to_measure(store: ModelStore, names: Sequence[str]) -> list[StoredModel]:
+    """The named models, or all with an answer in FER2013's seven classes that was reported on its test split."""
+    if names:
+        return [store.load(name) for name in names]
+    return [model for model in store.all() if (Split.TEST, FER2013.name) in model.predictions().labels]
