@@ -138,7 +138,12 @@ def at_depth(model: keras.Model, share: float) -> LayerDescription:
     candidates = convolutions(model)
     if not candidates:
         raise ModelError(f"{model.name} has no convolution to look at.")
-    return min(reversed(candidates), key=lambda layer: abs(layer.depth - share))
+    return nearest_in_depth(candidates, share)
+
+
+def nearest_in_depth(layers: Sequence[LayerDescription], share: float) -> LayerDescription:
+    """Of at least one layer, in the order in which they run, the one nearest to a share of the depth; see above."""
+    return min(reversed(layers), key=lambda layer: abs(layer.depth - share))
 
 
 def shown_layer(model: keras.Model, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,6 +18,7 @@ KEPT_PROBES = 8
 """Choices of layers per model whose probe is kept; the oldest goes first."""
 
 _probes: WeakKeyDictionary[keras.Model, dict[tuple[tuple[str, ...], bool], keras.Model]] = WeakKeyDictionary()
+_building = threading.Lock()  # pages of several people share models
 
 
 def as_input(model: keras.Model, faces: np.ndarray) -> np.ndarray:
@@ -49,14 +51,15 @@ def probe(model: keras.Model, layer_names: Sequence[str], with_answers: bool = F
     Raises:
         ModelError: the model has no layer of that name.
     """
-    kept = _probes.setdefault(model, {})
     key = (tuple(layer_names), with_answers)
-    if key not in kept:
-        if len(kept) >= KEPT_PROBES:
-            del kept[next(iter(kept))]
-        inner = [layer_called(model, name).output for name in layer_names]
-        kept[key] = keras.Model(model.inputs[0], (inner, model.output) if with_answers else inner)
-    return kept[key]
+    with _building:
+        kept = _probes.setdefault(model, {})
+        if key not in kept:
+            if len(kept) >= KEPT_PROBES:
+                del kept[next(iter(kept))]
+            inner = [layer_called(model, name).output for name in layer_names]
+            kept[key] = keras.Model(model.inputs[0], (inner, model.output) if with_answers else inner)
+        return kept[key]
 
 
 def layer_called(model: keras.Model, name: str) -> keras.layers.Layer:

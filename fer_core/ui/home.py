@@ -31,6 +31,12 @@ _PAGES = (
         ":material/leaderboard:",
         "Which network is better, on which faces and at what cost: confusion, curves, training, tests, one report.",
     ),
+    (
+        "pages/7_Feature_Maps.py",
+        "Feature Maps",
+        ":material/layers:",
+        "Inside the networks: what each layer makes of a face, where an answer looks, and how a network is built.",
+    ),
 )
 
 

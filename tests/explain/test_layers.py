@@ -6,7 +6,14 @@ from keras import layers
 from fer_core.emotions import FER2013
 from fer_core.errors import ModelError
 from fer_core.evaluation.costs import multiply_adds
-from fer_core.explain.layers import at_depth, convolutions, describe_layers, last_map_layer, shown_layer
+from fer_core.explain.layers import (
+    at_depth,
+    convolutions,
+    describe_layers,
+    last_map_layer,
+    nearest_in_depth,
+    shown_layer,
+)
 from fer_core.models import get_architecture
 
 # Araujo et al. 2019, table 1, where a network is in it; the others by hand, as said beside them.
@@ -143,3 +150,10 @@ def test_networks_of_another_form_are_refused_in_words():
 def test_a_sequential_model_is_described_too():
     model = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(3)])
     assert [layer.receptive_field for layer in describe_layers(model)] == [3, 8, 8]
+
+
+def test_of_two_equally_near_layers_the_later_one_is_taken():
+    network = get_architecture("cnn4").build((FER2013,))
+    layers_of_it = convolutions(network)
+    assert nearest_in_depth(layers_of_it, 0.375) == layers_of_it[1]  # between 25% and 50%
+    assert nearest_in_depth(layers_of_it, 0.6) == at_depth(network, 0.6) == layers_of_it[1]
