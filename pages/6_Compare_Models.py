@@ -11,6 +11,7 @@ from fer_core.ui.comparison import (
     measured_models,
 )
 from fer_core.ui.comparison_tabs import comparison_tabs
+from fer_core.ui.guests import bring_your_own
 from fer_core.ui.page import errors_in_words, start_page
 
 start_page(
@@ -25,6 +26,7 @@ with errors_in_words():
     label_set = choose_label_set(models)
     st.subheader("Leaderboard")
     table = leaderboard(models, label_set)
+    bring_your_own(models, label_set)
     st.subheader("Side by side")
     choice = choose_comparison(models, label_set)
     chart = cost_chart(models, choice)

@@ -165,7 +165,7 @@ def cost_row(model: StoredModel) -> dict[str, float]:
     return {
         "ms/face": card.costs.get("milliseconds_per_face", {}).get(Network.INT8, math.nan),
         "multiply-adds (M)": card.costs.get("multiply_adds", math.nan) / 1e6,
-        "parameters (M)": card.parameters / 1e6,
+        "parameters (M)": card.parameters / 1e6 if card.parameters else math.nan,
         "int8 MB": size / 1e6 if size else math.nan,
         "training (min)": card.training_seconds / 60 if card.training_seconds else math.nan,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,28 @@ import plotly.graph_objects as go
 from fer_core.emotions import LabelSet
 from fer_core.evaluation.curves import pareto_front
 from fer_core.figures.model_styles import NEUTRAL, ModelStyle, layout, share_axis
+from fer_core.observations import ExpressionScores
 
 CELL_TARGET = 34
 """Pixels of the invisible square in each cell of a confusion matrix that takes the click."""
 
 
+COST_CHART_PIXELS = (720, 330)
+"""Width and height of the plotted area that names are laid out for: a half-wide window; wider ones have more room."""
+LETTER_PIXELS = (7, 16)
+"""Width and height of a letter of a name."""
+MARKER_PIXELS = 12
+NAME_PLACES = {
+    "middle right": (1, 0),
+    "top right": (1, 1),
+    "bottom right": (1, -1),
+    "top center": (0, 1),
+    "bottom center": (0, -1),
+    "middle left": (-1, 0),
+    "top left": (-1, 1),
+    "bottom left": (-1, -1),
+}
+"""Where a name may stand about its point, the likeliest first: the side, and up or down."""
 LARGEST_LINEAR_RATIO = 20
 """Of the dearest to the cheapest model; above it the axis of costs is logarithmic."""
 
@@ -49,12 +67,16 @@ class CostPoint:
 def accuracy_against_cost(points: Sequence[CostPoint], cost_title: str) -> go.Figure:
     """Every model as a point with its 95% interval, and a line through those that no other beats.
 
+    Names are put where they hide no other; one for which there is no such place is shown when the point is pointed at.
+
     Args:
         points: accuracies in [0, 1].
         cost_title: the axis, with its unit.
     """
     shown = [point for point in points if np.isfinite(point.cost)]
     front = pareto_front(np.array([p.cost for p in shown]), np.array([p.accuracy for p in shown]))
+    cost_axis, accuracy_axis = _cost_axis([point.cost for point in shown]), _accuracy_axis(shown)
+    places = _name_places(shown, front.tolist(), cost_axis, accuracy_axis)
     line = go.Scatter(
         x=[shown[i].cost for i in front],
         y=[shown[i].accuracy for i in front],
@@ -64,13 +86,13 @@ def accuracy_against_cost(points: Sequence[CostPoint], cost_title: str) -> go.Fi
         hoverinfo="skip",
     )
     return go.Figure(
-        data=[line, *(_cost_marker(point) for point in shown)],
+        data=[line, *(_cost_marker(point, place) for point, place in zip(shown, places, strict=True))],
         layout=layout(
             cost_title,
             "Accuracy, 95% interval",
             420,
-            yaxis={"tickformat": ".0%"},
-            xaxis=_cost_axis([point.cost for point in shown]),
+            yaxis={"tickformat": ".0%", **accuracy_axis},
+            xaxis=cost_axis,
         ),
     )
 
@@ -84,7 +106,67 @@ def _cost_axis(costs: Sequence[float]) -> dict[str, Any]:
     return {"range": [0, high * 1.25 or 1.0]}
 
 
-def _cost_marker(point: CostPoint) -> go.Scatter:
+def _accuracy_axis(points: Sequence[CostPoint]) -> dict[str, Any]:
+    """All intervals, with room for a name above and below them."""
+    low = min((point.interval[0] for point in points), default=0.0)
+    high = max((point.interval[1] for point in points), default=1.0)
+    room = 0.12 * (high - low) or 0.01
+    return {"range": [low - room, high + room]}
+
+
+def _name_places(
+    points: Sequence[CostPoint], front: Sequence[int], cost_axis: dict[str, Any], accuracy_axis: dict[str, Any]
+) -> list[str]:
+    """For each point the place of its name, a key of :data:`NAME_PLACES`; empty where every one would hide something.
+
+    Chosen models come first, then the best: a greedy placement on an area of :data:`COST_CHART_PIXELS`, clear of other
+    points, intervals and the line of the front.
+    """
+    spots = [_pixels(point.cost, point.accuracy, cost_axis, accuracy_axis) for point in points]
+    half = MARKER_PIXELS / 2
+    taken = [(x - half, y - half, x + half, y + half) for x, y in spots]
+    for point in points:
+        (x, low), (_, high) = (_pixels(point.cost, end, cost_axis, accuracy_axis) for end in point.interval)
+        taken.append((x - 1, low, x + 1, high))
+    for one, other in pairwise(front):
+        (left, below), (right, above) = spots[one], spots[other]
+        taken += [(left, below - 1, right, below + 1), (right - 1, below, right + 1, above)]
+    places = [""] * len(points)
+    for i in sorted(range(len(points)), key=lambda i: (points[i].style is None, -points[i].accuracy)):
+        others = taken[:i] + taken[i + 1 :]
+        for place, (side, up) in NAME_PLACES.items():
+            box = _name_box(spots[i], len(points[i].title), side, up)
+            inside = box[0] >= 0 and box[1] >= 0 and box[2] <= COST_CHART_PIXELS[0] and box[3] <= COST_CHART_PIXELS[1]
+            if inside and not any(_overlap(box, other) for other in others):
+                places[i] = place
+                taken.append(box)
+                break
+    return places
+
+
+def _pixels(
+    cost: float, accuracy: float, cost_axis: dict[str, Any], accuracy_axis: dict[str, Any]
+) -> tuple[float, float]:
+    """From the lower left corner."""
+    cost = np.log10(cost) if cost_axis.get("type") == "log" else cost
+    (left, right), (bottom, top) = cost_axis["range"], accuracy_axis["range"]
+    x, y = (cost - left) / (right - left), (accuracy - bottom) / (top - bottom)
+    return float(x * COST_CHART_PIXELS[0]), float(y * COST_CHART_PIXELS[1])
+
+
+def _name_box(spot: tuple[float, float], letters: int, side: int, up: int) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top in pixels of a name that stands to a side of a point."""
+    width, height = letters * LETTER_PIXELS[0], LETTER_PIXELS[1]
+    left = spot[0] - width / 2 + side * (width + MARKER_PIXELS) / 2
+    bottom = spot[1] - height / 2 + up * (height + MARKER_PIXELS) / 2
+    return left, bottom, left + width, bottom + height
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _cost_marker(point: CostPoint, place: str) -> go.Scatter:
     low, high = point.interval
     style = point.style
     colour = style.colour if style else NEUTRAL
@@ -92,9 +174,10 @@ def _cost_marker(point: CostPoint) -> go.Scatter:
         x=[point.cost],
         y=[point.accuracy],
         name=point.title,
-        mode="markers+text",
+        mode="markers+text" if place else "markers",
         text=[point.title],
-        textposition="middle right",
+        textposition=place or "middle right",
+        cliponaxis=False,
         showlegend=False,
         marker={"color": colour, "symbol": style.symbol if style else "circle-open", "size": 12},
         error_y={
@@ -237,6 +320,40 @@ def per_class_bars(
     return go.Figure(
         data=bars, layout=layout("Class", PER_CLASS[figure], 320, yaxis=share_axis(), barmode="group", bargap=0.25)
     )
+
+
+def probability_bars_by_model(
+    scores: Mapping[str, ExpressionScores], styles: Mapping[str, ModelStyle], unsure_below: float = 0.0
+) -> go.Figure:
+    """One face: one group of bars per emotion, one bar per model; a dotted line where answers begin.
+
+    Args:
+        scores: by model's name, all of one label set.
+        styles: by model's name.
+        unsure_below: the least probability that counts as an answer, in [0, 1]; 0 draws no line.
+    """
+    bars = [
+        go.Bar(
+            x=[str(emotion) for emotion in own.label_set.emotions],
+            y=[float(p) for p in own.probabilities],
+            name=styles[name].title,
+            marker={"color": styles[name].colour},
+            hovertemplate=f"{styles[name].title}, %{{x}}: %{{y:.1%}}<extra></extra>",
+        )
+        for name, own in scores.items()
+    ]
+    figure = go.Figure(
+        data=bars,
+        layout=layout(
+            "Expression", "Probability", 360, yaxis=share_axis(), barmode="group", bargap=0.25, showlegend=True
+        ),
+    )
+    if unsure_below:
+        figure.add_hline(unsure_below, line={"color": NEUTRAL, "dash": "dot", "width": 1})
+        figure.add_annotation(
+            x=1, xref="paper", y=unsure_below, text="unsure below", showarrow=False, yanchor="bottom", xanchor="right"
+        )
+    return figure
 
 
 def mcnemar_matrix(p_values: np.ndarray, titles: Sequence[str]) -> go.Figure:

@@ -14,19 +14,18 @@ from fer_core.answers import AnswerRule
 from fer_core.datasets.face_dataset import Split
 from fer_core.emotions import LABEL_SETS, LabelSet
 from fer_core.errors import ModelError
+from fer_core.evaluation.guests import Guest
 from fer_core.evaluation.splits import split_title
 from fer_core.evaluation.standings import COSTS, Judged, answers_in, cost_row, judge, reported, standings
 from fer_core.figures.comparison import CostPoint, accuracy_against_cost
 from fer_core.figures.model_styles import MOST_MODELS, ModelStyle, model_styles
 from fer_core.figures.report import Exhibit, file_of
 from fer_core.model_store import ModelStore, StoredModel
+from fer_core.ui.guests import chosen_key, is_guest, marked, session_guests
 from fer_core.ui.selection import model_titles
 
-NAMED_IN_CHART = 12
-"""More models than this in one chart of costs hide each other's names; those that are not chosen then lose theirs."""
-
 JudgedKey = tuple[str, str, str, str]
-"""Model, answer, split and the state of its folder: what cached figures are kept by."""
+"""Model, answer, split and the state of its folder, or of a guest's predictions: what cached figures are kept by."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def measured_models() -> list[StoredModel]:
             "No evaluated model is in the store. Train one with `python -m fer_core train senet --data PATH`, or fetch "
             "artifacts/models with the repository."
         )
-    return models
+    return [*models, *session_guests().values()]
 
 
 def _sets(model: StoredModel) -> set[LabelSet]:
@@ -83,20 +82,31 @@ def _sets(model: StoredModel) -> set[LabelSet]:
 
 
 def _key(model: StoredModel, answer: str, split: str) -> JudgedKey:
+    if isinstance(model, Guest):
+        return model.name, answer, split, model.digest
     return model.name, answer, split, f"{model.folder}:{(model.folder / 'card.json').stat().st_mtime_ns}"
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)  # read alone, never written to, so not copied
 def judged_of(key: JudgedKey) -> Judged:
     """The answers behind a key."""
+    guest = session_guests().get(key[0])
+    if guest is None:
+        return _judged_of_store(key)
+    return judge(guest, guest.card.answer(key[1]), Split(key[2]))  # not into a cache that outlives the session
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)  # read alone, never written to, so not copied
+def _judged_of_store(key: JudgedKey) -> Judged:
     model = ModelStore().load(key[0])
     return judge(model, model.card.answer(key[1]), Split(key[2]))
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def _standings(label_set: str, keys: tuple[JudgedKey, ...]) -> pd.DataFrame:
-    models = [ModelStore().load(key[0]) for key in keys]
-    return standings(models, LABEL_SETS[label_set], model_titles(measured_models()))
+def _standings(
+    label_set: str, keys: tuple[JudgedKey, ...], titles: dict[str, str], _models: Sequence[StoredModel]
+) -> pd.DataFrame:
+    del keys  # they tell the models apart, which are not hashed
+    return standings(_models, LABEL_SETS[label_set], titles)
 
 
 def choose_label_set(models: Sequence[StoredModel]) -> LabelSet:
@@ -111,13 +121,16 @@ def choose_label_set(models: Sequence[StoredModel]) -> LabelSet:
 def leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> Exhibit:
     """The sortable table of a label set."""
     able = [model for model in models if answers_in(model, label_set)]
-    table = _standings(label_set.name, tuple(_key(model, "", "") for model in able))
+    titles = model_titles(list(models))
+    keys = tuple(_key(model, "", "") for model in able)
+    table = marked(_standings(label_set.name, keys, titles, able), titles)
     number = st.column_config.NumberColumn
     percent = ("accuracy", "without repeats", "macro F1", "lowest recall", "ECE", "ECE before")
     shown = [column for column in table if table[column].replace("", None).notna().any()]
     st.dataframe(
         table,
         hide_index=True,
+        placeholder="",
         column_order=shown,
         column_config={
             "model": st.column_config.TextColumn("model", pinned=True),
@@ -141,14 +154,17 @@ def choose_comparison(models: Sequence[StoredModel], label_set: LabelSet) -> Cho
     able = {model.name: model for model in models if answers_in(model, label_set)}
     titles = model_titles(list(models))
     ranked = sorted(able, key=lambda name: (bool(able[name].card.members), -_best(able[name], label_set)))
+    stored, guests = ([name for name in ranked if is_guest(name) == own] for own in (False, True))
+    key = chosen_key(label_set)
+    if key not in st.session_state:  # also set from where models are brought along, so it has no default of its own
+        st.session_state[key] = [*stored[:2], *guests][:MOST_MODELS]
     names = st.multiselect(
         "Compare",
-        ranked,
-        default=ranked[:2],
+        [*stored, *guests],
         format_func=titles.__getitem__,
         max_selections=MOST_MODELS,
         help="Two to six models; everything below follows.",
-        key=f"comparison-models-{label_set.name}",
+        key=key,
     )
     if not names:
         st.info("Choose two to six models to compare.")
@@ -219,7 +235,6 @@ def cost_chart(models: Sequence[StoredModel], choice: Choice) -> Exhibit | None:
         st.caption("No cost of these models is known.")
         return None
     axis = st.selectbox("Cost", axes, format_func=COSTS.__getitem__, key="comparison-cost")
-    crowded = len(points) > NAMED_IN_CHART
     figure = accuracy_against_cost(
         [
             CostPoint(titles[name], costs[name][axis], accuracy, interval, choice.styles.get(name))
@@ -227,8 +242,6 @@ def cost_chart(models: Sequence[StoredModel], choice: Choice) -> Exhibit | None:
         ],
         COSTS[axis],
     )
-    if crowded:
-        figure.update_traces(mode="markers", selector={"marker.symbol": "circle-open"})
     exhibit = Exhibit("accuracy-against-cost", "Accuracy against cost", figure)
     show_exhibit(exhibit)
     return exhibit
@@ -237,7 +250,7 @@ def cost_chart(models: Sequence[StoredModel], choice: Choice) -> Exhibit | None:
 def show_exhibit(exhibit: Exhibit, **options: Any) -> Any:
     """An exhibit on the page, with its note; returns what the chart returns."""
     if isinstance(exhibit.content, pd.DataFrame):
-        result = st.dataframe(exhibit.content, hide_index=True, **options)
+        result = st.dataframe(exhibit.content, hide_index=True, placeholder="", **options)
     else:
         result = st.plotly_chart(
             exhibit.content,

@@ -34,6 +34,7 @@ from fer_core.figures.curves import (
 )
 from fer_core.figures.report import Exhibit
 from fer_core.ui.comparison import Choice, JudgedKey, judged_of
+from fer_core.ui.comparison_robustness import report_exhibits as robustness_report
 
 
 @dataclass(frozen=True)
@@ -301,6 +302,7 @@ def report_sections(choice: Choice, view: View, first: list[Exhibit]) -> tuple[d
         "Curves": curve_exhibits(choice, view),
         "Learning curves": learning,
         "Significance": significance,
+        "Robustness": robustness_report(choice),
         "Cost": [cost_exhibit(choice)],
     }
     return sections, [*of_training, *incomparable]

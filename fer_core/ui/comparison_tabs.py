@@ -12,7 +12,6 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from fer_core.datasets import FaceDataset, read_dataset
 from fer_core.errors import DatasetError
 from fer_core.evaluation.curves import MACRO
 from fer_core.evaluation.standings import images_behind
@@ -30,6 +29,9 @@ from fer_core.ui.comparison_exhibits import (
     report_sections,
     significance_exhibits,
 )
+from fer_core.ui.comparison_robustness import robustness_tab
+from fer_core.ui.comparison_try_it import try_it_tab
+from fer_core.ui.guests import cached_dataset
 
 FACES_SHOWN = 24
 """Of a cell."""
@@ -195,7 +197,7 @@ def _cell(choice: Choice) -> None:
     images: np.ndarray | None = None
     if path.strip():
         try:
-            images = images_behind(judged, choice.models[name].card.seed, _dataset(path.strip()))
+            images = images_behind(judged, choice.models[name].card.seed, cached_dataset(path.strip()))
         except DatasetError as error:
             st.error(str(error), icon=":material/error:")
     captions = [
@@ -209,11 +211,6 @@ def _cell(choice: Choice) -> None:
         st.markdown("\n".join(f"- {caption}" for caption in captions))
     more = f"; the first {FACES_SHOWN} are shown" if len(rows) > FACES_SHOWN else ""
     st.caption(f"Worst first, by the probability for the true class{more}.")
-
-
-@st.cache_resource(show_spinner="Reading the data…", max_entries=2)
-def _dataset(path: str) -> FaceDataset:
-    return read_dataset(path)
 
 
 def _per_class(choice: Choice) -> None:
@@ -285,5 +282,7 @@ _TABS = (
     _Tab("Curves", _curves),
     _Tab("Learning curves", _learning),
     _Tab("Significance", _significance),
+    _Tab("Robustness", robustness_tab),
     _Tab("Cost", _cost),
+    _Tab("Try it", try_it_tab),
 )

@@ -17,8 +17,10 @@ from fer_core.figures.comparison import (
     confusion_matrix,
     mcnemar_matrix,
     per_class_bars,
+    probability_bars_by_model,
 )
 from fer_core.figures.model_styles import MODEL_COLOURS, model_styles
+from fer_core.observations import ExpressionScores
 
 LABELS = np.random.default_rng(0).integers(0, 7, 400)
 
@@ -89,6 +91,31 @@ def test_points_have_their_interval_and_the_front_leaves_out_what_is_beaten():
     assert (figure.layout.xaxis.type, figure.layout.xaxis.range[0]) == (None, 0)
     far = accuracy_against_cost([*points, CostPoint("huge", 900.0, 0.8, (0.78, 0.82))], "Time, ms")
     assert far.layout.xaxis.type == "log"
+
+
+def test_names_hide_neither_each_other_nor_the_front():
+    rng = np.random.default_rng(0)
+    close = [CostPoint(f"Network {i}", 2 + rng.random() / 10, 0.7 + i / 1000, (0.69, 0.72)) for i in range(30)]
+    chosen = CostPoint("The chosen one", 2.05, 0.66, (0.65, 0.67), STYLES["a"])
+    apart = [CostPoint("Far", 8.0, 0.75, (0.74, 0.76)), CostPoint("Near", 0.5, 0.6, (0.59, 0.61))]
+    markers = accuracy_against_cost([*close, chosen, *apart], "Time, ms").data[1:]
+    named = {marker.name for marker in markers if marker.mode == "markers+text"}
+    assert {"The chosen one", "Far", "Near"} <= named
+    assert len(named) < 12
+    near = next(marker for marker in markers if marker.name == "Near")
+    assert near.textposition != "middle right"  # where the front goes
+    alone = accuracy_against_cost([apart[0]], "Time, ms").data[1]
+    assert (alone.mode, alone.textposition) == ("markers+text", "middle right")
+
+
+def test_bars_of_one_face_are_the_models_probabilities_in_their_colours():
+    scores = {name: ExpressionScores(name, FER2013, p[0].astype(np.float32)) for name, p in (("a", A), ("b", B))}
+    figure = probability_bars_by_model(scores, STYLES, 0.4)
+    for bar, p, style in zip(figure.data, (A, B), STYLES.values(), strict=True):
+        assert bar.y == pytest.approx(p[0], abs=1e-6)
+        assert (bar.name, bar.marker.color) == (style.title, style.colour)
+    assert figure.layout.shapes[0].y0 == 0.4
+    assert not probability_bars_by_model(scores, STYLES).layout.shapes
 
 
 def test_the_p_values_are_written_into_their_cells_and_the_diagonal_is_empty():

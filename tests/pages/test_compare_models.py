@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -12,7 +13,7 @@ from fer_core.model_store import Network
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "pages" / "6_Compare_Models.py"
-TABS = ("Confusion", "Per class", "Curves", "Learning curves", "Significance", "Cost")
+TABS = ("Confusion", "Per class", "Curves", "Learning curves", "Significance", "Robustness", "Cost", "Try it")
 
 
 def run(tab: str = "Confusion", **state: object) -> AppTest:
@@ -117,10 +118,10 @@ def test_a_cell_says_how_many_faces_it_holds_and_shows_them_where_the_data_is(mi
 
     images = np.random.default_rng(0).integers(0, 256, (len(labels), 48, 48)).astype(np.uint8)
     dataset = FaceDataset("made up", images, labels, np.full(len(labels), Split.TEST), FER2013)
-    monkeypatch.setattr(comparison_tabs, "_dataset", lambda path: dataset)
+    monkeypatch.setattr(comparison_tabs, "cached_dataset", lambda path: dataset)
     page = run(**state, comparison__data="somewhere")
     assert len(page.get("image")[0].proto.imgs) == min(count, comparison_tabs.FACES_SHOWN)
-    monkeypatch.setattr(comparison_tabs, "_dataset", lambda path: replace(dataset, labels=(labels + 1) % 7))
+    monkeypatch.setattr(comparison_tabs, "cached_dataset", lambda path: replace(dataset, labels=(labels + 1) % 7))
     page = run(**state, comparison__data="elsewhere")
     assert "does not hold the faces" in words(page)
 
@@ -157,6 +158,116 @@ def test_the_report_is_one_file_with_everything_in_it(mixed_store):
     assert "A &lt;b&gt; minus B" in html
     assert html.count("Plotly.newPlot(") >= 12
     assert 3e6 < len(html) < 8e6  # plotly's code is inside once
+
+
+def bring(page: AppTest, content: bytes, name: str = "My net.csv") -> AppTest:
+    page.file_uploader(key="guest-csv").set_value((name, content, "text/csv")).run()
+    page.button(key="guest-add-csv").click().run()
+    assert not page.exception
+    return page
+
+
+def csv_of(store, name: str, split: Split = Split.TEST) -> bytes:
+    """The stored predictions of a model as somebody would bring them along."""
+    from fer_core.emotions import FER2013
+
+    probabilities = store.load(name).predictions().heads(Network.INT8, split)["fer2013"]
+    table = pd.DataFrame(probabilities, columns=[str(emotion) for emotion in FER2013.emotions])
+    return table.to_csv(index_label="row").encode()
+
+
+def test_predictions_that_are_brought_along_stand_beside_the_others_everywhere(mixed_store):
+    page = bring(run(), csv_of(mixed_store, "weak"))
+    table = page.dataframe[0].value
+    row = table[table["model"] == "My net (yours)"].iloc[0]
+    stored = table[(table["model"] == "SE-ResNet (weak)") & (table["answer"] == row["answer"])].iloc[0]
+    assert (row["accuracy"], row["macro F1"], row["faces"]) == pytest.approx(
+        (stored["accuracy"], stored["macro F1"], stored["faces"])
+    )
+    assert row["source"] == "yours, this session only"
+    assert stored["source"] == "measured here"
+    chosen = page.multiselect[0].value
+    assert "yours-my-net" in chosen
+    for tab in TABS:
+        page.session_state["comparison-tab"] = tab
+        page.run()
+        assert not page.exception
+        assert not page.error
+    page.session_state["comparison-tab"] = "Significance"
+    page.multiselect[0].set_value(["weak", "yours-my-net"]).run()
+    pairs = next(frame.value for frame in page.dataframe if "only the first" in frame.value)
+    assert (pairs["only the first"][0], pairs["only the second"][0]) == (0, 0)
+    page.button(key="guest-remove-yours-my-net").click().run()
+    assert not page.exception
+    assert not page.dataframe[0].value["model"].str.contains("yours").any()
+    assert page.multiselect[0].value == ["weak"]
+    assert mixed_store.names() == ["bare", "ck", "five", "pair", "plus", "strong", "weak"]
+
+
+def test_what_one_session_brings_along_no_other_sees(mixed_store):
+    bring(run(), csv_of(mixed_store, "weak"))
+    assert "yours" not in " ".join(run().dataframe[0].value["model"])
+
+
+def test_a_refused_table_or_file_is_a_sentence_and_the_page_lives_on(mixed_store):
+    page = bring(run(), b"row,angry\n0,1\n")
+    assert "misses the columns" in page.error[0].value
+    assert len(page.get("plotly_chart")) >= 1
+    page.file_uploader(key="guest-file").set_value(("net.keras", b"\x80\x04K\x01.", "application/zip")).run()
+    assert not page.exception
+    assert any("Python pickle" in error.value for error in page.error)
+    assert len(page.get("plotly_chart")) >= 1
+
+
+def test_a_litert_file_is_run_on_the_data_and_shown_and_its_order_can_be_changed(mixed_store, shipped, monkeypatch):
+    from fer_core.datasets import FaceDataset
+    from fer_core.emotions import FER2013
+    from fer_core.ui import guests
+
+    predictions = mixed_store.load("strong").predictions()
+    labels = np.concatenate([predictions.labels[s, "fer2013"] for s in (Split.VALIDATION, Split.TEST)]).astype(np.int64)
+    images = np.random.default_rng(0).integers(0, 256, (len(labels), 48, 48)).astype(np.uint8)
+    splits = np.repeat([Split.VALIDATION, Split.TEST], len(labels) // 2)
+    dataset = FaceDataset("made up", images, labels, splits, FER2013)
+    monkeypatch.setattr(guests, "cached_dataset", lambda path: dataset)
+    page = run()
+    content = shipped.litert_path(Network.INT8).read_bytes()
+    page.file_uploader(key="guest-file").set_value(("net.tflite", content, "application/octet-stream")).run()
+    assert "takes faces of 48 x 48 x 1" in page.success[0].value
+    page.text_input(key="guest-data").set_value("somewhere").run()
+    page.toggle(key="guest-validation").set_value(False).run()
+    page.button(key="guest-run-it").click().run()
+    assert not page.exception
+    page.session_state["guest-run"].run.wait()
+    page.run()
+    assert not page.exception
+    assert not page.error
+    assert (page.dataframe[0].value["model"] == "net (yours)").any()
+    before = page.session_state["guests"]["yours-net"]
+    page.selectbox(key="guest-order-yours-net-fer2013").select_index(1).run()
+    assert not page.exception
+    after = page.session_state["guests"]["yours-net"]
+    assert after.order == tuple(sorted(FER2013.emotions))
+    assert after.guest.digest != before.guest.digest
+    assert "advice alone" in words(page)
+
+
+def test_one_photo_goes_through_all_chosen_models_that_can_answer_here(mixed_store):
+    (mixed_store.folder / "weak" / "model.int8.tflite").unlink()
+    page = run("Try it", comparison__models__fer2013=["strong", "weak"])
+    assert not page.error
+    assert "SE-ResNet (weak), whose LiteRT file is not installed" in words(page)
+    answers = page.dataframe[-1].value
+    assert list(answers["model"]) == ["SE-ResNet (strong)"]
+    assert answers["says"][0] == "happy"
+    assert answers["ms per face"][0] > 0
+    page.slider(key="try-it-unsure").set_value(100).run()
+    assert page.dataframe[-1].value["says"][0] == "unsure, happy?"
+    page.segmented_control(key="try-it-source").set_value("Upload").run()
+    assert "Choose or take a photo" in words(page)
+    page.file_uploader(key="try-it-upload").set_value(("no.jpg", b"no picture", "image/jpeg")).run()
+    assert not page.exception
+    assert "no.jpg is not a picture" in page.error[0].value
 
 
 def test_the_page_is_shown_without_tensorflow_in_the_process():
