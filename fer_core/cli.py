@@ -86,6 +86,7 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--store", type=Path, help="the store to write to (default: artifacts/models)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="train for another number of epochs than the recipe's")
+    parser.add_argument("--augment", type=Path, help="TOML of an augmentation, in place of the recipe's")
     parser.add_argument("--exclude", type=Path, help="csv with a column 'row': training rows to leave out")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--finish", action="store_true", help="package the best weights of an unfinished run as it is")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from fer_core.datasets.masks import default_bank
+from fer_core.errors import DatasetError
+
+LIMITS = {"rotation": 180.0, "shear": 80.0, "noise": 128.0, "blur": 12.0, "zoom": 0.9, "coarse": 0.9, "crop": 0.9}
+"""Largest strengths that make sense, in each field's unit; those that are not named here go up to 1."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,16 @@ class Augmentation:
     """Largest relative change of the deviation from the image's mean, uniform to both sides."""
     erasing: float = 0.0
     """Probability of a blank rectangle (Zhong et al. 2017, arXiv:1708.04896) of 2-20% of the area."""
+    noise: float = 0.0
+    """Largest standard deviation of Gaussian noise in grey levels, uniform from 0."""
+    blur: float = 0.0
+    """Largest standard deviation of a Gaussian blur in pixels of the result, uniform from 0."""
+    coarse: float = 0.0
+    """Largest loss of resolution, uniform from 0: at 0.5 a face may keep half of its pixels a side, and is enlarged."""
+    crop: float = 0.0
+    """Largest share of the side that is cut away, uniform from 0; the window lies anywhere and is enlarged to the whole."""
+    vertical_flip: float = 0.0
+    """Probability of standing on the head, which faces seldom do."""
     mask: float = 0.0
     """Probability of a drawn mask or scarf, see :mod:`fer_core.datasets.masks`; for faces framed as FER2013's are."""
 
@@ -57,12 +73,19 @@ class Augmentation:
         flips = np.where(rng.random(count) < self.flip, -1.0, 1.0)
         contrasts = rng.uniform(1 - self.contrast, 1 + self.contrast, count)
         offsets = rng.uniform(-self.brightness, self.brightness, count) * 255
+        # Draws that earlier recipes did not make come after theirs, and only where they are wanted: a seed stays a seed.
+        upside = np.where(rng.random(count) < self.vertical_flip, -1.0, 1.0) if self.vertical_flip else np.ones(count)
+        if self.crop:
+            kept = 1 - rng.uniform(0, self.crop, count)
+            zooms = zooms / kept
+            shifts = shifts + rng.uniform(-1, 1, (count, 2)) * ((1 - kept) / kept / 2 * side)[:, None]
         changed = np.empty((count, side, side), np.uint8)
         for i in range(count):
             cos, sin = np.cos(angles[i]) * zooms[i], np.sin(angles[i]) * zooms[i]
             # Source pixels to the centre, mirrored, turned and scaled, then to the centre of the result.
             scale = np.array([side / width, side / height])
-            linear = np.array([[cos * flips[i], -sin], [sin * flips[i], cos]]) @ [[1, slants[i]], [0, 1]] * scale
+            turned = np.array([[cos * flips[i], -sin * upside[i]], [sin * flips[i], cos * upside[i]]])
+            linear = turned @ [[1, slants[i]], [0, 1]] * scale
             offset = np.array([side - 1, side - 1]) / 2 - linear @ np.array([width - 1, height - 1]) / 2 + shifts[i]
             matrix = np.column_stack([linear, offset])
             cv2.warpAffine(
@@ -74,9 +97,29 @@ class Augmentation:
             pixels = (pixels - means) * contrasts[:, None, None].astype(np.float32) + means
             pixels += offsets[:, None, None].astype(np.float32)
             changed = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+        if self.coarse or self.blur or self.noise:
+            changed = self._degrade(changed, rng)
         if self.erasing:
             self._erase(changed, rng)
         return changed
+
+    def _degrade(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """What bad cameras do, in the order in which they do it: few pixels, blur, noise."""
+        count, side = len(images), images.shape[1]
+        sides = np.rint(side * (1 - rng.uniform(0, self.coarse, count))).astype(int)
+        blurs = rng.uniform(0, self.blur, count)
+        degraded = images.copy()
+        for i in range(count):
+            if 0 < sides[i] < side:
+                small = cv2.resize(degraded[i], (int(sides[i]),) * 2, interpolation=cv2.INTER_AREA)
+                cv2.resize(small, (side, side), dst=degraded[i], interpolation=cv2.INTER_LINEAR)
+            if blurs[i] > 0.1:  # less than that changes no grey level
+                cv2.GaussianBlur(degraded[i], (0, 0), blurs[i], dst=degraded[i])
+        if self.noise:
+            deviations = rng.uniform(0, self.noise, (count, 1, 1)).astype(np.float32)
+            noisy = degraded + deviations * rng.standard_normal(images.shape, np.float32)
+            degraded = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+        return degraded
 
     def _erase(self, images: np.ndarray, rng: np.random.Generator) -> None:
         side = images.shape[1]
@@ -86,3 +129,32 @@ class Augmentation:
             wide = min(side, max(1, round(side * np.sqrt(area / aspect))))
             top, left = rng.integers(0, side - high + 1), rng.integers(0, side - wide + 1)
             images[row, top : top + high, left : left + wide] = rng.integers(0, 256)
+
+    def as_toml(self) -> str:
+        """The strengths as a TOML table, which :meth:`from_toml` reads back."""
+        lines = [f"{f.name} = {float(getattr(self, f.name))!r}" for f in fields(self)]
+        return "[augmentation]\n" + "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Augmentation:
+        """Read a file that :meth:`as_toml` wrote; strengths that it leaves out are 0.
+
+        Raises:
+            DatasetError: it is no TOML, names an unknown transformation, or a strength that is no number in its range.
+        """
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8")).get("augmentation")
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path}: cannot be read as TOML ({error}); expected a table [augmentation].") from error
+        known = [f.name for f in fields(cls)]
+        if not isinstance(values, dict):
+            raise DatasetError(f"{path.name}: expected a table [augmentation] with {', '.join(known)}.")
+        for name, value in values.items():
+            if name not in known:
+                raise DatasetError(f"{path.name}: found {name!r}, expected {', '.join(known)}.")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 <= value <= LIMITS.get(name, 1.0):
+                raise DatasetError(
+                    f"{path.name}: found {name} = {value!r}, expected a number from 0 to {LIMITS.get(name, 1.0):g}."
+                )
+        return cls(**{name: float(value) for name, value in values.items()})

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from fer_core.answers import with_mirror
 from fer_core.datasets import FaceDataset, Split, read_dataset
 from fer_core.datasets.audit import read_exclusions, without
+from fer_core.datasets.augmentation import Augmentation
 from fer_core.datasets.protocols import divided, fold_split, grouped_folds, is_undivided
 from fer_core.emotions import FERPLUS
 from fer_core.errors import DatasetError, ModelError
@@ -110,6 +111,8 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         "working_size": options.size,
         "mixed_precision": None if options.precision is None else options.precision == "bfloat16",
     }
+    if options.augment:
+        changes["augmentation"] = Augmentation.from_toml(options.augment)
     return replace(recipe, **{key: value for key, value in changes.items() if value is not None})
 
 

@@ -15,6 +15,8 @@ import pandas as pd
 
 from fer_core.answers import softmax
 from fer_core.datasets import FaceDataset, Split
+from fer_core.datasets.mixing import mix, mix_labels
+from fer_core.datasets.statistics import class_weights
 from fer_core.emotions import FERPLUS
 from fer_core.errors import ModelError
 from fer_core.models import get_architecture
@@ -91,36 +93,15 @@ class Batches:
         recipe = self._recipe
         if not (recipe.mixup or recipe.cutmix):
             return images, targets, weights
-        cut = recipe.cutmix > 0 and (not recipe.mixup or rng.random() < 0.5)
-        alpha = recipe.cutmix if cut else recipe.mixup
-        share = float(rng.beta(alpha, alpha))
-        partners = rng.permutation(len(images))
-        if cut:
-            side = images.shape[1]
-            half = side * np.sqrt(1 - share) / 2
-            y, x = rng.uniform(0, side, 2)
-            top, bottom, left, right = (
-                int(np.clip(round(v), 0, side)) for v in (y - half, y + half, x - half, x + half)
-            )
-            mixed = images.copy()
-            mixed[:, top:bottom, left:right] = images[partners, top:bottom, left:right]
-            share = 1 - (bottom - top) * (right - left) / side**2
-        else:
-            mixed = share * images + (1 - share) * images[partners]
-        both_weights = {head: share * w + (1 - share) * w[partners] for head, w in weights.items()}
-        both_targets = {}
-        for head, t in targets.items():
-            w = weights[head][:, None]
-            total = np.maximum(both_weights[head], 1e-12)[:, None]
-            both_targets[head] = (share * w * t + (1 - share) * w[partners] * t[partners]) / total
-        return mixed.astype(np.float32), both_targets, both_weights
+        mixed = mix(images, rng, recipe.mixup, recipe.cutmix)
+        return mixed.images, *mix_labels(mixed, targets, weights)
 
     def _class_weights(self, one_hot: np.ndarray) -> np.ndarray:
         """Weight of each row ``(N,)``, one on average over the labelled rows."""
         counts = one_hot.sum(axis=0)
-        per_class = np.where(counts > 0, counts / counts.sum(), 1.0) ** -self._recipe.class_weight_power
-        rows = one_hot @ per_class
-        return rows / rows[rows > 0].mean() if rows.any() else rows
+        if not counts.any():
+            return np.zeros(len(one_hot))
+        return one_hot @ class_weights(counts, self._recipe.class_weight_power)
 
 
 @dataclass(frozen=True)

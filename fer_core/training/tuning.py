@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fer_core.datasets import FaceDataset, read_dataset
-from fer_core.datasets.augmentation import Augmentation
+from fer_core.datasets.augmentation import LIMITS, Augmentation
 from fer_core.errors import ModelError
 from fer_core.training.recipes import Recipe, get_recipe
 from fer_core.training.run import TrainingRun
@@ -116,10 +116,10 @@ def drawn(base: Recipe, trial: optuna.trial.Trial) -> Recipe:
 
 
 def scaled(augmentation: Augmentation, strength: float) -> Augmentation:
-    """Every strength times ``strength``; probabilities stay at most 1; mirroring and masks, being none, as they are."""
-    values = {f.name: float(np.round(getattr(augmentation, f.name) * strength, 4)) for f in fields(augmentation)}
-    kept = {"flip": augmentation.flip, "mask": augmentation.mask}
-    return replace(augmentation, **{**values, **kept, "erasing": min(values["erasing"], 1.0)})
+    """Every strength times ``strength``, within its limits; mirroring and masks, which are no strengths, as they are."""
+    names = [f.name for f in fields(augmentation) if f.name not in ("flip", "vertical_flip", "mask")]
+    values = {name: float(np.round(getattr(augmentation, name) * strength, 4)) for name in names}
+    return replace(augmentation, **{name: min(value, LIMITS.get(name, 1.0)) for name, value in values.items()})
 
 
 def write_plots(study: optuna.study.Study, path: Path) -> Path:

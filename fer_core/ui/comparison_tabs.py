@@ -31,7 +31,7 @@ from fer_core.ui.comparison_exhibits import (
 )
 from fer_core.ui.comparison_robustness import robustness_tab
 from fer_core.ui.comparison_try_it import try_it_tab
-from fer_core.ui.guests import cached_dataset
+from fer_core.ui.raw_data import cached_dataset
 
 FACES_SHOWN = 24
 """Of a cell."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from fer_core.datasets import FaceDataset, read_dataset
+from fer_core.datasets import FaceDataset
 from fer_core.datasets.face_dataset import Split
 from fer_core.emotions import LabelSet
 from fer_core.errors import DatasetError, ModelError
@@ -19,6 +19,7 @@ from fer_core.explain.methods import running_class_activation
 from fer_core.explain.overlay import overlay
 from fer_core.model_store import StoredModel
 from fer_core.ui.feature_maps_networks import OpenNetwork
+from fer_core.ui.raw_data import cached_dataset
 
 FACES = (16, 32, 64, 128)
 """That a mean can be taken over."""
@@ -90,7 +91,7 @@ def _take_means(
     with place.container():
         bar = st.progress(0.0, "Reading the data…")
         st.button("Stop", key="feature-maps-mean-stop", help="Keeps the mean of the faces that are in.")
-    faces = {n.name: _faces_of(n.stored, head, class_index, _dataset(path), count) for n in networks}
+    faces = {n.name: _faces_of(n.stored, head, class_index, cached_dataset(path), count) for n in networks}
     total = sum(len(of_network) for of_network in faces.values())
     before = 0
     for network in networks:
@@ -102,11 +103,6 @@ def _take_means(
             bar.progress((before + done) / total, f"{network.title}: {done} of {len(own)} faces")
         before += len(own)
     place.empty()
-
-
-@st.cache_resource(show_spinner="Reading the data…", max_entries=2)
-def _dataset(path: str) -> FaceDataset:
-    return read_dataset(path)
 
 
 def _faces_of(model: StoredModel, head: LabelSet, class_index: int, dataset: FaceDataset, count: int) -> np.ndarray:

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from fer_core.datasets import FaceDataset, read_dataset
 from fer_core.datasets.face_dataset import Split
 from fer_core.emotions import Emotion, LabelSet
 from fer_core.errors import FerError, ModelError
@@ -33,6 +32,7 @@ from fer_core.evaluation.guests import (
     tasks_for,
 )
 from fer_core.model_store import StoredModel
+from fer_core.ui.raw_data import cached_dataset
 
 MOST_GUESTS = 6
 """Of one session, which bounds its memory."""
@@ -79,12 +79,6 @@ def is_guest(name: str) -> bool:
 def chosen_key(label_set: LabelSet) -> str:
     """Key of the box that chooses the models of a label set."""
     return f"comparison-models-{label_set.name}"
-
-
-@st.cache_resource(show_spinner="Reading the data…", max_entries=2)
-def cached_dataset(path: str) -> FaceDataset:
-    """A data set by its path, read once for all sessions."""
-    return read_dataset(path)
 
 
 def marked(table: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from fer_core.datasets.augmentation import Augmentation
+from fer_core.errors import DatasetError
 
 
 @pytest.fixture
@@ -96,3 +97,74 @@ def test_shear_slants_the_vertical_and_leaves_the_horizontal(rng):
     assert slants.min() < -18
     level = np.transpose(faces, (0, 2, 1)).copy()
     np.testing.assert_array_equal(Augmentation(shear=20).apply(level, rng), level)
+
+
+def test_noise_reaches_its_deviation_and_stays_below_it(rng):
+    faces = np.full((200, 48, 48), 128, np.uint8)
+    deviations = Augmentation(noise=20).apply(faces, rng).astype(float).std(axis=(1, 2))
+    assert 18 < deviations.max() < 21
+    assert deviations.min() < 2
+
+
+def test_blur_and_coarse_pixels_take_detail_away_and_leave_the_mean(rng):
+    faces = rng.integers(0, 256, (100, 48, 48)).astype(np.uint8)
+    for worse in (Augmentation(blur=2), Augmentation(coarse=0.6)):
+        changed = worse.apply(faces, np.random.default_rng(1)).astype(float)
+        detail = changed.std(axis=(1, 2)) / faces.std(axis=(1, 2))
+        assert detail.min() < 0.35
+        assert detail.max() > 0.9
+        assert changed.mean() == pytest.approx(faces.mean(), abs=1)
+
+
+def test_a_crop_is_a_window_of_the_face_enlarged(rng):
+    changed = Augmentation(crop=0.5).apply(gradient(300), rng).astype(float)[:, 24]
+    spans = (changed[:, -1] - changed[:, 0]) / (200 - 40)
+    assert 0.48 < spans.min() < 0.55
+    assert 0.95 < spans.max() <= 1.01
+    assert (changed >= 39).all()
+    assert (changed <= 201).all()
+    assert changed[:, 0].min() < 45  # some windows lie at the left rim
+    assert changed[:, -1].max() > 195
+
+
+def test_a_certain_vertical_flip_stands_on_its_head(rng):
+    faces = rng.integers(0, 256, (3, 48, 48)).astype(np.uint8)
+    np.testing.assert_array_equal(Augmentation(vertical_flip=1).apply(faces, rng), faces[:, ::-1])
+    np.testing.assert_array_equal(Augmentation(vertical_flip=1, flip=1).apply(faces, rng), faces[:, ::-1, ::-1])
+
+
+def test_transformations_that_are_switched_off_draw_nothing():
+    faces = np.random.default_rng(3).integers(0, 256, (8, 48, 48)).astype(np.uint8)
+    rng, same = np.random.default_rng(5), np.random.default_rng(5)
+    Augmentation(rotation=15, flip=0.5).apply(faces, rng)
+    Augmentation(rotation=15, flip=0.5, noise=0.0, crop=0.0, mask=0.0, coarse=0.0).apply(faces, same)
+    assert rng.random() == same.random()
+
+
+def test_toml_gives_back_what_was_written(tmp_path):
+    strong = Augmentation(rotation=12.5, flip=0.5, noise=4, mask=0.25)
+    (tmp_path / "lab.toml").write_text(strong.as_toml())
+    assert Augmentation.from_toml(tmp_path / "lab.toml") == strong
+    (tmp_path / "lab.toml").write_text("[augmentation]\nshear = 3\n")
+    assert Augmentation.from_toml(tmp_path / "lab.toml") == Augmentation(shear=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rotation = ", "cannot be read as TOML"),
+        ("rotation = 5", r"expected a table \[augmentation\]"),
+        ("[augmentation]\nspin = 5", "found 'spin', expected rotation, shear"),
+        ("[augmentation]\nflip = 2", "found flip = 2, expected a number from 0 to 1"),
+        ("[augmentation]\nzoom = 1.0", "expected a number from 0 to 0.9"),
+        ("[augmentation]\nflip = true", "found flip = True"),
+        ("[augmentation]\nnoise = -1", "found noise = -1"),
+        ("[augmentation]\nblur = nan", "found blur = nan"),
+    ],
+)
+def test_toml_of_something_else_is_refused_in_a_sentence(text, message, tmp_path):
+    (tmp_path / "lab.toml").write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        Augmentation.from_toml(tmp_path / "lab.toml")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        Augmentation.from_toml(tmp_path / "missing.toml")

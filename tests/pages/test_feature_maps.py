@@ -228,7 +228,7 @@ def test_the_mean_over_a_class_needs_the_data_and_takes_so_many_faces(networks, 
 
     page = opened(TABS[1])
     assert page.button(key="feature-maps-mean-start").disabled
-    monkeypatch.setattr(feature_maps_mean, "_dataset", lambda path: raw_data(networks))
+    monkeypatch.setattr(feature_maps_mean, "cached_dataset", lambda path: raw_data(networks))
     page = ask_for_mean(opened(TABS[1], feature_maps_data="somewhere", feature_maps_mean_faces=16))
     assert words(page).count("mean over 16 faces") == 2
     assert words(page).count("on the mouth") == 2
@@ -241,7 +241,7 @@ def test_the_mean_over_a_class_needs_the_data_and_takes_so_many_faces(networks, 
 def test_a_mean_that_is_stopped_keeps_the_faces_that_are_in(networks, monkeypatch):
     from fer_core.ui import feature_maps_mean
 
-    monkeypatch.setattr(feature_maps_mean, "_dataset", lambda path: raw_data(networks))
+    monkeypatch.setattr(feature_maps_mean, "cached_dataset", lambda path: raw_data(networks))
 
     def stopped_early(model, faces, head, class_index):
         yield 8, np.ones(faces.shape[1:], np.float32)
@@ -259,7 +259,7 @@ def test_data_that_is_not_the_models_is_refused_in_a_sentence(networks, monkeypa
 
     data = raw_data(networks)
     other = FaceDataset("other", data.images, (data.labels + 1) % 7, data.splits, FER2013)
-    monkeypatch.setattr(feature_maps_mean, "_dataset", lambda path: other)
+    monkeypatch.setattr(feature_maps_mean, "cached_dataset", lambda path: other)
     page = ask_for_mean(opened(TABS[1], ("plain",), feature_maps_data="elsewhere"))
     assert "does not hold the faces" in words(page)
 

@@ -1,0 +1,59 @@
+"""Faces mixed two by two, and their labels with them; what training draws and what the pages preview."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A batch mixed with itself in another order."""
+
+    images: np.ndarray
+    """``(B, S, S, 1) float32``."""
+    partners: np.ndarray
+    """``(B,) int64``: the row that each was mixed with."""
+    share: float
+    """Of a face's own pixels in the mixture, in [0, 1]."""
+
+
+def mix(images: np.ndarray, rng: np.random.Generator, mixup: float = 0.0, cutmix: float = 0.0) -> Mixed:
+    """MixUp (Zhang et al. 2018, arXiv:1710.09412) or CutMix (Yun et al. 2019, arXiv:1905.04899) of a batch.
+
+    Args:
+        images: ``(B, S, S, 1) float32``.
+        rng: source of every draw.
+        mixup: alpha of the beta distribution that MixUp's share is drawn from; 0 switches it off.
+        cutmix: the same of CutMix. With both, every batch draws one of them.
+    """
+    cut = cutmix > 0 and (not mixup or rng.random() < 0.5)
+    alpha = cutmix if cut else mixup
+    share = float(rng.beta(alpha, alpha))
+    partners = rng.permutation(len(images))
+    if not cut:
+        mixed = share * images + (1 - share) * images[partners]
+        return Mixed(mixed.astype(np.float32), partners, share)
+    side = images.shape[1]
+    half = side * np.sqrt(1 - share) / 2
+    y, x = rng.uniform(0, side, 2)
+    top, bottom, left, right = (int(np.clip(round(v), 0, side)) for v in (y - half, y + half, x - half, x + half))
+    mixed = images.copy()
+    mixed[:, top:bottom, left:right] = images[partners, top:bottom, left:right]
+    return Mixed(mixed.astype(np.float32), partners, 1 - (bottom - top) * (right - left) / side**2)
+
+
+def mix_labels(
+    mixed: Mixed, targets: Mapping[str, np.ndarray], weights: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Targets ``(B, C)`` and weights ``(B,)`` per head in the shares of the pixels; rows of no weight add nothing."""
+    share, partners = mixed.share, mixed.partners
+    both_weights = {head: share * w + (1 - share) * w[partners] for head, w in weights.items()}
+    both_targets = {}
+    for head, t in targets.items():
+        w = weights[head][:, None]
+        total = np.maximum(both_weights[head], 1e-12)[:, None]
+        both_targets[head] = (share * w * t + (1 - share) * w[partners] * t[partners]) / total
+    return both_targets, both_weights
