@@ -1,5 +1,6 @@
 """``train`` as a user runs it: from files to a model in a store that verifies."""
 
+import argparse
 import json
 import shutil
 import zipfile
@@ -12,6 +13,7 @@ import pytest
 
 from fer_core.cli import main
 from fer_core.datasets import Split
+from fer_core.datasets.augmentation import Augmentation
 from fer_core.emotions import FER2013
 from fer_core.errors import ModelError
 from fer_core.model_store import ModelStore, Network
@@ -119,6 +121,25 @@ def test_rows_of_a_cleaned_index_are_left_out_of_training_and_the_card_says_so(d
     assert card.data["excluded"].endswith("training rows left out that clean.csv names")
     assert main(["train", "senet-ckplus", "--data", str(people), "--runs", str(tmp_path), "--exclude", str(clean)]) == 1
     assert "has none of its own" in capsys.readouterr().err
+
+
+def test_options_change_the_recipe_and_nothing_else(tmp_path):
+    (tmp_path / "lab.toml").write_text("[augmentation]\nnoise = 9\n")
+    plain = argparse.Namespace(
+        name="senet",
+        recipe=None,
+        authors=False,
+        full=False,
+        epochs=None,
+        weights=None,
+        size=None,
+        precision=None,
+        augment=None,
+    )
+    assert command._recipe(plain) == recipes.COMMON["senet"]
+    plain.augment, plain.precision, plain.epochs = tmp_path / "lab.toml", "float32", 3
+    expected = replace(recipes.COMMON["senet"], augmentation=Augmentation(noise=9), mixed_precision=False, epochs=3)
+    assert command._recipe(plain) == expected
 
 
 def test_a_recipe_for_other_labels_than_the_data_has_is_refused(people, tmp_path, capsys):
