@@ -21,7 +21,7 @@ from fer_core.evaluation.framing import face_scene
 from fer_core.evaluation.peak_memory import peak_megabytes
 from fer_core.evaluation.verification import SAMPLE_PHOTO
 from fer_core.media.images import read_image
-from fer_core.model_store import ModelStore, Network
+from fer_core.model_store import ModelStore
 from fer_core.observations import BoundingBox
 from fer_core.pipeline import FrameAnalyser
 from fer_core.vision.detectors import DEFAULT_DETECTOR, DETECTORS
@@ -59,7 +59,7 @@ def frame_speed(model: str, repeats: int = REPEATS) -> str:
     frame = webcam_frame()
     rows: list[dict[str, object]] = []
     for detector in DETECTORS:
-        for network in (Network.INT8, Network.FLOAT):
+        for network in sorted(ModelStore().load(model).networks, reverse=True):
             analyser = FrameAnalyser.from_store([model], detector, network=network)
             times: list[float] = []
             steps: dict[str, list[float]] = {}

@@ -52,6 +52,8 @@ LIMITS = (
 
 LARGEST_FILE = 25_000_000
 """Bytes; weights that need more are not shipped, their card says how to train them."""
+LARGEST_FLOAT_LITERT = 3_000_000
+"""Bytes; a larger float LiteRT file is left out, since it repeats the Keras file and the int8 one is what is served."""
 
 
 def package(
@@ -82,7 +84,7 @@ def package(
     (run.folder / "model.keras").write_bytes(keras_file)
     shipped = len(keras_file) < LARGEST_FILE
     litert_files = {}
-    if shipped:
+    if model.count_params() * 2 < LARGEST_FLOAT_LITERT:  # half precision
         litert_files[Network.FLOAT] = to_litert(model)
     if model.count_params() < LARGEST_FILE:  # a byte a weight
         training = dataset.split(Split.TRAINING)
