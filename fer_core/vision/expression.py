@@ -24,6 +24,8 @@ class FaceNetwork(Protocol):
 
     input_size: int
     """Side S of a crop in pixels."""
+    heads: tuple[str, ...]
+    """Names of the label sets that it answers in."""
 
     def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """Probabilities of every head for ``(N, S, S) uint8`` grey crops: ``{head: (N, classes) float32}``."""
@@ -113,6 +115,7 @@ class EnsembleNetwork:
                 f"The networks of an ensemble take faces of {' and '.join(map(str, sizes))} pixels; expected one size."
             )
         self.input_size = sizes[0]
+        self.heads = tuple(head for head in LABEL_SETS if any(head in network.heads for network in networks))
         self._networks, self._shares = tuple(networks), tuple(shares)
 
     def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
@@ -143,6 +146,9 @@ class ExpressionClassifier:
         answer: name of one of its card's answers; its default one if left out.
         network: which LiteRT file to run; of an ensemble, that of every member.
         threads: CPU threads of one call.
+
+    Raises:
+        ModelError: a file is missing, or does not answer what the card says.
     """
 
     def __init__(
@@ -151,6 +157,12 @@ class ExpressionClassifier:
         self.name = model.name
         self.rule: AnswerRule = model.card.answer(answer) if answer else model.card.default_answer
         self._network = load_network(model, network, threads)
+        missing = [head for head in self.rule.head_weights if head not in self._network.heads]
+        if missing:
+            raise ModelError(
+                f"{model.name}: its {network} file answers {', '.join(self._network.heads)}, but its answer "
+                f"{self.rule.name!r} is made of {', '.join(missing)}; train or fetch the model anew."
+            )
         self.input_size = self._network.input_size
 
     def classify(self, crops: np.ndarray) -> list[ExpressionScores]:

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer_core.answers import AnswerRule
 from fer_core.cli import main
+from fer_core.emotions import CKPLUS
 from fer_core.errors import ModelError
 from fer_core.evaluation.verification import SAMPLE_PHOTO
 from fer_core.model_store import ModelStore, Network
@@ -87,3 +89,12 @@ def test_networks_of_different_sizes_cannot_be_asked_together(store):
     larger.input_size = 64
     with pytest.raises(ModelError, match="take faces of 48 and 64 pixels; expected one size"):
         EnsembleNetwork([larger, network], [0.5, 0.5])
+
+
+def test_a_file_that_lacks_the_heads_of_its_card_is_refused_in_a_sentence(store):
+    model = store.load("one")
+    rule = AnswerRule("ckplus", "", CKPLUS, {"ckplus": 1.0}, (0.0,) * len(CKPLUS))
+    with pytest.raises(ModelError, match=r"int8 file answers fer.*, but its answer 'ckplus' is made of ckplus"):
+        ExpressionClassifier(replace(model, card=replace(model.card, answers=(rule,))))
+    with pytest.raises(ModelError, match="made of ckplus"):
+        ExpressionClassifier(replace(both := store.load("both"), card=replace(both.card, answers=(rule,))))
