@@ -46,9 +46,9 @@ _KERAS_FILE = "model.keras"
 _HISTORY_FILE = "history.csv"
 _ROBUSTNESS_FILE = "robustness.npz"
 _LITERT_FILES = {Network.FLOAT: "model.tflite", Network.INT8: "model.int8.tflite"}
-_ROBUSTNESS_LEVELS = 100
-"""Probabilities of faces made hard to read are kept in whole per cent: a third of the bytes of half precision, and one
-answer in six hundred changes."""
+_STEPS_PER_NAT = 32
+"""Of the negative log-probabilities that are kept of faces made hard to read, a byte each: half the bytes of half precision.
+A probability is off by 1.6% of itself at most, those below 0.0004 are raised to it; one answer in three thousand changes."""
 _SHARE_TOLERANCE = 1e-6
 """By how much the sum of an ensemble's shares may miss one: they are decimals that went through JSON."""
 
@@ -163,7 +163,7 @@ class RobustnessPredictions:
     settings: Mapping[str, str]
     """By condition: how strong it was, in words and units."""
     probabilities: Mapping[tuple[str, str], np.ndarray]
-    """By condition and head: ``(N, classes) float32``, rows summing to one; read back, they were rounded to per cent."""
+    """By condition and head: ``(N, classes) float32``, rows summing to one; read back, they were rounded."""
 
     def heads(self, condition: str) -> dict[str, np.ndarray]:
         """Probabilities of every head under one condition."""
@@ -280,7 +280,7 @@ class StoredModel:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 about = json.loads(str(arrays["about"]))
                 probabilities = {
-                    (condition, head): _from_per_cent(arrays[f"{condition}/{head}"])
+                    (condition, head): _from_steps(arrays[f"{condition}/{head}"], about["steps_per_nat"])
                     for condition in about["settings"]
                     for head in about["heads"]
                 }
@@ -383,11 +383,13 @@ class ModelStore:
     def save_robustness(self, name: str, robustness: RobustnessPredictions) -> None:
         """Write what :meth:`StoredModel.robustness` reads; it is there whole or not at all."""
         heads = list(dict.fromkeys(head for _, head in robustness.probabilities))
-        about = {"network": robustness.network, "settings": dict(robustness.settings), "heads": heads}
-        arrays = {
-            f"{condition}/{head}": np.rint(p * _ROBUSTNESS_LEVELS).astype(np.uint8)
-            for (condition, head), p in robustness.probabilities.items()
+        about = {
+            "network": robustness.network,
+            "settings": dict(robustness.settings),
+            "heads": heads,
+            "steps_per_nat": _STEPS_PER_NAT,
         }
+        arrays = {f"{condition}/{head}": _as_steps(p) for (condition, head), p in robustness.probabilities.items()}
         folder = self.folder / name
         temporary = folder / f"{_ROBUSTNESS_FILE}.part"
         try:
@@ -405,6 +407,11 @@ class ModelStore:
         os.replace(temporary, folder / "card.json")
 
 
-def _from_per_cent(levels: np.ndarray) -> np.ndarray:
-    shares = levels.astype(np.float32)
-    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1)
+def _as_steps(probabilities: np.ndarray) -> np.ndarray:
+    steps = -np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) * _STEPS_PER_NAT
+    return np.minimum(np.rint(steps), np.iinfo(np.uint8).max).astype(np.uint8)
+
+
+def _from_steps(steps: np.ndarray, per_nat: float) -> np.ndarray:
+    probabilities = np.exp(-steps.astype(np.float32) / np.float32(per_nat))
+    return probabilities / probabilities.sum(axis=1, keepdims=True)

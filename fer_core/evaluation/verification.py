@@ -39,8 +39,8 @@ SUM_TOLERANCE = 1e-4
 REPEAT_TOLERANCE = 0.005
 """In probability: another processor sums in another order."""
 
-ROBUSTNESS_TOLERANCE = 0.04
-"""In probability: they are stored in whole per cent, and seven or eight that were rounded are made to sum to one again."""
+ROBUSTNESS_TOLERANCE = 0.02
+"""In probability: they are stored in steps of a thirty-second of a nat, and are made to sum to one again."""
 ROBUSTNESS_FACES = 500
 """The first ones, predicted again under every condition; a network that differs shows on few."""
 

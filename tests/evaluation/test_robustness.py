@@ -144,7 +144,7 @@ def test_figures_are_scikit_learns_on_what_the_network_said(model, data):
         said = answers[of.condition.name]
         assert of.accuracy == accuracy_score(data.labels, said)
         now = Patterns()(of.condition.apply(data.images))["fer2013"]
-        assert stored.heads(of.condition.name)["fer2013"] == pytest.approx(now, abs=0.03)  # in whole per cent
+        assert stored.heads(of.condition.name)["fer2013"] == pytest.approx(now, abs=0.02)  # rounded
         assert of.interval[0] < of.accuracy < of.interval[1]
         assert of.share == pytest.approx(of.accuracy / found[0].accuracy)
         recall = recall_score(data.labels, said, average=None)
@@ -176,14 +176,14 @@ def test_nothing_is_made_up_where_nothing_was_measured(model, data, made_up):
     assert model.robustness_stamp == 0
 
 
-def test_what_is_stored_comes_back_within_half_a_per_cent(model):
+def test_what_is_stored_comes_back_within_two_per_cent_of_itself(model):
     p = np.random.default_rng(0).dirichlet(np.ones(7), 50).astype(np.float32)
     store_of(model).save_robustness(
         "one", RobustnessPredictions("int8", {"bare": "unchanged"}, {("bare", "fer2013"): p})
     )
     back = model.robustness()
     assert (back.network, dict(back.settings)) == ("int8", {"bare": "unchanged"})
-    assert back.heads("bare")["fer2013"] == pytest.approx(p, abs=0.02)
+    assert back.heads("bare")["fer2013"] == pytest.approx(p, rel=0.035, abs=0.0005)
     assert back.heads("bare")["fer2013"].sum(axis=1) == pytest.approx(np.ones(50), abs=1e-6)
     assert model.robustness_stamp > 0
 
