@@ -7,14 +7,11 @@ written to the disk, and nothing is decompressed beyond the bounds below.
 from __future__ import annotations
 
 import re
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from fer_core.datasets.archives import Limits, open_files, zip_names
 from fer_core.datasets.decoding import IMAGE_SUFFIXES, decode_face
 from fer_core.datasets.face_dataset import FaceDataset, Split
 from fer_core.emotions import CKPLUS, parse_emotion
@@ -23,19 +20,11 @@ from fer_core.errors import DatasetError
 SIDE = 48
 # The public archive: 1.8 MB packed, 981 members of at most 1.9 KB, 1.7 MB in all. The bounds leave room for other
 # encodings and for more frames a sequence (CK+ has 10,708), and keep a hostile archive small.
-_MAX_ARCHIVE_BYTES = 32 << 20
-_MAX_MEMBERS = 20_000
-_MAX_MEMBER_BYTES = 64 << 10
-_MAX_TOTAL_BYTES = 64 << 20
+_LIMITS = Limits(archive_bytes=32 << 20, files=20_000, file_bytes=64 << 10, total_bytes=64 << 20)
 
 _SUBJECT = re.compile(r"(S\d{3})_")
 _LAYOUT = "CK+48/<emotion>/S010_004_00000017.png"
 _DEPTHS = ("*/*", "*/*/*")  # with no and with one folder above the class folders
-# What zipfile raises for damaged, encrypted and exotically packed archives.
-_BROKEN_ZIP = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError),
-    *(ValueError, LookupError, OverflowError, RuntimeError),
-)
 
 
 def is_ckplus_source(path: Path) -> bool:
@@ -47,9 +36,8 @@ def is_ckplus_source(path: Path) -> bool:
     if path.name.lower().startswith("ck"):
         return True
     try:
-        with zipfile.ZipFile(path) as archive:
-            return any(_is_face(PurePosixPath(name)) for name in archive.namelist())
-    except _BROKEN_ZIP:
+        return any(_is_face(name) for name in zip_names(path, path.name))
+    except DatasetError:
         return False
 
 
@@ -69,15 +57,14 @@ def read_ckplus(path: Path) -> FaceDataset:
         DatasetError: a damaged or oversized archive, no images, an unknown class folder, a name without a subject,
             an unreadable image or one of another size; the message names the file, what was found and what was expected.
     """
-    files = _unpacked(path) if path.is_dir() else _packed(path)
     faces: dict[PurePosixPath, tuple[np.ndarray, int, str]] = {}
-    for name, data in files:
-        where = f"{path.name}/{name}"
-        if not 2 <= len(name.parts) <= 3:
-            raise DatasetError(f"{where}: found an image outside of a class folder, expected {_LAYOUT}.")
-        if name in faces:
-            raise DatasetError(f"{where}: found this name twice in the archive, expected it once.")
-        faces[name] = decode_face(data, where, SIDE), _label_of(name, where), _subject_of(name, where)
+    with open_files(path, path.name, IMAGE_SUFFIXES, _LIMITS) as files:
+        for file in files:
+            where = f"{path.name}/{file.name}"
+            if not 2 <= len(file.name.parts) <= 3:
+                raise DatasetError(f"{where}: found an image outside of a class folder, expected {_LAYOUT}.")
+            face = decode_face(file.read(), where, SIDE)
+            faces[file.name] = face, _label_of(file.name, where), _subject_of(file.name, where)
     if not faces:
         raise DatasetError(f"{path.name}: found no .png or .jpg, expected {_LAYOUT}.")
     tops = sorted({str(name.parents[1]) for name in faces})
@@ -88,53 +75,8 @@ def read_ckplus(path: Path) -> FaceDataset:
     return FaceDataset("CK+", np.stack(images), np.array(labels, np.int64), splits, CKPLUS, subjects=np.array(subjects))
 
 
-def _unpacked(root: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    for depth in ("*", *_DEPTHS):
-        for file in root.glob(depth):
-            name = PurePosixPath(file.relative_to(root))
-            if _is_image(name) and file.is_file():
-                yield name, file.read_bytes()
-
-
-def _packed(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """The images of the archive, each with its name there; no member is decompressed before its bounds are checked."""
-    if path.stat().st_size > _MAX_ARCHIVE_BYTES:
-        raise DatasetError(
-            f"{path.name}: found an archive of {path.stat().st_size:,} bytes, expected at most {_MAX_ARCHIVE_BYTES:,}."
-        )
-    where = path.name
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.filename.endswith("/")]
-            if len(members) > _MAX_MEMBERS:
-                raise DatasetError(f"{where}: found {len(members):,} files in it, expected at most {_MAX_MEMBERS:,}.")
-            total = sum(member.file_size for member in members)
-            if total > _MAX_TOTAL_BYTES:
-                raise DatasetError(f"{where}: it unpacks to {total:,} bytes, expected at most {_MAX_TOTAL_BYTES:,}.")
-            for member in members:
-                where = f"{path.name}/{member.filename}"
-                name = PurePosixPath(member.filename.replace("\\", "/"))
-                if name.is_absolute() or ".." in name.parts:
-                    raise DatasetError(f"{where}: found a name that leads out of the archive, expected {_LAYOUT}.")
-                if not _is_image(name):
-                    continue
-                if member.file_size > _MAX_MEMBER_BYTES:
-                    raise DatasetError(
-                        f"{where}: found a file of {member.file_size:,} bytes, expected at most {_MAX_MEMBER_BYTES:,}."
-                    )
-                # zipfile stops at the size that the bounds were checked with, whatever the data would unpack to.
-                yield name, archive.read(member)
-    except _BROKEN_ZIP as error:
-        raise DatasetError(f"{where}: it cannot be unpacked ({error}); expected a whole zip archive.") from error
-
-
-def _is_image(name: PurePosixPath) -> bool:
-    """Whether a file counts; macOS' hidden doubles (``__MACOSX/._S010...png``) do not."""
-    return name.suffix.lower() in IMAGE_SUFFIXES and not name.name.startswith(".")
-
-
 def _is_face(name: PurePosixPath) -> bool:
-    return _is_image(name) and _SUBJECT.match(name.name) is not None
+    return name.suffix.lower() in IMAGE_SUFFIXES and _SUBJECT.match(name.name) is not None
 
 
 def _label_of(name: PurePosixPath, where: str) -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from fer_core.datasets.decoding import decode_grey
+from fer_core.datasets.decoding import decode_grey, resized
 from fer_core.datasets.face_dataset import FaceDataset, Split
 from fer_core.emotions import FER2013
 from fer_core.errors import DatasetError
@@ -50,7 +50,9 @@ def find_label_file(path: Path) -> Path | None:
     return path if path.suffix.lower() == ".lst" else None
 
 
-def read_expw(path: Path, min_confidence: float | None = None) -> FaceDataset:
+def read_expw(
+    path: Path, min_confidence: float | None = None, progress: Callable[[float], None] = lambda _: None
+) -> FaceDataset:
     """ExpW's faces, cut out by their boxes, in the order of the label file.
 
     ExpW comes without splits. Here a photo's name decides (:func:`split_of_image`), so that all faces of one photo are
@@ -60,6 +62,7 @@ def read_expw(path: Path, min_confidence: float | None = None) -> FaceDataset:
         path: ``label.lst`` or a folder that holds it; the photos lie in ``image/origin``, ``image`` or ``origin`` of the
             same folder (of its parent, where the file lies in ``label``), or beside it.
         min_confidence: leave out faces whose detector confidence is below it; public code on ExpW takes 60 or 80.
+        progress: called with the share of the photos that is read, 0..1; what it raises ends the work.
 
     Returns:
         48x48 images (boxes cut at the border of the photo, squeezed to a square where they are none) and labels of
@@ -79,11 +82,13 @@ def read_expw(path: Path, min_confidence: float | None = None) -> FaceDataset:
     for position, face in enumerate(faces):
         positions.setdefault(face.image, []).append(position)
     images = np.empty((len(faces), SIDE, SIDE), np.uint8)
-    for name, present in positions.items():  # every photo is decoded once, however many faces are on it
+    # Every photo is decoded once, however many faces are on it.
+    for done, (name, present) in enumerate(positions.items(), start=1):
         where = _where(label_file, faces[present[0]])
         photo = decode_grey(_existing(folder / name, where).read_bytes(), f"{where}: {name}", "a photo")
         for position in present:
             images[position] = _cut(photo, faces[position], label_file)
+        progress(done / len(positions))
     labels = np.array([face.label for face in faces], np.int64)
     splits = np.array([split_of_image(face.image) for face in faces])
     return FaceDataset("ExpW", images, labels, splits, FER2013)
@@ -191,5 +196,4 @@ def _cut(photo: np.ndarray, face: _Face, label_file: Path) -> np.ndarray:
             f"{_where(label_file, face)}: found a box of top {face.top}, left {face.left}, right {face.right}, bottom "
             f"{face.bottom}, expected one on the {wide}x{high} pixels of {face.image}."
         )
-    shrinks = min(cut.shape) >= SIDE
-    return cv2.resize(cut, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized(cut, SIDE)

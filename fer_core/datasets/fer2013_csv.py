@@ -11,17 +11,21 @@ import gzip
 import lzma
 import tarfile
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 
+from fer_core.datasets.archives import bounded, open_zip
 from fer_core.datasets.face_dataset import FERPLUS_COLUMNS, FaceDataset, Split
 from fer_core.emotions import FER2013
 from fer_core.errors import DatasetError
 
+CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
+"""What the csv is called on Kaggle, in lower case."""
 SIDE = 48
 PIXELS = SIDE * SIDE
 # Small enough for a processor's second-level cache, which is what makes the array operations fast.
@@ -53,34 +57,42 @@ def is_csv_source(path: Path) -> bool:
     return path.name.lower().endswith((".csv", ".csv.gz", ".csv.xz", ".zip", ".tar.gz", ".tgz"))
 
 
-def open_csv(path: Path, stack: ExitStack) -> IO[bytes]:
-    """The csv inside ``path`` as a byte stream: plain, ``.gz``, ``.xz``, ``.zip``, or the challenge's ``.tar.gz``.
+def open_csv(file: IO[bytes], name: str, stack: ExitStack) -> IO[bytes]:
+    """The csv inside a file as a byte stream: plain, ``.gz``, ``.xz``, ``.zip``, or the challenge's ``.tar.gz``.
+
+    What unpacks is bounded (:func:`fer_core.datasets.archives.bounded`), and of an archive no other member is unpacked.
+
+    Args:
+        file: open, at its start.
+        name: of the file, which tells how it is packed.
+        stack: closes what is opened here.
 
     Raises:
-        DatasetError: the archive holds no csv of FER2013's name.
+        DatasetError: the archive holds no csv of FER2013's name, or is refused.
     """
-    name = path.name.lower()
-    if name.endswith((".tar.gz", ".tgz")):
-        archive = stack.enter_context(tarfile.open(path, "r:gz"))  # noqa: SIM115
+    packing = name.lower()
+    if packing.endswith((".tar.gz", ".tgz")):
+        whole = bounded(stack.enter_context(gzip.GzipFile(fileobj=file)), name)
+        archive = stack.enter_context(tarfile.open(fileobj=whole, mode="r|"))  # noqa: SIM115
         for member in archive:
             if member.isfile() and member.name.lower().endswith(".csv"):
                 stream = archive.extractfile(member)
                 assert stream is not None, "a regular file has a stream"
                 return stack.enter_context(stream)
-        raise DatasetError(f"{path.name}: the archive holds no csv file, expected fer2013/fer2013.csv in it.")
-    if name.endswith(".zip"):
-        packed = stack.enter_context(zipfile.ZipFile(path))
+        raise DatasetError(f"{name}: the archive holds no csv file, expected fer2013/fer2013.csv in it.")
+    if packing.endswith(".zip"):
+        packed = stack.enter_context(open_zip(file, name))
         members = [m for m in packed.namelist() if m.lower().endswith(".csv")]
-        preferred = [m for m in members if Path(m).name.lower() in ("fer2013.csv", "icml_face_data.csv")]
+        preferred = [m for m in members if Path(m).name.lower() in CSV_NAMES]
         if len(preferred or members) != 1:
-            found = ", ".join(members) or "none"
-            raise DatasetError(f"{path.name}: expected one csv called fer2013.csv in the archive, found {found}.")
-        return stack.enter_context(packed.open((preferred or members)[0]))
-    if name.endswith(".gz"):
-        return cast(IO[bytes], stack.enter_context(gzip.open(path)))
-    if name.endswith(".xz"):
-        return stack.enter_context(lzma.open(path))
-    return stack.enter_context(path.open("rb"))
+            found = ", ".join(members)[:80] or "none"
+            raise DatasetError(f"{name}: expected one csv called fer2013.csv in the archive, found {found}.")
+        return bounded(stack.enter_context(packed.open((preferred or members)[0])), name)
+    if packing.endswith(".gz"):
+        return bounded(stack.enter_context(gzip.GzipFile(fileobj=file)), name)
+    if packing.endswith(".xz"):
+        return bounded(stack.enter_context(lzma.LZMAFile(file)), name)
+    return bounded(file, name)
 
 
 def _whole_line_blocks(stream: IO[bytes], name: str) -> Iterator[bytes]:
@@ -91,7 +103,7 @@ def _whole_line_blocks(stream: IO[bytes], name: str) -> Iterator[bytes]:
         if not end and len(block) > _LONGEST_LINE:
             raise DatasetError(f"{name}: a line of over {_LONGEST_LINE:,} characters, expected {PIXELS} numbers a row.")
         rest = block[end:]
-        if end:
+        if block[:end].strip():
             yield block[:end]
     if rest.strip():
         yield rest + b"\n"
@@ -190,11 +202,12 @@ def _parse_block(
     )
 
 
-def read_fer2013_csv(path: Path) -> FaceDataset:
+def read_fer2013_csv(path: Path, progress: Callable[[float], None] = lambda _: None) -> FaceDataset:
     """FER2013 from Kaggle's csv in any of its packings.
 
     Args:
         path: ``fer2013.csv`` or ``icml_face_data.csv``, plain, ``.gz``, ``.xz``, ``.zip`` or the ``.tar.gz``.
+        progress: called with the share of the file that is read, 0..1; what it raises ends the work.
 
     Raises:
         DatasetError: the file is damaged; the message names file, row, what was found and what was expected.
@@ -205,7 +218,9 @@ def read_fer2013_csv(path: Path) -> FaceDataset:
     row = 2
     with ExitStack() as stack:
         try:
-            stream = open_csv(path, stack)
+            file = stack.enter_context(path.open("rb"))
+            size = max(1, path.stat().st_size)
+            stream = open_csv(file, path.name, stack)
             order = _column_order(stream.readline(_LONGEST_LINE), path.name)
             for block in _whole_line_blocks(stream, path.name):
                 block_labels, block_images, block_splits = _parse_block(block, order, row, path.name)
@@ -213,7 +228,8 @@ def read_fer2013_csv(path: Path) -> FaceDataset:
                 images.append(block_images)
                 splits += block_splits
                 row += len(block_labels)
-        except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError) as error:
+                progress(min(1.0, file.tell() / size))
+        except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
             raise DatasetError(
                 f"{path.name}: the file cannot be unpacked after row {row - 1} ({error}); expected a whole archive."
             ) from error
@@ -222,29 +238,40 @@ def read_fer2013_csv(path: Path) -> FaceDataset:
     return FaceDataset("FER2013", np.concatenate(images), np.concatenate(labels), np.array(splits), FER2013)
 
 
+def is_votes_file(path: Path) -> bool:
+    """Whether a csv begins as FER+'s table of votes does."""
+    with path.open("rb") as file:
+        return b"image name" in file.readline(_LONGEST_LINE).lower()
+
+
 def read_ferplus_votes(path: Path, rows: int) -> np.ndarray:
     """FER+'s ``fer2013new.csv`` as ``(rows, 10) uint8`` votes, in the row order of FER2013's csv.
 
     Raises:
         DatasetError: a column is missing, a vote is no number, or the count of rows is not that of the images.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.reader(file)
-        header = [column.strip() for column in next(reader, [])]
-        if tuple(header[2:]) != _FERPLUS_HEADER:
-            raise DatasetError(
-                f"{path.name}, row 1: found the columns {', '.join(header)[:80]!r}, expected Usage, Image name, "
-                f"{', '.join(_FERPLUS_HEADER)}."
-            )
-        votes = []
-        for number, row in enumerate(reader, start=2):
-            counts = row[2:]
-            if len(counts) != FERPLUS_COLUMNS or not all(c.strip().isdigit() and int(c) < 256 for c in counts):
+    votes: list[list[int]] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file)
+            header = [column.strip() for column in next(reader, [])]
+            if tuple(header[2:]) != _FERPLUS_HEADER:
                 raise DatasetError(
-                    f"{path.name}, row {number}: found votes {','.join(counts)[:60]!r}, "
-                    f"expected {FERPLUS_COLUMNS} counts."
+                    f"{path.name}, row 1: found the columns {', '.join(header)[:80]!r}, expected Usage, Image name, "
+                    f"{', '.join(_FERPLUS_HEADER)}."
                 )
-            votes.append([int(c) for c in counts])
+            for number, row in enumerate(reader, start=2):
+                counts = row[2:]
+                if len(counts) != FERPLUS_COLUMNS or not all(c.strip().isdigit() and int(c) < 256 for c in counts):
+                    raise DatasetError(
+                        f"{path.name}, row {number}: found votes {','.join(counts)[:60]!r}, "
+                        f"expected {FERPLUS_COLUMNS} counts."
+                    )
+                votes.append([int(c) for c in counts])
+    except (OSError, ValueError, csv.Error) as error:
+        raise DatasetError(
+            f"{path.name}: it cannot be read as csv ({error}); expected FER+'s fer2013new.csv."
+        ) from error
     if len(votes) != rows:
         raise DatasetError(
             f"{path.name}: found {len(votes):,} rows of votes, expected {rows:,}, one for each image in the same order."

@@ -2,15 +2,15 @@ import gzip
 import io
 import lzma
 import tarfile
+import tempfile
 import zipfile
 
-import cv2
 import numpy as np
 import pytest
 
 from fer_core.datasets import FaceDataset, Split, fer2013_csv, read_dataset
 from fer_core.datasets.fer2013_csv import read_fer2013_csv, read_ferplus_votes
-from fer_core.emotions import FER2013
+from fer_core.datasets.reading import read_uploads, source_stamp
 from fer_core.errors import DatasetError
 
 USAGES = {Split.TRAINING: "Training", Split.VALIDATION: "PublicTest", Split.TEST: "PrivateTest"}
@@ -162,7 +162,7 @@ def test_the_second_read_comes_from_the_cache_and_a_changed_file_does_not(datase
     path.write_bytes(csv_text(dataset))
     read_dataset(path)
     with monkeypatch.context() as patch:
-        patch.setattr("fer_core.datasets.reading.read_fer2013_csv", lambda _: pytest.fail("parsed again"))
+        patch.setattr("fer_core.datasets.reading.read_fer2013_csv", lambda *_: pytest.fail("parsed again"))
         assert_same(read_dataset(path), dataset)
     changed = dataset.take(np.arange(10))
     path.write_bytes(csv_text(changed))
@@ -195,49 +195,112 @@ def test_a_damaged_row_of_votes_is_named(row, tmp_path):
         read_ferplus_votes(tmp_path / "v.csv", 1)
 
 
-FOLDERS = {Split.TRAINING: "Train", Split.VALIDATION: "validation", Split.TEST: "test"}
+VOTES_HEADER = b"Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
 
 
-def write_folders(root, dataset: FaceDataset) -> None:
-    for number, (image, label, split) in enumerate(zip(dataset.images, dataset.labels, dataset.splits, strict=True)):
-        folder = root / FOLDERS[split] / str(FER2013.emotions[label]).capitalize()
-        folder.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / f"{number:05}.png"), image)
+def votes_text(dataset: FaceDataset) -> bytes:
+    return VOTES_HEADER + b"".join(f"Training,x.png,{','.join(map(str, row))}\n".encode() for row in dataset.votes)
 
 
-@pytest.mark.parametrize("above", ["", "fer2013"])
-def test_class_folders_are_read_with_or_without_one_more_level(above, dataset, tmp_path):
-    write_folders(tmp_path / "data" / above, dataset)
-    read = read_dataset(tmp_path / "data")
-    assert len(read) == len(dataset)
-    for split in Split:
-        np.testing.assert_array_equal(read.split(split).counts(), dataset.split(split).counts())
-    one = read.images[(read.splits == Split.TEST) & (read.labels == 3)][0]
-    np.testing.assert_array_equal(one, dataset.images[(dataset.splits == Split.TEST) & (dataset.labels == 3)][0])
+@pytest.mark.parametrize("content", [b"\xff\xfe\0nothing", b"Usage,Image name\0,a", VOTES_HEADER + "T,a,²".encode()])
+def test_votes_that_are_no_text_are_refused_in_a_sentence(content, tmp_path):
+    (tmp_path / "v.csv").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"v\.csv"):
+        read_ferplus_votes(tmp_path / "v.csv", 1)
 
 
-def test_a_folder_of_an_unknown_label_is_named(dataset, tmp_path):
-    write_folders(tmp_path, dataset)
-    (tmp_path / "test" / "joyful").mkdir()
-    with pytest.raises(DatasetError, match="test/joyful: found a folder for label 'joyful', expected one of angry"):
-        read_dataset(tmp_path)
+def test_a_megabyte_of_empty_lines_is_passed_over(dataset, tmp_path):
+    header, rows = csv_text(dataset).split(b"\n", 1)
+    (tmp_path / "fer2013.csv").write_bytes(header + b"\n" * 3_000_000 + rows)
+    assert_same(read_fer2013_csv(tmp_path / "fer2013.csv"), dataset)
 
 
-def test_an_image_of_another_size_is_named(dataset, tmp_path):
-    write_folders(tmp_path, dataset)
-    cv2.imwrite(str(tmp_path / "test" / "Happy" / "wide.png"), np.zeros((48, 50), np.uint8))
-    with pytest.raises(DatasetError, match=r"wide\.png: found an image of 50x48 pixels, expected 48x48"):
-        read_dataset(tmp_path)
+def test_a_csv_says_how_far_it_is_read_and_stops_when_told(dataset, tmp_path, monkeypatch, cache):
+    monkeypatch.setattr(fer2013_csv, "_BLOCK_BYTES", 64_000)
+    (tmp_path / "fer2013.csv.xz").write_bytes(lzma.compress(csv_text(dataset)))
+    shares: list[float] = []
+    read_dataset(tmp_path, progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert len(shares) > 5
 
 
-def test_a_file_that_is_no_image_is_named(dataset, tmp_path):
-    write_folders(tmp_path, dataset)
-    (tmp_path / "test" / "Happy" / "broken.jpg").write_bytes(b"")
-    with pytest.raises(DatasetError, match=r"broken\.jpg: found a file that is no image"):
-        read_dataset(tmp_path)
+class EnoughError(Exception):
+    """Raised by who watches the progress, to end the work."""
 
 
-def test_a_folder_without_splits_is_refused_with_the_layout_expected(tmp_path):
-    (tmp_path / "happy").mkdir()
-    with pytest.raises(DatasetError, match="found no folder called train, validation or test"):
-        read_dataset(tmp_path)
+def stop(_: float) -> None:
+    raise EnoughError
+
+
+def test_a_cancelled_read_leaves_nothing_behind(dataset, tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(EnoughError):
+        read_uploads({"fer2013.csv": csv_text(dataset)}, progress=stop)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "fer2013.csv").write_bytes(csv_text(dataset))
+    with pytest.raises(EnoughError):
+        read_dataset(tmp_path / "data", progress=stop)
+    assert [path.name for path in tmp_path.rglob("*")] == ["data", "fer2013.csv"]
+
+
+def test_a_cache_that_cannot_be_written_leaves_no_half_file(dataset, tmp_path, cache, monkeypatch):
+    (tmp_path / "fer2013.csv").write_bytes(csv_text(dataset))
+
+    def full(file, *_, **__):
+        file.write(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "save", full)
+    assert_same(read_dataset(tmp_path / "fer2013.csv"), dataset)
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("outcome", ["read", "refused"])
+def test_an_upload_is_read_with_its_votes_and_put_nowhere(outcome, dataset, tmp_path, cache, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    files = {"my faces.csv": csv_text(dataset), "../votes (1).csv": votes_text(dataset)}
+    if outcome == "read":
+        read = read_uploads(files)
+        assert_same(read, dataset)
+        np.testing.assert_array_equal(read.votes, dataset.votes)
+    else:
+        with pytest.raises(DatasetError, match=r"half\.csv, row"):
+            read_uploads({"half.csv": csv_text(dataset)[:-5_000]})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a.csv", "b.csv"], "Found 'a.csv', 'b.csv'; expected one data set, and beside FER2013's csv fer2013new.csv"),
+        (["a.csv", "x/a.csv"], "Found two files called 'a.csv'"),
+        ([], "Found no file"),
+        ([".."], "Found two files called '..'"),
+    ],
+)
+def test_uploads_that_do_not_belong_together_are_refused(names, message, dataset):
+    with pytest.raises(DatasetError, match=message):
+        read_uploads(dict.fromkeys(names, csv_text(dataset)))
+
+
+def test_votes_alone_are_refused(dataset):
+    with pytest.raises(DatasetError, match="holds FER\\+'s votes alone; add FER2013's csv"):
+        read_uploads({"fer2013new.csv": votes_text(dataset)})
+
+
+def test_the_stamp_of_a_source_changes_with_the_votes_beside_it(dataset, tmp_path):
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(csv_text(dataset))
+    stamps = {source_stamp(path)}
+    (tmp_path / "fer2013new.csv").write_bytes(votes_text(dataset))
+    stamps.add(source_stamp(path))
+    path.write_bytes(csv_text(dataset.take(np.arange(5))))
+    stamps.add(source_stamp(path))
+    assert len(stamps) == 3
+
+
+def test_a_path_of_another_kind_is_refused_with_what_is_expected(tmp_path):
+    (tmp_path / "faces.tar").touch()
+    with pytest.raises(DatasetError, match=r"faces\.tar: expected FER2013's csv"):
+        read_dataset(tmp_path / "faces.tar")
