@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from fer_core.datasets.face_dataset import NO_LABEL, FaceDataset, Split
-from fer_core.emotions import FERPLUS
+from fer_core.emotions import FERPLUS, LabelSet
 from fer_core.errors import DatasetError
 
 NEAR_DUPLICATE = 0.985
@@ -81,6 +81,8 @@ def find_duplicates(dataset: FaceDataset, progress: Callable[[float], None] = la
         progress: called with the share that is done, 0..1.
     """
     shown = np.flatnonzero(~_is_flat(dataset.images))
+    if not len(shown):
+        return Duplicates(pd.DataFrame(columns=["group", "picture", "row", "split", "label", "kind", "correlation"]))
     keys = [hashlib.blake2b(dataset.images[row].tobytes()).hexdigest() for row in shown]
     _, first, picture = np.unique(keys, return_index=True, return_inverse=True)
     ends = np.array(list(_near_pairs(dataset.images[shown[first]], progress)), np.int64).reshape(-1, 2)
@@ -207,6 +209,60 @@ def suspect_labels(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return find_label_issues(
         labels, probabilities.astype(np.float64), return_indices_ranked_by="self_confidence", n_jobs=1
     )
+
+
+def suspects(labels: np.ndarray, probabilities: np.ndarray, label_set: LabelSet, rows: np.ndarray) -> pd.DataFrame:
+    """The rows that :func:`suspect_labels` finds, with what is likelier.
+
+    Args:
+        labels: ``(N,) int`` class indices, all of them 0 or more.
+        probabilities: ``(N, C)``, see :func:`suspect_labels`.
+        label_set: of both.
+        rows: ``(N,) int`` numbers to list them by.
+
+    Returns:
+        ``row, label, reason, likely, probability``, the least likely labels first; probability is that of the label.
+    """
+    found = suspect_labels(labels, probabilities)
+    found = found[np.lexsort((rows[found], probabilities[found, labels[found]]))]
+    emotions = np.array([str(emotion) for emotion in label_set.emotions])
+    return pd.DataFrame(
+        {
+            "row": rows[found].astype(np.int64),
+            "label": emotions[labels[found]],
+            "reason": str(Reason.SUSPECT),
+            "likely": emotions[probabilities[found].argmax(axis=1)],
+            "probability": probabilities[found, labels[found]].round(4),
+        }
+    )
+
+
+VOTE_PRIOR = 0.5
+"""Votes that each class has before anybody voted: ten annotators rule nothing out (Jeffreys' prior)."""
+
+
+def suspects_by_votes(dataset: FaceDataset) -> pd.DataFrame:
+    """Likely label errors where FER+'s annotators are the other opinion: they never saw the data set's own labels.
+
+    Their shares of votes take the place of a network's probabilities in :func:`suspect_labels`. Votes for an emotion
+    that the own label set lacks, ``unknown`` and ``NF`` say nothing about its classes.
+
+    Returns:
+        As :func:`suspects`, with ``split``.
+
+    Raises:
+        DatasetError: the data set has no votes.
+    """
+    columns = dataset.label_set.indices_in(FERPLUS)
+    if (columns < 0).any():
+        raise DatasetError(f"FER+'s annotators could not name every class of {dataset.label_set.title}.")
+    votes = dataset.need_votes()[:, columns]
+    rows = np.flatnonzero((dataset.labels >= 0) & (votes.sum(axis=1) > 0))
+    shares = votes[rows] + VOTE_PRIOR
+    shares /= shares.sum(axis=1, keepdims=True)
+    found = suspects(dataset.labels[rows], shares, dataset.label_set, rows)
+    found.insert(1, "split", dataset.splits[found["row"]].astype(str))
+    return found
 
 
 def unusable(dataset: FaceDataset) -> pd.DataFrame:

@@ -40,8 +40,8 @@ def random_split(dataset: FaceDataset, test_share: float = 0.3, seed: int = 0) -
 
 
 def is_undivided(dataset: FaceDataset) -> bool:
-    """Whether a data set says who is on its photos but has no splits of its own, as CK+."""
-    return dataset.subjects is not None and bool((dataset.splits == Split.TRAINING).all())
+    """Whether a data set has no splits of its own, as CK+ and folders of classes."""
+    return bool((dataset.splits == Split.TRAINING).all())
 
 
 def divided(dataset: FaceDataset, seed: int) -> FaceDataset:

@@ -27,6 +27,7 @@ from fer_core.datasets.audit import (
     contradicted,
     find_duplicates,
     superfluous,
+    suspects_by_votes,
     unusable,
     vote_entropy,
 )
@@ -65,6 +66,8 @@ class DatasetSummary:
     """See :func:`fer_core.datasets.audit.unusable`."""
     contradicted: pd.DataFrame | None
     """See :func:`fer_core.datasets.audit.contradicted`; ``None`` without votes."""
+    suspects: pd.DataFrame | None
+    """See :func:`fer_core.datasets.audit.suspects_by_votes`; ``None`` without votes."""
     agreement_matrix: pd.DataFrame | None
     agreement: float | None
 
@@ -121,6 +124,7 @@ def summarise(dataset: FaceDataset, progress: Callable[[float], None] = lambda _
         duplicates=find_duplicates(dataset, lambda share: progress(0.3 + 0.7 * share)),
         unusable=unusable(dataset),
         contradicted=contradicted(dataset) if has_votes else None,
+        suspects=suspects_by_votes(dataset) if has_votes else None,
         agreement_matrix=agreement_matrix(dataset) if has_votes else None,
         agreement=agreement(dataset) if has_votes else None,
     )
@@ -211,7 +215,14 @@ def slug(name: str) -> str:
     return "-".join(words) or "dataset"
 
 
-_DUPLICATES, _UNUSABLE, _CONTRADICTED = "duplicates", "unusable", "contradicted"
+_DUPLICATES, _UNUSABLE, _CONTRADICTED, _SUSPECTS = "duplicates", "unusable", "contradicted", "suspects"
+_COLUMNS = {
+    _DUPLICATES: ("group", "picture", "row", "split", "label", "kind", "correlation"),
+    _UNUSABLE: ("row", "split", "label", "reason"),
+    _CONTRADICTED: ("row", "split", "label", "reason", "majority"),
+    _SUSPECTS: ("row", "split", "label", "reason", "likely", "probability"),
+}
+"""Of the lists of an audit."""
 
 
 def _as_list(summary: DatasetSummary) -> pd.DataFrame:
@@ -219,10 +230,11 @@ def _as_list(summary: DatasetSummary) -> pd.DataFrame:
     parts = [(_DUPLICATES, summary.duplicates.groups), (_UNUSABLE, summary.unusable)]
     if summary.contradicted is not None:
         parts.append((_CONTRADICTED, summary.contradicted))
+    if summary.suspects is not None:
+        parts.append((_SUSPECTS, summary.suspects))
     frames = [frame.assign(finding=name).round(4) for name, frame in parts if len(frame)]
-    columns = ["finding", "row", "split", "label", "reason", "majority", "group", "picture", "kind", "correlation"]
     listed = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-    listed = listed.reindex(columns=columns)
+    listed = listed.reindex(columns=["finding", *dict.fromkeys(name for names in _COLUMNS.values() for name in names)])
     return listed.astype({"group": "Int64", "picture": "Int64"})
 
 
@@ -243,9 +255,8 @@ def _as_json(summary: DatasetSummary) -> dict[str, Any]:
 def _from_parts(data: dict[str, Any], listed: pd.DataFrame, arrays: dict[str, np.ndarray]) -> DatasetSummary:
     matrix = data["agreement_matrix"]
     names = list(data["counts"])
-    groups = _findings(listed, _DUPLICATES, ("group", "picture", "row", "split", "label", "kind", "correlation"))
+    groups = _findings(listed, _DUPLICATES)
     numbers = {"group": np.int64, "picture": np.int64, "row": np.int64, "correlation": np.float32}
-    reasons = ("row", "split", "label", "reason")
     return DatasetSummary(
         name=data["name"],
         label_set=LABEL_SETS[data["label_set"]],
@@ -266,14 +277,15 @@ def _from_parts(data: dict[str, Any], listed: pd.DataFrame, arrays: dict[str, np
             name.removeprefix("histogram/"): counts for name, counts in arrays.items() if name.startswith("histogram/")
         },
         duplicates=Duplicates(groups.astype(numbers)),
-        unusable=_findings(listed, _UNUSABLE, reasons).astype({"row": np.int64}),
-        contradicted=None
+        unusable=_findings(listed, _UNUSABLE).astype({"row": np.int64}),
+        contradicted=None if matrix is None else _findings(listed, _CONTRADICTED).astype({"row": np.int64}),
+        suspects=None
         if matrix is None
-        else _findings(listed, _CONTRADICTED, (*reasons, "majority")).astype({"row": np.int64}),
+        else _findings(listed, _SUSPECTS).astype({"row": np.int64, "probability": np.float64}),
         agreement_matrix=None if matrix is None else pd.DataFrame(matrix["data"], matrix["index"], matrix["columns"]),
         agreement=data["agreement"],
     )
 
 
-def _findings(listed: pd.DataFrame, finding: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    return listed.loc[listed["finding"] == finding, list(columns)].reset_index(drop=True)
+def _findings(listed: pd.DataFrame, finding: str) -> pd.DataFrame:
+    return listed.loc[listed["finding"] == finding, list(_COLUMNS[finding])].reset_index(drop=True)

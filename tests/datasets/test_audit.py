@@ -157,3 +157,8 @@ def test_files_that_name_no_rows_are_refused_in_a_sentence(text, message, tmp_pa
         read_exclusions(tmp_path / "bad.csv", 12)
     with pytest.raises(DatasetError, match="cannot be read"):
         read_exclusions(tmp_path / "missing.csv", 12)
+
+
+def test_a_data_set_of_nothing_but_black_pictures_has_no_duplicates():
+    black = FaceDataset("black", np.zeros((3, 48, 48), np.uint8), np.arange(3), np.full(3, "training"), FER2013)
+    assert find_duplicates(black).groups.empty

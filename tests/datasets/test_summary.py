@@ -49,7 +49,7 @@ def test_a_summary_without_votes_leaves_out_what_only_votes_tell(flawed):
 
     summary = summarise(replace(flawed, votes=None))
     assert list(summary.counts) == ["fer2013", "fer2013-five"]
-    assert summary.contradicted is summary.agreement is summary.agreement_matrix is None
+    assert summary.contradicted is summary.suspects is summary.agreement is summary.agreement_matrix is None
     assert "vote entropy" not in summary.histograms
 
 
@@ -58,7 +58,7 @@ def test_what_is_saved_is_read_back(flawed, tmp_path):
     place = save_summary(made, tmp_path)
     assert shipped_summaries(tmp_path) == [place]
     read = load_summary(place)
-    for frame in ("unusable", "contradicted", "agreement_matrix"):
+    for frame in ("unusable", "contradicted", "suspects", "agreement_matrix"):
         pd.testing.assert_frame_equal(getattr(read, frame), getattr(made, frame), check_dtype=False)
     groups = made.duplicates.groups
     pd.testing.assert_frame_equal(read.duplicates.groups, groups, check_dtype=False, atol=1e-4)
