@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fer_core.errors import FerError
+from fer_core.errors import DatasetError, FerError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _add_analyse,
         _add_train,
         _add_tune,
+        _add_train_mask_state,
         _add_ensemble,
         _add_evaluate,
         _add_summarise,
@@ -73,7 +74,10 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("train", help="train a network by its recipe and put it into the store")
     parser.add_argument("name", help="recipe, and the model's name in the store")
     parser.add_argument(
-        "--data", required=True, type=Path, help="FER2013, CK+ or ExpW: csv in any packing, or a folder"
+        "--data",
+        required=True,
+        type=Path,
+        help="FER2013, CK+, ExpW, a folder or zip of class folders, or an npz of Explore Datasets",
     )
     parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv (default: the one beside the csv)")
     parser.add_argument("--recipe", help="train by this recipe under another name (default: the name's own)")
@@ -86,8 +90,13 @@ def _add_train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--store", type=Path, help="the store to write to (default: artifacts/models)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="train for another number of epochs than the recipe's")
-    parser.add_argument("--augment", type=Path, help="TOML of an augmentation, in place of the recipe's")
+    parser.add_argument(
+        "--augment", type=Path, help="TOML of an augmentation, in place of the recipe's; the augmentation lab writes it"
+    )
     parser.add_argument("--exclude", type=Path, help="csv with a column 'row': training rows to leave out")
+    parser.add_argument(
+        "--untaught", action="store_true", help="learn from the labels alone, without the recipe's teachers"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--finish", action="store_true", help="package the best weights of an unfinished run as it is")
     parser.set_defaults(run=_train)
@@ -120,6 +129,22 @@ def _ensemble(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_train_mask_state(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("train-mask-state", help="train the network that tells masked faces from bare ones")
+    parser.add_argument("--data", required=True, type=Path, help="FER2013, whose faces are bare")
+    parser.add_argument("--masks", required=True, type=Path, help="folder with with_mask/ and without_mask/ photos")
+    parser.add_argument("--out", type=Path, help="where it goes (default: artifacts/mask_state)")
+    parser.add_argument("--epochs", type=int, help="train for another number of epochs")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_train_mask_state)
+
+
+def _train_mask_state(options: argparse.Namespace) -> int:
+    from fer_core.training.mask_state_command import train_and_print
+
+    return train_and_print(options)
+
+
 def _add_tune(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("tune", help="search for a recipe's settings on the validation split (needs optuna)")
     parser.add_argument("name", help="the recipe to vary")
@@ -146,6 +171,13 @@ def _add_summarise(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv (default: the one beside the csv)")
     parser.add_argument("--out", type=Path, help="where to write it (default: artifacts/datasets)")
     parser.add_argument("--exclude-file", type=Path, help="also write a cleaned index for train --exclude")
+    parser.add_argument(
+        "--exclude-for",
+        action="append",
+        metavar="FINDING",
+        help="what the index leaves out; repeat (default: duplicates)",
+    )
+    parser.add_argument("--map", metavar="NAME", help="also map faces by the features of this stored network")
     parser.set_defaults(run=_summarise)
 
 
@@ -154,6 +186,7 @@ def _summarise(options: argparse.Namespace) -> int:
 
     from fer_core.datasets import read_dataset
     from fer_core.datasets.audit import write_exclusions
+    from fer_core.datasets.cleaning import DUPLICATES, cleaned_index, findings
     from fer_core.datasets.summary import DEFAULT_SUMMARIES, save_summary, summarise
 
     dataset = read_dataset(options.data, options.votes)
@@ -162,6 +195,13 @@ def _summarise(options: argparse.Namespace) -> int:
     place = save_summary(summary, options.out or DEFAULT_SUMMARIES)
     groups = summary.duplicates.groups
     print(f"{dataset.name}: {len(dataset):,} faces, written to {place}")
+    if options.map:
+        from fer_core.evaluation.feature_space import MAP_FILE, map_faces
+        from fer_core.model_store import ModelStore
+
+        face_map = map_faces(ModelStore().load(options.map), dataset, summary.fingerprint)
+        face_map.save(place / MAP_FILE)
+        print(f"{len(face_map.rows):,} of them on the map of {face_map.network}")
     if summary.agreement is not None:
         print(f"labels that most annotators of FER+ share: {summary.agreement:.1%}")
     print(
@@ -170,8 +210,13 @@ def _summarise(options: argparse.Namespace) -> int:
         f"{len(summary.duplicates.conflicting):,} rows under conflicting labels"
     )
     if options.exclude_file:
-        write_exclusions(options.exclude_file, summary.superfluous)
-        print(f"{len(summary.superfluous):,} training rows to leave out, written to {options.exclude_file}")
+        known = {finding.name: finding for finding in findings(summary)}
+        wanted = options.exclude_for or [DUPLICATES]
+        if unknown := sorted(set(wanted) - set(known)):
+            raise DatasetError(f"{dataset.name} has no finding {unknown[0]!r}; expected any of {', '.join(known)}.")
+        index = cleaned_index(known[name] for name in wanted)
+        write_exclusions(options.exclude_file, index)
+        print(f"{len(index):,} training rows to leave out, written to {options.exclude_file}")
     return 0
 
 
@@ -301,11 +346,27 @@ def _cost(options: argparse.Namespace) -> int:
 
 def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("benchmark", help="measure speed, memory and the whole pipeline on known labels")
-    parser.add_argument("what", choices=("frame", "reading", "scenes"))
-    parser.add_argument("--data", type=Path, help="FER2013, for 'reading' (the unpacked csv) and 'scenes'")
+    parser.add_argument("what", choices=("frame", "reading", "scenes", "browsing", "masked-scenes"))
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="FER2013, for 'reading' (the unpacked csv), 'scenes' and 'browsing' (default: noise); for 'masked-scenes' "
+        "a folder of photos of masked people",
+    )
+    parser.add_argument(
+        "--fer2013", type=Path, help="FER2013, for 'masked-scenes' to draw masks onto (default: without)"
+    )
     parser.add_argument("--model", default="senet")
-    parser.add_argument("--faces", type=int, default=3589, help="how many PrivateTest faces 'scenes' pastes in")
-    parser.add_argument("--detector", action="append", help="for 'scenes'; repeat to compare (default: blazeface)")
+    parser.add_argument(
+        "--faces",
+        type=int,
+        help="how many PrivateTest faces 'scenes' pastes in (default: all), or 'masked-scenes' (400)",
+    )
+    parser.add_argument(
+        "--detector",
+        action="append",
+        help="for 'scenes' (default: blazeface) and 'masked-scenes' (default: every one); repeat to compare",
+    )
     parser.set_defaults(run=_benchmark)
 
 
@@ -315,10 +376,20 @@ def _benchmark(options: argparse.Namespace) -> int:
     if options.what == "frame":
         print(benchmarks.frame_speed(options.model))
         return 0
+    if options.what == "browsing":
+        print(benchmarks.browsing_speed(options.data))
+        return 0
+    if options.what == "masked-scenes":
+        from fer_core.evaluation.scene_benchmark import masked_scenes
+
+        if options.data is None:
+            raise FerError("benchmark masked-scenes reads a folder of photos; name it with --data PATH.")
+        print(masked_scenes(options.data, options.detector or (), options.fer2013, options.faces or 400))
+        return 0
     if options.data is None:
         raise FerError(f"benchmark {options.what} reads FER2013; name it with --data PATH.")
     if options.what == "reading":
         print(benchmarks.reading_speed(options.data))
     else:
-        print(benchmarks.scenes(options.data, options.model, options.faces, options.detector))
+        print(benchmarks.scenes(options.data, options.model, options.faces or 3589, options.detector))
     return 0

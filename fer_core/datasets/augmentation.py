@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from fer_core.datasets.masks import default_bank
-from fer_core.errors import DatasetError
 
-LIMITS = {"rotation": 180.0, "shear": 80.0, "noise": 128.0, "blur": 12.0, "zoom": 0.9, "coarse": 0.9, "crop": 0.9}
+LIMITS = {
+    "rotation": 180.0,
+    "shear": 80.0,
+    "noise": 128.0,
+    "blur": 12.0,
+    "zoom": 0.9,
+    "coarse": 0.9,
+    "crop": 0.9,
+    "colour": 0.9,
+}
 """Largest strengths that make sense, in each field's unit; those that are not named here go up to 1."""
+LUMA = (0.114, 0.587, 0.299)
+"""Weights of blue, green and red in a grey level (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +56,30 @@ class Augmentation:
     """Probability of standing on the head, which faces seldom do."""
     mask: float = 0.0
     """Probability of a drawn mask or scarf, see :mod:`fer_core.datasets.masks`; for faces framed as FER2013's are."""
+    width_shift: float = 0.0
+    """Largest further shift to either side as a share of the side, uniform."""
+    height_shift: float = 0.0
+    """Largest further shift up and down as a share of the side, uniform."""
+    colour: float = 0.0
+    """Largest relative change of each colour's weight in the grey level, uniform to both sides; of colour faces alone."""
 
     def apply(self, images: np.ndarray, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
         """Draw one changed copy of each image.
 
         Args:
-            images: ``(N, H, W) uint8`` grey.
+            images: ``(N, H, W) uint8`` grey, or ``(N, H, W, 3) uint8`` BGR, which becomes grey first.
             rng: source of every draw.
             size: side of the result in pixels; the images' own height if left out. Resizing and the geometric
                 changes are one interpolation.
 
         Returns:
-            ``(N, size, size) uint8``.
+            ``(N, size, size) uint8`` grey.
         """
+        if images.ndim == 4:
+            images = self._grey(images, rng)
         count = len(images)
         height, width = images.shape[1:]
-        if self.mask:  # before all else, so that it moves with the face and lies in its light
+        if self.mask:  # before what follows, so that it moves with the face and lies in its light
             images = default_bank(height).apply(images, rng, self.mask).images
         side = size or height
         angles = np.deg2rad(rng.uniform(-self.rotation, self.rotation, count))
@@ -79,6 +95,8 @@ class Augmentation:
             kept = 1 - rng.uniform(0, self.crop, count)
             zooms = zooms / kept
             shifts = shifts + rng.uniform(-1, 1, (count, 2)) * ((1 - kept) / kept / 2 * side)[:, None]
+        if self.width_shift or self.height_shift:
+            shifts = shifts + rng.uniform(-side, side, (count, 2)) * (self.width_shift, self.height_shift)
         changed = np.empty((count, side, side), np.uint8)
         for i in range(count):
             cos, sin = np.cos(angles[i]) * zooms[i], np.sin(angles[i]) * zooms[i]
@@ -102,6 +120,13 @@ class Augmentation:
         if self.erasing:
             self._erase(changed, rng)
         return changed
+
+    def _grey(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        weights = np.broadcast_to(np.array(LUMA), (len(images), 3))
+        if self.colour:
+            weights = weights * rng.uniform(1 - self.colour, 1 + self.colour, weights.shape)
+            weights = weights / weights.sum(axis=1, keepdims=True)
+        return np.rint(np.einsum("nhwc,nc->nhw", images, weights)).astype(np.uint8)
 
     def _degrade(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """What bad cameras do, in the order in which they do it: few pixels, blur, noise."""
@@ -129,32 +154,3 @@ class Augmentation:
             wide = min(side, max(1, round(side * np.sqrt(area / aspect))))
             top, left = rng.integers(0, side - high + 1), rng.integers(0, side - wide + 1)
             images[row, top : top + high, left : left + wide] = rng.integers(0, 256)
-
-    def as_toml(self) -> str:
-        """The strengths as a TOML table, which :meth:`from_toml` reads back."""
-        lines = [f"{f.name} = {float(getattr(self, f.name))!r}" for f in fields(self)]
-        return "[augmentation]\n" + "\n".join(lines) + "\n"
-
-    @classmethod
-    def from_toml(cls, path: Path) -> Augmentation:
-        """Read a file that :meth:`as_toml` wrote; strengths that it leaves out are 0.
-
-        Raises:
-            DatasetError: it is no TOML, names an unknown transformation, or a strength that is no number in its range.
-        """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8")).get("augmentation")
-        except (OSError, ValueError) as error:
-            raise DatasetError(f"{path}: cannot be read as TOML ({error}); expected a table [augmentation].") from error
-        known = [f.name for f in fields(cls)]
-        if not isinstance(values, dict):
-            raise DatasetError(f"{path.name}: expected a table [augmentation] with {', '.join(known)}.")
-        for name, value in values.items():
-            if name not in known:
-                raise DatasetError(f"{path.name}: found {name!r}, expected {', '.join(known)}.")
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not 0 <= value <= LIMITS.get(name, 1.0):
-                raise DatasetError(
-                    f"{path.name}: found {name} = {value!r}, expected a number from 0 to {LIMITS.get(name, 1.0):g}."
-                )
-        return cls(**{name: float(value) for name, value in values.items()})

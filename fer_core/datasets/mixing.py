@@ -10,14 +10,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Mixed:
-    """A batch mixed with itself in another order."""
+    """A batch mixed with itself in another order, or as it was."""
 
     images: np.ndarray
     """``(B, S, S, 1) float32``."""
-    partners: np.ndarray
-    """``(B,) int64``: the row that each was mixed with."""
-    share: float
+    partners: np.ndarray | None = None
+    """``(B,) int64``: the row that each was mixed with; ``None`` where nothing was mixed."""
+    share: float = 1.0
     """Of a face's own pixels in the mixture, in [0, 1]."""
+    cut: bool = False
+    """Whether a part of the partner was pasted (CutMix), not all of it blended in (MixUp)."""
 
 
 def mix(images: np.ndarray, rng: np.random.Generator, mixup: float = 0.0, cutmix: float = 0.0) -> Mixed:
@@ -27,8 +29,10 @@ def mix(images: np.ndarray, rng: np.random.Generator, mixup: float = 0.0, cutmix
         images: ``(B, S, S, 1) float32``.
         rng: source of every draw.
         mixup: alpha of the beta distribution that MixUp's share is drawn from; 0 switches it off.
-        cutmix: the same of CutMix. With both, every batch draws one of them.
+        cutmix: the same of CutMix. With both, every batch draws one of them; with neither, it stays as it is.
     """
+    if not (mixup or cutmix):
+        return Mixed(images)
     cut = cutmix > 0 and (not mixup or rng.random() < 0.5)
     alpha = cutmix if cut else mixup
     share = float(rng.beta(alpha, alpha))
@@ -42,7 +46,7 @@ def mix(images: np.ndarray, rng: np.random.Generator, mixup: float = 0.0, cutmix
     top, bottom, left, right = (int(np.clip(round(v), 0, side)) for v in (y - half, y + half, x - half, x + half))
     mixed = images.copy()
     mixed[:, top:bottom, left:right] = images[partners, top:bottom, left:right]
-    return Mixed(mixed.astype(np.float32), partners, 1 - (bottom - top) * (right - left) / side**2)
+    return Mixed(mixed.astype(np.float32), partners, 1 - (bottom - top) * (right - left) / side**2, cut=True)
 
 
 def mix_labels(
@@ -50,6 +54,8 @@ def mix_labels(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Targets ``(B, C)`` and weights ``(B,)`` per head in the shares of the pixels; rows of no weight add nothing."""
     share, partners = mixed.share, mixed.partners
+    if partners is None:
+        return dict(targets), dict(weights)
     both_weights = {head: share * w + (1 - share) * w[partners] for head, w in weights.items()}
     both_targets = {}
     for head, t in targets.items():

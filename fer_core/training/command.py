@@ -16,7 +16,7 @@ from tqdm import tqdm
 from fer_core.answers import with_mirror
 from fer_core.datasets import FaceDataset, Split, read_dataset
 from fer_core.datasets.audit import read_exclusions, without
-from fer_core.datasets.augmentation import Augmentation
+from fer_core.datasets.augmentation_policy import AugmentationPolicy
 from fer_core.datasets.protocols import divided, fold_split, grouped_folds, is_undivided
 from fer_core.emotions import FERPLUS
 from fer_core.errors import DatasetError, ModelError
@@ -28,6 +28,11 @@ from fer_core.training.recipes import Recipe, full_schedule, get_recipe
 from fer_core.training.run import Progress, TrainingRun, predict_probabilities
 
 FOLDS = 10
+RANDOM_SPLIT_NOTES = {
+    "split_titles": {str(Split.TEST): "random 30%"},
+    "reported_on": "a random 30%, since the data set has no splits of its own and does not say who is on which photo: other "
+    "photos of the same people may be in training",
+}
 CKPLUS_NOTES = {
     "split_titles": {str(Split.TEST): "random 30%", str(Split.CROSS_VALIDATION): f"{FOLDS} folds by subject"},
     "reported_on": f"a random 30% (the literature's split: other frames of the same people are in training) and {FOLDS} "
@@ -43,9 +48,10 @@ def train(options: argparse.Namespace) -> int:
     dataset = read_dataset(options.data, options.votes)
     recipe = _fitted_to(dataset, recipe, options.name)
     weights = _start_weights(recipe.weights, options.runs, store)
-    by_subject = is_undivided(dataset)
+    undivided = is_undivided(dataset)
+    by_subject = undivided and dataset.subjects is not None
     whole = divided(dataset, options.seed)
-    notes: dict[str, Any] = dict(CKPLUS_NOTES) if by_subject else {}
+    notes: dict[str, Any] = dict(CKPLUS_NOTES if by_subject else RANDOM_SPLIT_NOTES if undivided else {})
     if options.exclude:
         whole, notes["excluded"] = _thinned_out(whole, options.exclude, by_subject)
     folder = options.runs / options.name
@@ -110,9 +116,11 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         "weights": options.weights,
         "working_size": options.size,
         "mixed_precision": None if options.precision is None else options.precision == "bfloat16",
+        "teachers": () if options.untaught else None,
     }
     if options.augment:
-        changes["augmentation"] = Augmentation.from_toml(options.augment)
+        policy = AugmentationPolicy.from_toml(options.augment, recipe.policy)
+        changes |= {"augmentation": policy.augmentation, "mixup": policy.mixup, "cutmix": policy.cutmix}
     return replace(recipe, **{key: value for key, value in changes.items() if value is not None})
 
 

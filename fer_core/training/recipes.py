@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from fer_core.datasets.augmentation import Augmentation
+from fer_core.datasets.augmentation_policy import AugmentationPolicy
 from fer_core.emotions import CKPLUS, FER2013, FER2013_FIVE, FERPLUS, LABEL_SETS, LabelSet
 from fer_core.errors import ModelError
 
@@ -87,6 +88,11 @@ class Recipe:
     def label_sets(self) -> tuple[LabelSet, ...]:
         """The heads as label sets."""
         return tuple(LABEL_SETS[name] for name in self.heads)
+
+    @property
+    def policy(self) -> AugmentationPolicy:
+        """Everything that happens to the faces."""
+        return AugmentationPolicy(self.augmentation, self.mixup, self.cutmix)
 
     def with_heads(self, heads: tuple[str, ...]) -> Recipe:
         """The same recipe for other heads, each of the weight it had, or 1."""
@@ -295,3 +301,21 @@ def get_recipe(name: str, authors: bool = False) -> Recipe:
         kind = "authors' recipe" if authors else "recipe"
         raise ModelError(f"There is no {kind} {name!r}; known are {', '.join(sorted(recipes))}.")
     return recipes[name]
+
+
+def presets() -> dict[str, Recipe]:
+    """Every recipe by what ``train`` calls it: ``senet``, ``senet --authors``, ``senet --full`` and so on."""
+    named: dict[str, Recipe] = {}
+    for name in dict.fromkeys((*COMMON, *AUTHORS)):
+        if name in COMMON:
+            named[name] = COMMON[name]
+        if name in AUTHORS:
+            named[f"{name} --authors"] = AUTHORS[name]
+        if name in COMMON:
+            named[f"{name} --full"] = full_schedule(COMMON[name])
+    return named
+
+
+def authors_using(transformation: str) -> tuple[str, ...]:
+    """The recipes that their authors published whose augmentation has this strength, see :class:`AugmentationPolicy`."""
+    return tuple(name for name, recipe in AUTHORS.items() if recipe.policy.strengths[transformation])

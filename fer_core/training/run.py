@@ -15,7 +15,9 @@ import pandas as pd
 
 from fer_core.answers import softmax
 from fer_core.datasets import FaceDataset, Split
-from fer_core.datasets.mixing import mix, mix_labels
+from fer_core.datasets.augmentation import Augmentation
+from fer_core.datasets.augmentation_policy import draw_epoch
+from fer_core.datasets.mixing import mix_labels
 from fer_core.datasets.statistics import class_weights
 from fer_core.emotions import FERPLUS
 from fer_core.errors import ModelError
@@ -69,32 +71,12 @@ class Batches:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of one epoch; the last, incomplete one is dropped, as the order changes every epoch."""
-        rng = np.random.default_rng([self._seed, number])
-        order = rng.permutation(len(self._images))
-        size = self._recipe.size_at(number)
-        for step in range(len(self)):
-            rows = order[step * self._recipe.batch_size : (step + 1) * self._recipe.batch_size]
-            images = self._recipe.augmentation.apply(self._images[rows], rng, size)
-            yield self._mix(
-                images[..., None].astype(np.float32),
-                {head: targets[rows] for head, targets in self._targets.items()},
-                {head: weights[rows] for head, weights in self._weights.items()},
-                rng,
-            )
-
-    def _mix(
-        self,
-        images: np.ndarray,
-        targets: dict[str, np.ndarray],
-        weights: dict[str, np.ndarray],
-        rng: np.random.Generator,
-    ) -> Batch:
-        """MixUp or CutMix of a batch with itself in another order."""
         recipe = self._recipe
-        if not (recipe.mixup or recipe.cutmix):
-            return images, targets, weights
-        mixed = mix(images, rng, recipe.mixup, recipe.cutmix)
-        return mixed.images, *mix_labels(mixed, targets, weights)
+        size = recipe.size_at(number)
+        for batch in draw_epoch(self._images, recipe.policy, recipe.batch_size, self._seed, number, size):
+            targets = {head: targets[batch.rows] for head, targets in self._targets.items()}
+            weights = {head: weights[batch.rows] for head, weights in self._weights.items()}
+            yield batch.mixed.images, *mix_labels(batch.mixed, targets, weights)
 
     def _class_weights(self, one_hot: np.ndarray) -> np.ndarray:
         """Weight of each row ``(N,)``, one on average over the labelled rows."""
@@ -219,6 +201,8 @@ class TrainingRun:
             checkpoint = np.load(self.folder / "checkpoint.npz", allow_pickle=False)
         except FileNotFoundError:
             raise ModelError(f"{self.folder}: there is no checkpoint to resume; start without --resume.") from None
+        # A transformation that did not exist yet was off.
+        state["recipe"]["augmentation"] = asdict(Augmentation()) | state["recipe"]["augmentation"]
         if state["recipe"] != self._recipe_as_json() or state["seed"] != self.seed:
             raise ModelError(
                 f"{self.folder}: the checkpoint was made by another recipe or seed; start without --resume, or in "

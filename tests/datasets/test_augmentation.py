@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fer_core.datasets.augmentation import Augmentation
-from fer_core.errors import DatasetError
+from fer_core.training.recipes import AUTHORS_AUGMENTATION, LIGHT_AUGMENTATION, STRONG_AUGMENTATION
 
 
 @pytest.fixture
@@ -141,30 +141,82 @@ def test_transformations_that_are_switched_off_draw_nothing():
     assert rng.random() == same.random()
 
 
-def test_toml_gives_back_what_was_written(tmp_path):
-    strong = Augmentation(rotation=12.5, flip=0.5, noise=4, mask=0.25)
-    (tmp_path / "lab.toml").write_text(strong.as_toml())
-    assert Augmentation.from_toml(tmp_path / "lab.toml") == strong
-    (tmp_path / "lab.toml").write_text("[augmentation]\nshear = 3\n")
-    assert Augmentation.from_toml(tmp_path / "lab.toml") == Augmentation(shear=3)
+def moments(images: np.ndarray) -> np.ndarray:
+    """Mean grey level of each image, and how it leans to the right and downwards: ``(N, 3)``."""
+    axis = np.linspace(-1, 1, images.shape[1])
+    pixels = images.astype(float)
+    return np.stack([(pixels * weight).mean(axis=(1, 2)) for weight in (1, axis, axis[:, None])], axis=1)
+
+
+EVERYTHING = Augmentation(
+    rotation=20,
+    shear=10,
+    zoom=0.2,
+    shift=0.1,
+    flip=0.5,
+    brightness=0.2,
+    contrast=0.3,
+    erasing=0.5,
+    noise=10,
+    blur=1,
+    coarse=0.5,
+    crop=0.2,
+    vertical_flip=0.3,
+)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("augmentation", "expected", "after"),
     [
-        ("rotation = ", "cannot be read as TOML"),
-        ("rotation = 5", r"expected a table \[augmentation\]"),
-        ("[augmentation]\nspin = 5", "found 'spin', expected rotation, shear"),
-        ("[augmentation]\nflip = 2", "found flip = 2, expected a number from 0 to 1"),
-        ("[augmentation]\nzoom = 1.0", "expected a number from 0 to 0.9"),
-        ("[augmentation]\nflip = true", "found flip = True"),
-        ("[augmentation]\nnoise = -1", "found noise = -1"),
-        ("[augmentation]\nblur = nan", "found blur = nan"),
+        (STRONG_AUGMENTATION, [[157.33, -13.28, 9.14], [145.22, -24.09, 10.6]], 653770),
+        (LIGHT_AUGMENTATION, [[131.18, -19.38, 12.97], [122.74, -24.22, 11.3]], 474479),
+        (AUTHORS_AUGMENTATION, [[118.16, -21.04, 18.87], [129.92, -24.63, 14.67]], 608603),
+        (EVERYTHING, [[73.37, -18.4, 23.05], [92.84, -26.71, 15.7]], 659745),
     ],
+    ids=["strong", "light", "authors", "everything"],
 )
-def test_toml_of_something_else_is_refused_in_a_sentence(text, message, tmp_path):
-    (tmp_path / "lab.toml").write_text(text)
-    with pytest.raises(DatasetError, match=message):
-        Augmentation.from_toml(tmp_path / "lab.toml")
-    with pytest.raises(DatasetError, match="cannot be read"):
-        Augmentation.from_toml(tmp_path / "missing.toml")
+def test_a_seed_stays_a_seed_whatever_transformations_are_added(augmentation, expected, after):
+    # Recorded before width and height shift and colour were. Sums over pixels, since OpenCV rounds by processor.
+    down, across = np.mgrid[:48, :48]
+    face = (20 + 3 * across + np.where(down > 30, 60, down)).astype(np.uint8)
+    rng = np.random.default_rng(3)
+    drawn = augmentation.apply(np.stack([face] * 4), rng, 40)
+    np.testing.assert_allclose(moments(drawn)[[0, 3]], expected, atol=0.1)
+    assert rng.integers(10**6) == after
+
+
+@pytest.mark.parametrize(("name", "axis"), [("width_shift", 1), ("height_shift", 0)])
+def test_width_and_height_shift_move_along_their_axis_alone(rng, name, axis):
+    down, across = np.mgrid[:48, :48]
+    faces = np.stack([(3 * across).astype(np.uint8)] * 300 + [(3 * down).astype(np.uint8)] * 300)
+    changed = Augmentation(**{name: 0.25}).apply(faces, rng).astype(float)
+    middles = changed[:, 24, 24].reshape(2, 300) / 3
+    moved, still = middles[1 - axis], middles[axis]
+    assert moved.min() == pytest.approx(24 - 12, abs=0.5)
+    assert moved.max() == pytest.approx(24 + 12, abs=0.5)
+    assert (still == 24).all()
+
+
+def test_width_and_height_shift_add_to_the_shift_both_ways_and_leave_its_draws(rng):
+    face = gradient()
+    one = Augmentation(shift=0.1).apply(face, np.random.default_rng(4))[0, 24].astype(float)
+    more = Augmentation(shift=0.1, height_shift=0.2).apply(face, np.random.default_rng(4))[0, 24].astype(float)
+    np.testing.assert_array_equal(one, more)  # the grey levels only vary across
+
+
+def test_colour_faces_become_grey_by_luma_and_colour_changes_its_weights(rng):
+    colours = np.zeros((400, 8, 8, 3), np.uint8)
+    colours[:] = (200, 100, 50)  # blue, green, red
+    luma = round(0.114 * 200 + 0.587 * 100 + 0.299 * 50)
+    assert (Augmentation().apply(colours, rng) == luma).all()
+    levels = Augmentation(colour=0.9).apply(colours, rng)[:, 0, 0]
+    assert 50 <= levels.min() < luma - 10
+    assert luma + 15 < levels.max() <= 200
+    grey = np.repeat(gradient(5)[..., None], 3, axis=-1)
+    np.testing.assert_array_equal(Augmentation(colour=0.9).apply(grey, rng), gradient(5))
+
+
+def test_colour_changes_and_draws_nothing_for_grey_faces():
+    one, other = np.random.default_rng(1), np.random.default_rng(1)
+    plain = Augmentation(rotation=10).apply(gradient(4), one)
+    np.testing.assert_array_equal(Augmentation(rotation=10, colour=0.5).apply(gradient(4), other), plain)

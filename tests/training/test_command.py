@@ -5,6 +5,7 @@ import json
 import shutil
 import zipfile
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import keras
@@ -106,6 +107,28 @@ def test_a_data_set_of_people_is_judged_on_a_random_split_and_on_folds_by_subjec
     assert answers.sum(axis=1) == pytest.approx(np.ones(84), abs=1e-4)
 
 
+@pytest.mark.parametrize(("subjects", "title"), [(True, "folds by subject"), (False, "random 30%")])
+def test_a_data_set_without_splits_says_in_its_card_how_it_was_divided(subjects, title, monkeypatch, tmp_path):
+    """Notes alone: the rest of a run is tested above."""
+    seen = {}
+    dataset = replace(make_dataset(), splits=np.full(168, Split.TRAINING))
+    dataset = replace(dataset, subjects=np.arange(168).astype(str)) if subjects else dataset
+    monkeypatch.setattr(command, "read_dataset", lambda *_: dataset)
+
+    def stop(run, whole, store, name, held_out, notes):
+        seen.update(notes, test=int((whole.splits == Split.TEST).sum()), folds=held_out is not None)
+        raise ModelError("far enough")
+
+    monkeypatch.setattr(command, "package", stop)
+    monkeypatch.setattr(command, "_cross_validate", lambda *_: "predictions")
+    monkeypatch.setattr(
+        command, "TrainingRun", lambda recipe, *_: SimpleNamespace(folder=tmp_path, history=[1], resume=int)
+    )
+    assert main(["train", "tiny", "--untaught", "--finish", "--data", "x", "--runs", str(tmp_path)]) == 1
+    assert title in seen["reported_on"] or title in str(seen["split_titles"])
+    assert (seen["test"], seen["folds"]) == (51, subjects)
+
+
 @pytest.mark.usefixtures("short_recipe")
 def test_rows_of_a_cleaned_index_are_left_out_of_training_and_the_card_says_so(data, people, tmp_path, capsys):
     clean = tmp_path / "clean.csv"
@@ -135,6 +158,7 @@ def test_options_change_the_recipe_and_nothing_else(tmp_path):
         size=None,
         precision=None,
         augment=None,
+        untaught=False,
     )
     assert command._recipe(plain) == recipes.COMMON["senet"]
     plain.augment, plain.precision, plain.epochs = tmp_path / "lab.toml", "float32", 3
@@ -192,3 +216,10 @@ def test_an_interrupted_run_says_how_to_go_on_and_can_be_packaged_as_it_is(data,
     assert "Stopped after 1 of 2 epochs; the best weights (epoch 1) are kept" in capsys.readouterr().err
     assert main(["train", "tiny", *places, "--finish"]) == 0
     assert ModelStore(tmp_path / "store").load("tiny").card.best_epoch == 1
+
+
+@pytest.mark.parametrize(("untaught", "teachers"), [(False, ("senet",)), (True, ())])
+def test_a_taught_recipe_can_learn_from_the_labels_alone(untaught, teachers):
+    left_alone = dict.fromkeys(("recipe", "epochs", "weights", "size", "precision", "augment"))
+    options = argparse.Namespace(name="tiny", authors=False, full=False, untaught=untaught, **left_alone)
+    assert command._recipe(options).teachers == teachers
