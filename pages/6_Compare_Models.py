@@ -6,11 +6,11 @@ from fer_core.ui.comparison import (
     choose_comparison,
     choose_label_set,
     cost_chart,
-    downloads,
     leaderboard,
     measured_models,
 )
 from fer_core.ui.comparison_tabs import comparison_tabs
+from fer_core.ui.exhibits import downloads
 from fer_core.ui.guests import bring_your_own
 from fer_core.ui.page import errors_in_words, start_page
 

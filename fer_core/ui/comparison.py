@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -19,8 +18,9 @@ from fer_core.evaluation.splits import split_title
 from fer_core.evaluation.standings import COSTS, Judged, answers_in, cost_row, judge, reported, standings
 from fer_core.figures.comparison import CostPoint, accuracy_against_cost
 from fer_core.figures.model_styles import MOST_MODELS, ModelStyle, model_styles
-from fer_core.figures.report import Exhibit, file_of
+from fer_core.figures.report import Exhibit
 from fer_core.model_store import ModelStore, StoredModel
+from fer_core.ui.exhibits import show_exhibit
 from fer_core.ui.guests import chosen_key, is_guest, marked, session_guests
 from fer_core.ui.selection import model_titles
 
@@ -245,42 +245,3 @@ def cost_chart(models: Sequence[StoredModel], choice: Choice) -> Exhibit | None:
     exhibit = Exhibit("accuracy-against-cost", "Accuracy against cost", figure)
     show_exhibit(exhibit)
     return exhibit
-
-
-def show_exhibit(exhibit: Exhibit, **options: Any) -> Any:
-    """An exhibit on the page, with its note; returns what the chart returns."""
-    if isinstance(exhibit.content, pd.DataFrame):
-        result = st.dataframe(exhibit.content, hide_index=True, placeholder="", **options)
-    else:
-        result = st.plotly_chart(
-            exhibit.content,
-            key=f"chart-{exhibit.name}",
-            config={
-                "displaylogo": False,
-                "modeBarButtonsToRemove": ["lasso2d", "select2d"],
-                "toImageButtonOptions": {"format": "svg", "filename": exhibit.name},
-            },
-            alt=exhibit.title,
-            **options,
-        )
-    if exhibit.note:
-        st.caption(exhibit.note)
-    return result
-
-
-def downloads(exhibits: Sequence[Exhibit], key: str) -> None:
-    """Every figure as an HTML file and every table as csv, behind one button; written when asked for."""
-    if not exhibits:
-        return
-    with st.popover("Download", icon=":material/download:", key=f"downloads-{key}"):
-        for exhibit in exhibits:
-            is_table = isinstance(exhibit.content, pd.DataFrame)
-            end = "csv" if is_table else "html"
-            st.download_button(
-                f"{exhibit.title} · {end.upper()}",
-                partial(file_of, exhibit),
-                f"{exhibit.name}.{end}",
-                f"text/{end}",
-                key=f"download-{key}-{exhibit.name}",
-                on_click="ignore",
-            )

@@ -14,7 +14,8 @@ from fer_core.evaluation.robustness_table import HOW_TO_MEASURE, NOTE
 from fer_core.figures.report import Exhibit
 from fer_core.figures.robustness import recall_cost_figure, robustness_figure
 from fer_core.model_store import ModelStore
-from fer_core.ui.comparison import Choice, JudgedKey, downloads, show_exhibit
+from fer_core.ui.comparison import Choice, JudgedKey
+from fer_core.ui.exhibits import downloads, show_exhibit
 from fer_core.ui.guests import is_guest
 
 SHOWN_CONDITION = "surgical"

@@ -17,7 +17,7 @@ from fer_core.evaluation.curves import MACRO
 from fer_core.evaluation.standings import images_behind
 from fer_core.figures.comparison import PER_CLASS, Normalisation
 from fer_core.figures.report import Exhibit, report_html
-from fer_core.ui.comparison import Choice, downloads, show_exhibit
+from fer_core.ui.comparison import Choice
 from fer_core.ui.comparison_exhibits import (
     View,
     confusion_exhibits,
@@ -31,6 +31,7 @@ from fer_core.ui.comparison_exhibits import (
 )
 from fer_core.ui.comparison_robustness import robustness_tab
 from fer_core.ui.comparison_try_it import try_it_tab
+from fer_core.ui.exhibits import downloads, show_exhibit
 from fer_core.ui.raw_data import cached_dataset
 
 FACES_SHOWN = 24

@@ -19,7 +19,8 @@ from fer_core.media.images import decode_image
 from fer_core.model_store import ModelStore
 from fer_core.observations import FaceObservation, FrameAnalysis
 from fer_core.pipeline import FrameAnalyser
-from fer_core.ui.comparison import Choice, show_exhibit
+from fer_core.ui.comparison import Choice
+from fer_core.ui.exhibits import show_exhibit
 from fer_core.ui.guests import is_guest
 from fer_core.ui.selection import SERVED, choose_detector
 from fer_core.vision.detectors import create_detector

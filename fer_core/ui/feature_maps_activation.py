@@ -13,7 +13,7 @@ from fer_core.explain.architecture import shape_in_words
 from fer_core.explain.layers import LayerDescription, nearest_in_depth
 from fer_core.figures.feature_maps import SeenByDepth, png, receptive_field_figure
 from fer_core.figures.report import Exhibit
-from fer_core.ui.comparison import show_exhibit
+from fer_core.ui.exhibits import show_exhibit
 from fer_core.ui.feature_maps_networks import OpenNetwork
 from fer_core.ui.feature_maps_pictures import (
     KERNELS_SHOWN,

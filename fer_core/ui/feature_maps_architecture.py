@@ -11,7 +11,7 @@ import streamlit as st
 from fer_core.explain.architecture import blocks, layer_table
 from fer_core.figures.architecture import architecture_diagram
 from fer_core.figures.report import Exhibit
-from fer_core.ui.comparison import downloads, show_exhibit
+from fer_core.ui.exhibits import downloads, show_exhibit
 from fer_core.ui.feature_maps_networks import OpenNetwork
 
 _LEAD = (

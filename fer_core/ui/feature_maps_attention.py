@@ -18,7 +18,7 @@ from fer_core.explain.overlay import overlay, signed_overlay
 from fer_core.explain.sanity import similarity
 from fer_core.figures.feature_maps import AttentionShares, attention_figure, png
 from fer_core.figures.report import Exhibit
-from fer_core.ui.comparison import show_exhibit
+from fer_core.ui.exhibits import show_exhibit
 from fer_core.ui.feature_maps_mean import mean_section
 from fer_core.ui.feature_maps_networks import OpenNetwork
 

@@ -1,0 +1,19 @@
+"""What a network learns from: balance, samples, labels that annotators contest, augmentation, and one's own photos."""
+
+import streamlit as st
+
+from fer_core.ui.explore_sources import choose_explored
+from fer_core.ui.explore_tabs import explore_tabs
+from fer_core.ui.page import errors_in_words, start_page
+
+start_page(
+    "Explore Datasets",
+    "🗂️",
+    "See what a network will learn from: how many faces of each class, which labels annotators contest, which pictures "
+    "occur twice, and what augmentation makes of a face.",
+)
+
+with errors_in_words():
+    with st.sidebar:
+        explored = choose_explored()
+    explore_tabs(explored)
