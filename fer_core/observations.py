@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,38 @@ class ExpressionScores:
     def confidence(self) -> float:
         """Probability of the top emotion."""
         return float(self.probabilities.max())
+
+
+class MaskState(StrEnum):
+    """How a face wears a mask, if it does."""
+
+    BARE = "bare"
+    MASKED = "masked"
+    NOSE_OUT = "mask under the nose"
+
+
+MASK_STATES = tuple(MaskState)
+"""In the order of a network's outputs."""
+
+
+@dataclass(frozen=True)
+class MaskReading:
+    """What a network says about the mask of one face."""
+
+    probabilities: np.ndarray
+    """``(3,) float32`` in the order of :data:`MASK_STATES`, summing to one."""
+
+    @property
+    def covered(self) -> float:
+        """Probability that the mouth is covered, be the nose or not."""
+        return float(1 - self.probabilities[0])
+
+    @property
+    def state(self) -> MaskState:
+        """Bare unless the mouth is more likely covered; then the likelier of the two ways to wear a mask."""
+        if self.covered <= 0.5:
+            return MaskState.BARE
+        return MASK_STATES[1 + int(np.argmax(self.probabilities[1:]))]
 
 
 @dataclass(frozen=True)

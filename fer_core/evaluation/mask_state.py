@@ -1,0 +1,80 @@
+"""How well the mask state is told, recomputed from stored predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from fer_core.errors import ModelError
+from fer_core.observations import MASK_STATES
+from fer_core.vision.mask_state import MASK_STATE_FOLDER
+
+MASK_PREDICTIONS = "predictions.npz"
+
+
+@dataclass(frozen=True)
+class MaskPredictions:
+    """What the network said of groups of faces that it was not trained on."""
+
+    probabilities: Mapping[str, np.ndarray]
+    """By group: ``(N, 3) float32``."""
+    labels: Mapping[str, np.ndarray]
+    """By group: ``(N,) int64`` index into :data:`fer_core.observations.MASK_STATES`. Photos tell masked from bare alone."""
+
+
+def mask_figures(predictions: MaskPredictions) -> dict[str, dict[str, Any]]:
+    """Per group: faces, the share told rightly to be covered or bare, and the same of each state.
+
+    ``covered or bare`` is right where the mouth is called covered, whatever the nose, on faces labelled with either way to
+    wear a mask. ``states`` is the recall of each state that the group has.
+    """
+    figures: dict[str, dict[str, Any]] = {}
+    for group, probabilities in predictions.probabilities.items():
+        labels = predictions.labels[group]
+        covered = probabilities[:, 0] < 0.5
+        answers = np.where(covered, 1 + probabilities[:, 1:].argmax(axis=1), 0)
+        right = covered == (labels > 0)
+        figures[group] = {
+            "faces": len(labels),
+            "covered or bare": float(right.mean()) if len(labels) else None,
+            "called masked": float(covered.mean()) if len(labels) else None,
+            "states": {
+                str(state): float((answers[labels == number] == number).mean())
+                for number, state in enumerate(MASK_STATES)
+                if (labels == number).any()
+            },
+        }
+    return figures
+
+
+def save_mask_predictions(path: Path, predictions: MaskPredictions) -> None:
+    """Write what :func:`load_mask_predictions` reads."""
+    arrays = {f"probabilities/{group}": p.astype(np.float16) for group, p in predictions.probabilities.items()}
+    arrays |= {f"labels/{group}": labels.astype(np.int8) for group, labels in predictions.labels.items()}
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle
+
+
+def load_mask_predictions(path: Path) -> MaskPredictions:
+    """Read stored predictions; raises :class:`fer_core.errors.ModelError` where they are missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            parts = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise ModelError(f"{path.name} of the mask state cannot be read ({error}); train it anew.") from error
+    of = {kind: {n.split("/", 1)[1]: a for n, a in parts.items() if n.startswith(kind)} for kind in ("prob", "labels")}
+    return MaskPredictions(
+        {group: p.astype(np.float32) for group, p in of["prob"].items()},
+        {group: labels.astype(np.int64) for group, labels in of["labels"].items()},
+    )
+
+
+def mask_state_card(folder: Path = MASK_STATE_FOLDER) -> dict[str, Any] | None:
+    """The stored card, or ``None`` where nothing is trained."""
+    path = folder / "card.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

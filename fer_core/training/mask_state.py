@@ -1,0 +1,233 @@
+"""Training of the small network that tells masked faces from bare ones, and from masks worn under the nose.
+
+It learns from FER2013's training faces, half of them under drawn masks, and from photos of real masks; it is judged on
+photos of other sources, on FER2013's PrivateTest as it is, and on the same faces under masks in styles that no training
+draws.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import layers
+
+from fer_core.answers import softmax
+from fer_core.datasets.augmentation import Augmentation
+from fer_core.datasets.face_dataset import FaceDataset, Split
+from fer_core.datasets.mask_photos import LIKE_TRAINING, MaskPhotos
+from fer_core.datasets.masks import MASKS, TEST_WARDROBE, MaskBank, MaskKind
+from fer_core.evaluation.hardware import hardware
+from fer_core.evaluation.mask_state import MASK_PREDICTIONS, MaskPredictions, mask_figures, save_mask_predictions
+from fer_core.models.export import to_litert
+from fer_core.observations import MASK_STATES, MaskState
+from fer_core.vision.mask_state import INPUT_SIZE, MASK_STATE_FILE, MaskStateNetwork
+
+EPOCHS = 8
+BATCH = 128
+PEAK_RATE = 3e-3
+PHOTO_REPEATS = 6
+"""How often an epoch shows each photo, since there are few of them and drawn masks are easier to tell."""
+MASKED_SHARE, SUNGLASSES_SHARE = 0.5, 0.08
+"""Of the FER2013 faces of an epoch; sunglasses cover no mouth, and count as bare."""
+UNDER_NOSE = 0.35
+"""Of the drawn masks, so that the rarest state is learnt as well."""
+AUGMENTATION = Augmentation(
+    rotation=15, zoom=0.2, shift=0.12, flip=0.5, brightness=0.25, contrast=0.4, noise=10, blur=1.2, coarse=0.6
+)
+TEST_SEED = 1
+_STATE = {state: number for number, state in enumerate(MASK_STATES)}
+
+
+def build_mask_network() -> keras.Model:
+    """``(N, 48, 48, 1) float in 0..255 -> (N, 3) logits``: separable convolutions (Howard et al. 2017, arXiv:1704.04861)."""
+    face = keras.Input((INPUT_SIZE, INPUT_SIZE, 1), name="face")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(face)
+    x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    for filters, strides in ((32, 1), (48, 2), (64, 2), (96, 1)):
+        x = layers.DepthwiseConv2D(3, strides=strides, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization(momentum=0.9)(x)
+        x = layers.Conv2D(filters, 1, use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+    # Where the mouth is matters, so places are not pooled away.
+    x = layers.AveragePooling2D(3)(x)
+    x = layers.Dropout(0.2)(layers.Flatten()(x))
+    return keras.Model(face, layers.Dense(len(MASK_STATES), dtype="float32", name="mask_state")(x), name="mask_state")
+
+
+@dataclass(frozen=True)
+class MaskBatches:
+    """What an epoch shows; every draw follows from the seed and the epoch."""
+
+    faces: np.ndarray
+    """``(N, 48, 48) uint8`` bare."""
+    photos: np.ndarray
+    """``(M, 48, 48) uint8``."""
+    masked: np.ndarray
+    """``(M,) bool``."""
+    seed: int
+
+    def epoch(self, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches ``(B, 48, 48, 1) float32`` with labels ``(B,) int64``."""
+        rng = np.random.default_rng([self.seed, number])
+        images, labels = drawn_masks(self.faces, rng, self.seed)
+        of_photos = np.where(self.masked, _STATE[MaskState.MASKED], _STATE[MaskState.BARE])
+        images = np.concatenate([images, np.repeat(self.photos, PHOTO_REPEATS, axis=0)])
+        labels = np.concatenate([labels, np.repeat(of_photos, PHOTO_REPEATS)])
+        order = rng.permutation(len(images))
+        for start in range(0, len(order) - BATCH + 1, BATCH):
+            rows = order[start : start + BATCH]
+            yield AUGMENTATION.apply(images[rows], rng)[..., None].astype(np.float32), labels[rows]
+
+
+def drawn_masks(faces: np.ndarray, rng: np.random.Generator, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Half of the faces under drawn masks, some of the others behind sunglasses: images and states ``(N,) int64``."""
+    masks = MaskBank(INPUT_SIZE, under_nose=UNDER_NOSE, seed=seed).apply(faces, rng, MASKED_SHARE)
+    glasses = MaskBank(INPUT_SIZE, kinds=(MaskKind.SUNGLASSES,), under_nose=0.0, seed=seed)
+    bare = masks.kinds == str(MaskKind.NONE)
+    images = masks.images
+    images[bare] = glasses.apply(images[bare], rng, SUNGLASSES_SHARE).images
+    states = np.where(masks.nose_covered, _STATE[MaskState.MASKED], _STATE[MaskState.NOSE_OUT])
+    return images, np.where(bare, _STATE[MaskState.BARE], states).astype(np.int64)
+
+
+def train_mask_state(
+    dataset: FaceDataset,
+    photos: MaskPhotos,
+    folder: Path,
+    seed: int = 0,
+    epochs: int = EPOCHS,
+    report: Callable[[dict[str, float]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Train, export, judge and store the network; the epoch is chosen on the validation photos and PublicTest.
+
+    Args:
+        dataset: FER2013, bare.
+        photos: of real masks.
+        folder: where the network, its card, history and predictions go.
+        seed: of weights, batches and drawn masks.
+        epochs: how many.
+        report: called with the history's row after every epoch.
+
+    Returns:
+        The card.
+    """
+    started = time.perf_counter()
+    keras.utils.set_random_seed(seed)
+    model = build_mask_network()
+    training, validation = photos.rows(Split.TRAINING), photos.rows(Split.VALIDATION)
+    batches = MaskBatches(dataset.split(Split.TRAINING).images, photos.crops[training], photos.masked[training], seed)
+    public, public_states = drawn_masks(dataset.split(Split.VALIDATION).images, np.random.default_rng(seed), seed + 1)
+    steps = epochs * ((len(batches.faces) + PHOTO_REPEATS * len(batches.photos)) // BATCH)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        PEAK_RATE / 10, steps, warmup_target=PEAK_RATE, warmup_steps=steps // 10
+    )
+    model.compile(
+        keras.optimizers.Adam(schedule), keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False
+    )
+    history: list[dict[str, float]] = []
+    best = model.get_weights()
+    for epoch in range(epochs):
+        losses = [float(model.train_on_batch(*batch)) for batch in batches.epoch(epoch)]
+        of_photos = _covered(model, photos.crops[validation]) == photos.masked[validation]
+        of_faces = _probabilities(model, public).argmax(axis=1) == public_states
+        row = {
+            "epoch": epoch + 1,
+            "loss": float(np.mean(losses)),
+            "validation_photos": float(of_photos.mean()),
+            "validation_faces": float(of_faces.mean()),
+        }
+        row["validation_score"] = (row["validation_photos"] + row["validation_faces"]) / 2
+        if row["validation_score"] > max((r["validation_score"] for r in history), default=0.0):
+            best = model.get_weights()
+        history.append(row)
+        report(row)
+    model.set_weights(best)
+    samples = [images for images, _ in islice(batches.epoch(epochs), 5)]
+    faces = np.concatenate(samples)[..., 0].astype(np.uint8)
+    content = to_litert(model, faces)
+    predictions = predict_tests(MaskStateNetwork(content), dataset, photos)
+    card = {
+        "name": "mask_state",
+        "states": [str(state) for state in MASK_STATES],
+        "parameters": model.count_params(),
+        "bytes": len(content),
+        "data": {
+            "training": f"{dataset.name} training faces, half under drawn masks, and {int(training.sum()):,} photos",
+            "chosen_on": "validation photos and PublicTest under drawn masks: the epoch",
+            "reported_on": "photos of other sources; PrivateTest, bare and under masks in styles not drawn in training",
+            "faces": {group: len(p) for group, p in predictions.probabilities.items()},
+        },
+        "seed": seed,
+        "best_epoch": 1 + int(np.argmax([row["validation_score"] for row in history])),
+        "training_seconds": round(time.perf_counter() - started, 1),
+        "hardware": hardware(),
+        "versions": {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
+        "figures": mask_figures(predictions),
+    }
+    _store(folder, content, card, pd.DataFrame(history), predictions)
+    return card
+
+
+def predict_tests(network: MaskStateNetwork, dataset: FaceDataset, photos: MaskPhotos) -> MaskPredictions:
+    """What the network says of everything that it is judged on."""
+    test = photos.rows(Split.TEST)
+    private = dataset.split(Split.TEST).images
+    rng = np.random.default_rng(TEST_SEED)
+    drawn = MaskBank(INPUT_SIZE, kinds=MASKS, wardrobe=TEST_WARDROBE, seed=TEST_SEED).apply(private, rng)
+    states = np.where(drawn.nose_covered, _STATE[MaskState.MASKED], _STATE[MaskState.NOSE_OUT])
+    found, masked = photos.detected[test], photos.masked[test]
+    of_photos = network.predict(photos.crops[test])
+    labels = np.where(masked, _STATE[MaskState.MASKED], _STATE[MaskState.BARE])
+    unlike = photos.like_training[test] < LIKE_TRAINING
+    return MaskPredictions(
+        {
+            "photos": of_photos,
+            "photos, face detected": of_photos[found],
+            "photos unlike any in training": of_photos[unlike],
+            "PrivateTest": network.predict(private),
+            "PrivateTest under drawn masks": network.predict(drawn.images),
+        },
+        {
+            "photos": labels,
+            "photos, face detected": labels[found],
+            "photos unlike any in training": labels[unlike],
+            "PrivateTest": np.full(len(private), _STATE[MaskState.BARE]),
+            "PrivateTest under drawn masks": states,
+        },
+    )
+
+
+def _probabilities(model: keras.Model, faces: np.ndarray) -> np.ndarray:
+    parts = [
+        model.predict_on_batch(faces[start : start + 512, ..., None].astype(np.float32))
+        for start in range(0, len(faces), 512)
+    ]
+    return softmax(np.concatenate(parts))
+
+
+def _covered(model: keras.Model, faces: np.ndarray) -> np.ndarray:
+    return _probabilities(model, faces)[:, 0] < 0.5
+
+
+def _store(
+    folder: Path, content: bytes, card: dict[str, Any], history: pd.DataFrame, predictions: MaskPredictions
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MASK_STATE_FILE).write_bytes(content)
+    history.to_csv(folder / "history.csv", index=False)
+    save_mask_predictions(folder / MASK_PREDICTIONS, predictions)
+    temporary = folder / "card.json.part"
+    temporary.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, folder / "card.json")
