@@ -1,7 +1,9 @@
 """Every detector finds the astronaut wherever and however large she is, and stands any frame."""
 
 import importlib.util
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,7 +12,8 @@ import skimage.data
 
 from fer_core.errors import ModelError
 from fer_core.observations import BoundingBox, FaceDetection
-from fer_core.vision import DEFAULT_DETECTOR, DETECTORS, FaceDetector, create_detector, detectors
+from fer_core.vision import DEFAULT_DETECTOR, DETECTORS, FaceDetector, FaceFraming, create_detector, detectors
+from fer_core.vision.detectors import SecondLookDetector
 
 ASTRONAUT_FACE = BoundingBox(165, 58, 118, 118)
 """The square in which FER2013 would frame the astronaut's face: hairline to chin, set by eye."""
@@ -21,7 +24,7 @@ def astronaut() -> np.ndarray:
     return cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
 
 
-@pytest.fixture(scope="module", params=list(DETECTORS))
+@pytest.fixture(scope="module", params=[*DETECTORS, "blazeface-full"])
 def detector(request: pytest.FixtureRequest) -> FaceDetector:
     return create_detector(request.param)
 
@@ -57,6 +60,7 @@ def assert_close(box: BoundingBox, expected: BoundingBox, within: float) -> None
 RECORDED = {
     "blazeface": (161.9, 52.0, 125.3, 0.878),
     "blazeface-front": (169.1, 63.0, 112.0, 0.923),
+    "blazeface-full": (164.9, 55.3, 123.2, 0.941),
     "haar": (174.7, 64.2, 101.6, 1.0),
 }
 
@@ -165,11 +169,75 @@ def test_a_face_below_the_score_asked_for_is_not_reported(astronaut: np.ndarray)
 
 
 def test_every_registered_detector_knows_its_own_name_and_title(detector: FaceDetector) -> None:
-    assert DETECTORS[detector.name].title == detector.title
+    assert (DETECTORS | detectors.COMPARED_DETECTORS)[detector.name].title == detector.title
 
 
 def test_the_default_detector_is_blazeface() -> None:
     assert create_detector().name == DEFAULT_DETECTOR == "blazeface"
+
+
+class Finds:
+    """Finds what it was made with, and counts how often it was asked."""
+
+    def __init__(self, framing: FaceFraming, *boxes: BoundingBox) -> None:
+        self.name = self.title = "finds"
+        self.framing, self.boxes, self.looks = framing, boxes, 0
+
+    def detect(self, frame: np.ndarray) -> list[FaceDetection]:
+        self.looks += 1
+        return [FaceDetection(box, 0.6) for box in self.boxes]
+
+
+WHOLE, INNER = FaceFraming(0, 0, 1, 1), FaceFraming(0.1, 0.2, 0.9, 1.0)
+
+
+def test_a_second_look_is_taken_only_where_the_first_found_nothing(astronaut: np.ndarray) -> None:
+    box = BoundingBox(10, 20, 30, 30)
+    second = Finds(WHOLE, BoundingBox(0, 0, 5, 5))
+    assert [d.box for d in SecondLookDetector("a", "A", Finds(WHOLE, box), second).detect(astronaut)] == [box]
+    assert second.looks == 0
+
+
+def test_what_the_second_look_finds_is_boxed_as_the_first_would_box_it(astronaut: np.ndarray) -> None:
+    pair = SecondLookDetector("a", "A", Finds(INNER), Finds(WHOLE, BoundingBox(100, 50, 80, 80)))
+    (found,) = pair.detect(astronaut)
+    assert (found.box.x, found.box.y, found.box.width, found.box.height) == pytest.approx((108, 66, 64, 64))
+    crop = pair.framing.crop_box(found.box)
+    assert (crop.x, crop.y, crop.width) == pytest.approx((100, 50, 80))
+    assert found.score == 0.6
+
+
+def test_the_default_looks_with_the_back_and_then_with_the_full_range_network(
+    monkeypatch: pytest.MonkeyPatch, astronaut: np.ndarray
+) -> None:
+    looks = {"back": Finds(WHOLE), "full": Finds(WHOLE, BoundingBox(1, 2, 3, 3))}
+    monkeypatch.setattr(detectors, "BlazeFaceDetector", lambda variant, num_threads: looks[variant])
+    assert [d.box for d in create_detector().detect(astronaut)] == [BoundingBox(1, 2, 3, 3)]
+    assert looks["back"].looks == looks["full"].looks == 1
+
+
+def test_mtcnn_is_an_extra_and_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="pip install mtcnn lz4"):
+        create_detector("mtcnn")
+    assert "mtcnn" not in DETECTORS
+
+
+def test_what_mtcnn_answers_becomes_boxes_and_it_sees_red_before_blue(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cascade:
+        def detect_faces(self, image: np.ndarray, fit_to_image: bool, output_type: str) -> np.ndarray:
+            assert (image[0, 0].tolist(), fit_to_image, output_type) == ([30, 20, 10], False, "numpy")
+            return np.array([[0, 1, 2, 30, 40, 0.9], [0, 5, 6, 50, 60, 0.8], [0, 5, 6, -1, 60, 0.8]])
+
+    monkeypatch.setattr(detectors, "mtcnn_is_installed", lambda: True)
+    monkeypatch.setitem(sys.modules, "mtcnn", SimpleNamespace(MTCNN=Cascade))
+    mtcnn = create_detector("mtcnn")
+    frame = np.full((100, 100, 3), (10, 20, 30), np.uint8)
+    assert mtcnn.detect(frame) == [
+        FaceDetection(BoundingBox(5, 6, 50, 60), 0.8),
+        FaceDetection(BoundingBox(1, 2, 30, 40), 0.9),
+    ]
+    assert mtcnn.detect(frame[:19]) == []
 
 
 def test_an_unknown_detector_is_refused_with_the_names_there_are() -> None:
@@ -203,9 +271,12 @@ def test_anchors_sit_in_the_middle_of_their_cells_row_by_row() -> None:
 
 
 @pytest.mark.parametrize("variant", detectors.BLAZEFACE_VARIANTS.values(), ids=lambda v: v.name)
-def test_every_blazeface_network_has_896_anchors(variant: detectors.BlazeFaceVariant) -> None:
+def test_every_blazeface_network_has_896_anchors_and_the_full_range_one_2304(
+    variant: detectors.BlazeFaceVariant,
+) -> None:
     side = variant.input_size
-    assert len(detectors.anchor_centres(side, side, variant.anchor_layers)) == 896
+    expected = 2304 if variant.name == "blazeface-full" else 896
+    assert len(detectors.anchor_centres(side, side, variant.anchor_layers)) == expected
 
 
 def test_anchors_of_a_wide_input_are_the_first_rows_of_the_square_ones() -> None:
