@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from fer_core.datasets.face_dataset import FERPLUS_COLUMNS, FaceDataset, Split
 from fer_core.errors import DatasetError
@@ -28,6 +27,8 @@ def random_split(dataset: FaceDataset, test_share: float = 0.3, seed: int = 0) -
     Raises:
         DatasetError: a class has a single row, or there are fewer test rows than classes.
     """
+    from sklearn.model_selection import train_test_split  # takes a second to load
+
     rows = np.arange(len(dataset))
     try:
         _, test = train_test_split(rows, test_size=test_share, random_state=seed, stratify=dataset.labels)
@@ -63,6 +64,8 @@ def grouped_folds(dataset: FaceDataset, folds: int = 10, seed: int = 0) -> np.nd
     Raises:
         DatasetError: the data set does not say who is on a photo, or has fewer subjects than folds.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # takes a second to load
+
     if dataset.subjects is None:
         raise DatasetError(
             f"{dataset.name} does not say who is on which photo; folds by subject need a set such as CK+."

@@ -30,7 +30,7 @@ UNLABELLED = "no label"
 _JOB, _FACES, _MEANINGS, _FAILED = "own-job", "own-faces", "own-meanings", "own-failed"
 
 
-def own_data_tab(explored: Explored) -> None:
+def own_tab(explored: Explored) -> None:
     """Photos in, options, and what came out; the data set of the page plays no part."""
     st.markdown(
         "Make a data set of your own photos: every face is found, cut out as FER2013 frames a face, and turned grey. "

@@ -1,19 +1,13 @@
-"""The sections of the data set page; only the open one is drawn."""
+"""The sections of the data set page; only the open one is loaded and drawn, so that the page is there at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 import streamlit as st
 
 from fer_core.ui.explore import Explored
-from fer_core.ui.explore_audit import audit_tab
-from fer_core.ui.explore_balance import balance_tab
-from fer_core.ui.explore_faces import faces_tab
-from fer_core.ui.explore_lab import lab_tab
-from fer_core.ui.explore_own import own_data_tab
-from fer_core.ui.explore_samples import samples_tab
 
 _OPEN_TAB = "explore-tab"
 
@@ -21,16 +15,20 @@ _OPEN_TAB = "explore-tab"
 @dataclass(frozen=True)
 class _Tab:
     title: str
-    show: Callable[[Explored], None]
+    section: str
+    """``fer_core.ui.explore_<section>`` has a function ``<section>_tab`` of an :class:`Explored`."""
+
+    def show(self, explored: Explored) -> None:
+        getattr(import_module(f"fer_core.ui.explore_{self.section}"), f"{self.section}_tab")(explored)
 
 
-_TABS = (
-    _Tab("Balance", balance_tab),
-    _Tab("Samples", samples_tab),
-    _Tab("Faces at a glance", faces_tab),
-    _Tab("Label audit", audit_tab),
-    _Tab("Augmentation lab", lab_tab),
-    _Tab("Own photos", own_data_tab),
+TABS = (
+    _Tab("Balance", "balance"),
+    _Tab("Samples", "samples"),
+    _Tab("Faces at a glance", "faces"),
+    _Tab("Label audit", "audit"),
+    _Tab("Augmentation lab", "lab"),
+    _Tab("Own photos", "own"),
 )
 
 
@@ -40,8 +38,8 @@ def explore_tabs(explored: Explored) -> None:
     height, width = summary.side
     at_hand = "" if explored.dataset is not None else ", figures alone: the sidebar takes the faces"
     st.markdown(f"**{summary.name}** · {summary.faces:,} faces of {width}×{height} pixels{at_hand}")
-    places = st.tabs([tab.title for tab in _TABS], key=_OPEN_TAB, on_change="rerun")
-    for place, tab in zip(places, _TABS, strict=True):
+    places = st.tabs([tab.title for tab in TABS], key=_OPEN_TAB, on_change="rerun")
+    for place, tab in zip(places, TABS, strict=True):
         if place.open:
             with place:
                 tab.show(explored)

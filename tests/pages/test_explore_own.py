@@ -14,9 +14,9 @@ def page(monkeypatch) -> AppTest:
     def script() -> None:
         from fer_core.datasets.summary import load_summary, shipped_summaries
         from fer_core.ui.explore import Explored
-        from fer_core.ui.explore_own import own_data_tab
+        from fer_core.ui.explore_own import own_tab
 
-        own_data_tab(Explored(load_summary(shipped_summaries()[0]), None))
+        own_tab(Explored(load_summary(shipped_summaries()[0]), None))
 
     monkeypatch.setattr(background, "PATIENCE", 20)
     at = AppTest.from_function(script, default_timeout=30).run()
