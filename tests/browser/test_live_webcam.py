@@ -45,8 +45,10 @@ def expect_live_answers(page: Page) -> None:
     assert median(rates) >= FRAMES_PER_SECOND, f"frames per second, read once a second: {rates}"
     expect(page.get_by_test_id("live-answer")).to_contain_text("happy")
     expect(page.get_by_test_id("stPlotlyChart")).to_be_visible()
-    # The video that comes back is played, at the size it was sent.
-    assert video(page).locator("video").evaluate("v => [v.videoWidth, v.videoHeight, v.paused]") == [640, 480, False]
+    # The video that comes back is played, in the shape of the camera's. Its size is the browser's choice, which sends fewer
+    # pixels while the processor is short of time.
+    width, height, paused = video(page).locator("video").evaluate("v => [v.videoWidth, v.videoHeight, v.paused]")
+    assert (width * 3 == height * 4, width <= 640, paused) == (True, True, False)
 
 
 @pytest.mark.parametrize("source", ["camera", "sample clip"])
