@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fer_core.datasets.masks import default_bank
+from fer_core.datasets.masks import LUMA, default_bank
 
 LIMITS = {
     "rotation": 180.0,
@@ -20,8 +20,6 @@ LIMITS = {
     "colour": 0.9,
 }
 """Largest strengths that make sense, in each field's unit; those that are not named here go up to 1."""
-LUMA = (0.114, 0.587, 0.299)
-"""Weights of blue, green and red in a grey level (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)

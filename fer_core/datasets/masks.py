@@ -19,6 +19,7 @@ from fer_core.datasets.mask_placing import FER2013_LANDMARKS, FaceLandmarks, fra
 
 __all__ = [
     "FER2013_LANDMARKS",
+    "LUMA",
     "MASKS",
     "TEST_WARDROBE",
     "TRAINING_WARDROBE",
@@ -192,8 +193,9 @@ def draw_mask(
     return np.clip(np.rint(skin + colour * np.clip(here, 0.1, 1.4)), 0, 255).astype(np.uint8)
 
 
-_LUMA = np.array([0.114, 0.587, 0.299], np.float32)
+LUMA = (0.114, 0.587, 0.299)
 """ITU-R BT.601, of BGR, as OpenCV converts."""
+_LUMA = np.array(LUMA, np.float32)
 _LIGHT_SIDE = 48
 """Pixels of a face whose light is measured, where a single photo is masked."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from fer_core.datasets.audit import suspects
 from fer_core.datasets.face_dataset import FaceDataset, Split
 from fer_core.datasets.summary import DatasetSummary
-from fer_core.evaluation.standings import Judged
+from fer_core.emotions import LabelSet
+from fer_core.evaluation.standings import Judged, answers_in, judge, reported
+from fer_core.model_store import StoredModel
 
 
 def speaks_of(judged: Judged, summary: DatasetSummary) -> bool:
@@ -21,6 +25,24 @@ def speaks_of(judged: Judged, summary: DatasetSummary) -> bool:
     by_class = counts.groupby("emotion")["faces"].sum()
     expected = [by_class.get(str(emotion), 0) for emotion in judged.rule.label_set.emotions]
     return bool(np.array_equal(np.bincount(judged.labels, minlength=len(expected)), expected))
+
+
+def judged_on(summary: DatasetSummary, label_set: LabelSet, models: Iterable[StoredModel]) -> dict[str, Judged]:
+    """What each model is stored to have said of the faces of a data set, by model and split, in the order of the models.
+
+    Args:
+        summary: of the data set.
+        label_set: that the models answer in; the first answer of each is taken.
+        models: to look at; those that were judged on other faces are left out.
+    """
+    known = {}
+    for model in models:
+        for rule in answers_in(model, label_set)[:1]:
+            for split in reported(model, rule):
+                judged = judge(model, rule, Split(split))
+                if speaks_of(judged, summary):
+                    known[f"{model.name}-{split}"] = judged
+    return known
 
 
 def suspects_by_network(judged: Judged, dataset: FaceDataset | None = None) -> pd.DataFrame:

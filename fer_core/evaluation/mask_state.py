@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 
 from fer_core.errors import ModelError
 from fer_core.observations import MASK_STATES
-from fer_core.vision.mask_state import MASK_STATE_FOLDER
 
 MASK_PREDICTIONS = "predictions.npz"
 
@@ -72,9 +70,3 @@ def load_mask_predictions(path: Path) -> MaskPredictions:
         {group: p.astype(np.float32) for group, p in of["prob"].items()},
         {group: labels.astype(np.int64) for group, labels in of["labels"].items()},
     )
-
-
-def mask_state_card(folder: Path = MASK_STATE_FOLDER) -> dict[str, Any] | None:
-    """The stored card, or ``None`` where nothing is trained."""
-    path = folder / "card.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

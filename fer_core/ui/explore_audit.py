@@ -11,8 +11,8 @@ import streamlit as st
 from fer_core.datasets.cleaning import DUPLICATES, Finding, cleaned_index, findings
 from fer_core.datasets.face_dataset import Split
 from fer_core.datasets.summary import DatasetSummary, bin_edges, measure_titles
-from fer_core.evaluation.doubts import speaks_of, suspects_by_network
-from fer_core.evaluation.standings import Judged, answers_in, judge, reported
+from fer_core.evaluation.doubts import judged_on, suspects_by_network
+from fer_core.evaluation.standings import Judged
 from fer_core.figures.datasets import agreement_figure, flow_figure, histogram_figure
 from fer_core.figures.report import Exhibit
 from fer_core.ui.exhibits import downloads, show_exhibit
@@ -109,7 +109,7 @@ def _lists(explored: Explored, found: dict[str, Finding]) -> None:
     rows = finding.rows
     if finding.name == DUPLICATES:
         torn = st.toggle("Only copies under different labels", key="audit-torn")
-        rows = summary_conflicts(explored.summary) if torn else rows
+        rows = explored.summary.duplicates.conflicting.reset_index(drop=True) if torn else rows
         _pictures(explored, rows)
     else:
         rows = _filtered(rows, finding.name)
@@ -118,11 +118,6 @@ def _lists(explored: Explored, found: dict[str, Finding]) -> None:
     if len(rows) > LISTED:
         st.caption(f"The first {LISTED:,} of {len(rows):,} rows; the download holds them all.")
     downloads([Exhibit(finding.name, finding.title, rows)], f"audit-{finding.name}")
-
-
-def summary_conflicts(summary: DatasetSummary) -> pd.DataFrame:
-    """The rows of pictures that carry more than one label."""
-    return summary.duplicates.conflicting.reset_index(drop=True)
 
 
 def _title(finding: Finding) -> str:
@@ -137,9 +132,9 @@ def _filtered(rows: pd.DataFrame, key: str) -> pd.DataFrame:
     return rows[kept].reset_index(drop=True)
 
 
-def _faces(explored: Explored, rows: pd.DataFrame, numbered: bool = True) -> None:
+def _faces(explored: Explored, rows: pd.DataFrame) -> None:
     """The first faces of a list with what it says of them, where the faces are at hand."""
-    if explored.dataset is None or not numbered:
+    if explored.dataset is None:
         st.caption("Give the data in the sidebar to see the faces.")
         return
     shown = rows.head(FACES_SHOWN)
@@ -170,7 +165,7 @@ def _pictures(explored: Explored, rows: pd.DataFrame) -> None:
 def _networks(explored: Explored) -> None:
     """Likely label errors by a stored network, on the splits that it never learnt from."""
     st.subheader("Labels that a network doubts")
-    known = _answered(explored.summary)
+    known = _answered(explored.key, explored.summary)
     if not known:
         st.caption("No stored network answered for the faces of this data set.")
         return
@@ -197,20 +192,9 @@ def _networks(explored: Explored) -> None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8, ttl=60)
-def _answered_by_fingerprint(fingerprint: str, _summary: DatasetSummary) -> dict[str, Judged]:
+def _answered(fingerprint: str, _summary: DatasetSummary) -> dict[str, Judged]:
     del fingerprint  # tells the summaries apart, which are not hashed
-    known = {}
-    for model in installed_models():
-        for rule in answers_in(model, _summary.label_set)[:1]:
-            for split in reported(model, rule):
-                judged = judge(model, rule, Split(split))
-                if speaks_of(judged, _summary):
-                    known[f"{model.name}-{split}"] = judged
-    return known
-
-
-def _answered(summary: DatasetSummary) -> dict[str, Judged]:
-    return _answered_by_fingerprint(summary.fingerprint, summary)
+    return judged_on(_summary, _summary.label_set, installed_models())
 
 
 def _index(summary: DatasetSummary, found: list[Finding]) -> None:

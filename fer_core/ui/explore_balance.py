@@ -6,24 +6,19 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.datasets.balance import balance_table, split_counts, splits_of, weight_table
-from fer_core.datasets.summary import DatasetSummary, load_summary, shipped_summaries
+from fer_core.datasets.summary import DatasetSummary, shipped_summaries
 from fer_core.emotions import LABEL_SETS, LabelSet
 from fer_core.figures.datasets import MOST_SERIES, counts_figure, seen_figure, series_titles
 from fer_core.figures.report import Exhibit
 from fer_core.ui.exhibits import downloads, show_exhibit
 from fer_core.ui.explore import Explored
+from fer_core.ui.explore_sources import loaded_summary
 
 _POWERS = {0.0: "none: every face alike", 0.5: "half-way: root of the inverse share", 1.0: "full: classes alike"}
 """Of class weights, as the recipes set them."""
 _PERCENT = ("share", "share seen")
 
 Series = tuple[DatasetSummary, LabelSet, str]
-
-
-@st.cache_resource(show_spinner=False, ttl=60)
-def _shipped(folder: str) -> list[DatasetSummary]:
-    del folder  # one list per place
-    return [load_summary(place) for place in shipped_summaries()]
 
 
 def balance_tab(explored: Explored) -> None:
@@ -72,7 +67,8 @@ def choose_view(summary: DatasetSummary) -> LabelSet:
 
 
 def _choose_series(summary: DatasetSummary, label_set: LabelSet) -> list[Series]:
-    others = [s for s in _shipped(str(shipped_summaries())) if s.fingerprint != summary.fingerprint]
+    shipped = [loaded_summary(str(place)) for place in shipped_summaries()]
+    others = [other for other in shipped if other.fingerprint != summary.fingerprint]
     own: dict[str, Series] = {split: (summary, label_set, split) for split in splits_of(summary, label_set)}
     known = dict(own)
     for other in others:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from fer_core.datasets.face_dataset import Split
 from fer_core.datasets.summary import DatasetSummary
 from fer_core.emotions import LABEL_SETS
-from fer_core.evaluation.doubts import speaks_of
+from fer_core.evaluation.doubts import judged_on
 from fer_core.evaluation.row_answers import hardest
-from fer_core.evaluation.standings import Judged, answers_in, judge, reported
+from fer_core.evaluation.standings import Judged
 from fer_core.figures.report import Exhibit
 from fer_core.model_store import ModelStore, StoredModel
 from fer_core.ui.exhibits import downloads, show_exhibit
@@ -81,11 +80,4 @@ def best_first(models: Sequence[StoredModel]) -> list[StoredModel]:
 @st.cache_resource(show_spinner=False, max_entries=8, ttl=60)
 def _judged(fingerprint: str, label_set: str, _summary: DatasetSummary) -> dict[str, Judged]:
     del fingerprint  # tells the summaries apart, which are not hashed
-    known = {}
-    for model in best_first(ModelStore().all()):
-        for rule in answers_in(model, LABEL_SETS[label_set])[:1]:
-            for split in reported(model, rule):
-                judged = judge(model, rule, Split(split))
-                if speaks_of(judged, _summary):
-                    known[f"{model.name}-{split}"] = judged
-    return known
+    return judged_on(_summary, LABEL_SETS[label_set], best_first(ModelStore().all()))

@@ -85,7 +85,7 @@ def choose_explored() -> Explored:
 
 
 def _shipped() -> dict[str, DatasetSummary]:
-    summaries = {place.name: _loaded(str(place)) for place in shipped_summaries()}
+    summaries = {place.name: loaded_summary(str(place)) for place in shipped_summaries()}
     if not summaries:
         raise DatasetError(
             "No figures of a data set ship with this copy: fetch artifacts/datasets with the repository, or make them with "
@@ -95,7 +95,8 @@ def _shipped() -> dict[str, DatasetSummary]:
 
 
 @st.cache_resource(show_spinner=False)
-def _loaded(place: str) -> DatasetSummary:
+def loaded_summary(place: str) -> DatasetSummary:
+    """The summary that ships in a folder, read once for all sessions."""
     return load_summary(Path(place))
 
 

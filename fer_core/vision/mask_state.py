@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -59,24 +57,3 @@ class MaskStateNetwork:
     def read(self, crops: np.ndarray) -> list[MaskReading]:
         """One reading per crop of ``(N, 48, 48) uint8``."""
         return [MaskReading(probabilities) for probabilities in self.predict(crops)]
-
-
-def load_mask_state(folder: Path = MASK_STATE_FOLDER, threads: int = 1) -> MaskStateNetwork:
-    """The network that ships, or that of another folder.
-
-    Raises:
-        ModelError: it is not there, or is no such model.
-    """
-    path = folder / MASK_STATE_FILE
-    if not path.is_file():
-        raise ModelError(
-            f"{path} is missing; train it with `python -m fer_core train-mask-state --masks PATH --data PATH`, or fetch "
-            "artifacts/mask_state with the repository."
-        )
-    return MaskStateNetwork(path.read_bytes(), threads)
-
-
-@cache
-def shipped_mask_state() -> MaskStateNetwork | None:
-    """The network that ships, one for the whole process; ``None`` where there is none."""
-    return load_mask_state() if (MASK_STATE_FOLDER / MASK_STATE_FILE).is_file() else None
