@@ -499,8 +499,6 @@ def test_a_keras_file_answers_as_its_litert_file_does(shipped: StoredModel):
     """One process that loads TensorFlow."""
     from fer_core.vision.expression import load_network
 
-    if not shipped.has_keras:
-        pytest.skip("the Keras file is not installed")
     faces = random_faces(5)
     file = read_model_file(shipped.keras_path.read_bytes(), "mine.keras")
     run = GuestRun(file, [Task("test", faces, 0.0, 255.0)], 7, "fer2013")

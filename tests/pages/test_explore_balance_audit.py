@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fer_core.datasets.summary import summarise
+from tests.pages.driving import rerun
 
 
 def section(name: str) -> AppTest:
@@ -22,12 +23,6 @@ def section(name: str) -> AppTest:
     return AppTest.from_function(script, args=(name,), default_timeout=60)
 
 
-def run(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception, page.exception[0].message
-    return page
-
-
 def box(page: AppTest, label: str):
     return next(chooser for chooser in page.selectbox if chooser.label == label)
 
@@ -37,28 +32,28 @@ def text(page: AppTest) -> str:
 
 
 def test_balance_counts_what_ships_and_follows_the_view():
-    page = run(section("balance"))
+    page = rerun(section("balance"))
     assert page.dataframe[0].value["faces"].tolist() == [28709, 3589, 3589]
     assert page.dataframe[1].value["weight"].max() == pytest.approx(3.2, abs=0.01)
     box(page, "Classes").select("ferplus")
-    assert run(page).dataframe[0].value["faces"].tolist() == [25060, 3199, 3153]
+    assert rerun(page).dataframe[0].value["faces"].tolist() == [25060, 3199, 3153]
 
 
 def test_data_sets_stand_side_by_side():
-    page = run(section("balance"))
+    page = rerun(section("balance"))
     chooser = next(box for box in page.multiselect if box.label == "Splits side by side")
     chooser.select("CK+ · training")
-    assert run(page).dataframe[0].value["data set"].tolist() == ["FER2013"] * 3 + ["CK+"]
+    assert rerun(page).dataframe[0].value["data set"].tolist() == ["FER2013"] * 3 + ["CK+"]
 
 
 def test_the_audit_shows_agreement_and_offers_an_index_of_training_rows():
-    page = run(section("audit"))
+    page = rerun(section("audit"))
     assert [metric.value for metric in page.metric] == ["62.8%", "556", "152", "204"]
     assert "1,940 training rows are left out" in text(page)
     page.multiselect(key="audit-leave-out").set_value(["duplicates"])
-    assert "1,788 training rows are left out" in text(run(page))
+    assert "1,788 training rows are left out" in text(rerun(page))
     box(page, "List").select("suspects")
-    assert len(run(page).dataframe[0].value) == 1000
+    assert len(rerun(page).dataframe[0].value) == 1000
 
 
 def test_faces_of_doubtful_rows_are_shown_where_they_are_at_hand(dataset):
@@ -67,7 +62,7 @@ def test_faces_of_doubtful_rows_are_shown_where_they_are_at_hand(dataset):
     dataset.images[1] = dataset.images[0]
     page = section("audit")
     page.session_state["given"] = Explored(summarise(dataset), dataset)
-    run(page)
+    rerun(page)
     captions = [image.caption for element in page.get("image") for image in element.proto.imgs]
     assert captions[:2] == ["0: angry, training, exact", "1: disgust, training, exact"]
     assert "No stored network answered" in text(page)

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from fer_core.datasets.summary import DEFAULT_SUMMARIES, load_summary, summarise
 from fer_core.ui.explore import Explored
 from tests.conftest import make_dataset
+from tests.pages.driving import rerun
 
 
 def section() -> None:
@@ -42,12 +43,6 @@ def opened(cache, monkeypatch):
         return rerun(page)
 
     return open_it
-
-
-def rerun(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception, page.exception[0].message
-    return page
 
 
 def make_map(page: AppTest) -> AppTest:

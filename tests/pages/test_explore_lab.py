@@ -10,6 +10,7 @@ from fer_core.datasets.summary import summarise
 from fer_core.media.images import encode_image
 from fer_core.ui.explore import Explored
 from tests.conftest import make_dataset
+from tests.pages.driving import rerun, rerun_with
 
 ROOT = Path(__file__).resolve().parents[2]
 ENOUGH = 20
@@ -35,15 +36,7 @@ def page(per_class: int, at_hand: bool) -> None:
 def opened(at_hand: bool = True, per_class: int = ENOUGH, **state: object) -> AppTest:
     lab = AppTest.from_function(page, default_timeout=60, args=(per_class, at_hand))
     lab.session_state["lab-mask-kinds"] = []
-    for key, value in state.items():
-        lab.session_state[key.replace("_", "-")] = value
-    return rerun(lab)
-
-
-def rerun(lab: AppTest) -> AppTest:
-    lab.run()
-    assert not lab.exception, lab.exception[0].message
-    return lab
+    return rerun_with(lab, state)
 
 
 def words(lab: AppTest) -> str:

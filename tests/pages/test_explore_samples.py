@@ -11,6 +11,7 @@ from fer_core.emotions import CKPLUS, FER2013, FERPLUS
 from fer_core.model_store import Network
 from fer_core.ui.explore import Explored
 from tests.evaluation.conftest import FACES, made_up_predictions
+from tests.pages.driving import rerun, rerun_with
 
 TRAINING = 100
 
@@ -49,15 +50,7 @@ def explored(made_up, shipped, cache, monkeypatch):
 def opened(explored: Explored, **state: object) -> AppTest:
     page = AppTest.from_function(section, default_timeout=60)
     page.session_state["explored"] = explored
-    for key, value in state.items():
-        page.session_state[key.replace("_", "-")] = value
-    return rerun(page)
-
-
-def rerun(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception, page.exception[0].message
-    return page
+    return rerun_with(page, state)
 
 
 def words(page: AppTest) -> str:

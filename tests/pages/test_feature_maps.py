@@ -20,6 +20,7 @@ from fer_core.explain.layers import describe_layers
 from fer_core.media.images import encode_image
 from fer_core.model_store import ModelStore, Network
 from fer_core.observations import BoundingBox
+from tests.pages.driving import rerun, rerun_with
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "pages" / "7_Feature_Maps.py"
@@ -74,15 +75,7 @@ def opened(tab: str = TABS[0], models: tuple[str, ...] = ("plain", "deep"), **st
     page = AppTest.from_file(PAGE, default_timeout=90)
     page.session_state["feature-maps-tab"] = tab
     page.session_state["feature-maps-models"] = list(models)
-    for key, value in state.items():
-        page.session_state[key.replace("_", "-")] = value
-    return rerun(page)
-
-
-def rerun(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception, page.exception[0].message
-    return page
+    return rerun_with(page, state)
 
 
 def words(page: AppTest) -> str:
