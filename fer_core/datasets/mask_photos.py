@@ -32,6 +32,8 @@ SHARES = {Split.TRAINING: 0.7, Split.VALIDATION: 0.1, Split.TEST: 0.2}
 """Of the sources."""
 RIM = 0.7
 """Of the longer side, that the pixels at the border are repeated over before a face is looked for."""
+LEAST_SIDE = 0.4
+"""Of the photo's side, that its face must have; what is smaller in a photo of a face is an eye, or a thing in the picture."""
 _HISTOGRAM_SIDE, _HISTOGRAM_RIM = 64, 8
 """Pixels that a photo is reduced to before its colours are counted, and of the rim that is not: copies differ there."""
 _BINS = [6, 12, 12]
@@ -144,6 +146,6 @@ def _crop(photo: np.ndarray, detector: FaceDetector, side: int) -> tuple[np.ndar
     rim = round(RIM * max(height, width))
     framed = cv2.copyMakeBorder(photo, rim, rim, rim, rim, cv2.BORDER_REPLICATE)
     detections = detector.detect(framed)
-    if detections:
+    if detections and detections[0].box.area >= LEAST_SIDE**2 * height * width:
         return crop_faces(framed, [detector.framing.crop_box(detections[0].box)], side)[0], True
     return crop_faces(photo, [BoundingBox(0, 0, width, height)], side)[0], False

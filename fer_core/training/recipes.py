@@ -179,6 +179,17 @@ COMMON: dict[str, Recipe] = {
     "resnet152v2": replace(_LARGE, architecture="resnet152v2", epochs=6),
     "resnet50": replace(_LARGE, architecture="resnet50", epochs=4),
     "tiny": replace(_RESIDUAL, architecture="tiny", epochs=60, teachers=("senet",), teacher_share=0.7),
+    # Half of the faces wear a mask, and the labels are mixed with what the teacher said of the bare face.
+    "senet-masks": replace(
+        _RESIDUAL,
+        epochs=10,
+        peak_learning_rate=0.05,
+        sizes=((0.0, 40), (0.4, 48)),
+        weights="senet",
+        teachers=("senet",),
+        teacher_share=0.5,
+        augmentation=replace(STRONG_AUGMENTATION, erasing=0.0, mask=0.5),
+    ),
     "senet-ckplus": Recipe(
         architecture="senet",
         epochs=10,

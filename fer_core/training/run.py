@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
@@ -17,6 +17,7 @@ from fer_core.answers import softmax
 from fer_core.datasets import FaceDataset, Split
 from fer_core.datasets.augmentation import Augmentation
 from fer_core.datasets.augmentation_policy import draw_epoch
+from fer_core.datasets.masks import MaskBank
 from fer_core.datasets.mixing import mix_labels
 from fer_core.datasets.statistics import class_weights
 from fer_core.emotions import FERPLUS
@@ -32,6 +33,9 @@ EVALUATION_BATCH = 256
 
 # The moving average of the weights follows every so many steps; more often costs time and changes nothing.
 AVERAGE_EVERY = 8
+
+# Of the masks on the validation faces: styles of training, but other draws of them.
+VALIDATION_MASKS_SEED = 1
 
 # How many training faces, unchanged by augmentation, the training curves are measured on after each epoch.
 TRAINING_SAMPLE = 2048
@@ -101,8 +105,8 @@ class TrainingRun:
 
     Args:
         recipe: what to do.
-        dataset: all splits; the network learns from ``training`` and its epoch is chosen on ``validation``. Without
-            a validation split the last epoch is kept.
+        dataset: all splits; the network learns from ``training`` and its epoch is chosen on ``validation``, with and
+            without masks where the recipe draws masks. Without a validation split the last epoch is kept.
         folder: where checkpoints and the history go.
         seed: of the weights, the order of the faces and every augmentation.
         weights: the file that ``recipe.weights`` stands for, if it stands for one.
@@ -145,6 +149,8 @@ class TrainingRun:
         self._evaluated = {"training": training.take(np.arange(min(len(training), TRAINING_SAMPLE)))}
         if (dataset.splits == Split.VALIDATION).any():
             self._evaluated["validation"] = dataset.split(Split.VALIDATION)
+            if recipe.augmentation.mask:
+                self._evaluated["masked_validation"] = with_masks(dataset.split(Split.VALIDATION))
         self._average = [np.array(w) for w in self.model.get_weights()]
         self.history: list[dict[str, float]] = []
         self.steps_done = 0
@@ -310,7 +316,8 @@ class TrainingRun:
             return float(len(self.history))  # nothing to judge by: the last epoch
         if self.recipe.kept == Kept.LOSS:
             return -figures[main]
-        return float(np.mean([figures[f"validation_accuracy_{head}"] for head in self.recipe.heads]))
+        splits = [split for split in self._evaluated if split != "training"]
+        return float(np.mean([figures[f"{split}_accuracy_{head}"] for split in splits for head in self.recipe.heads]))
 
     def _recipe_as_json(self) -> dict:
         return json.loads(json.dumps(asdict(self.recipe)))
@@ -327,6 +334,12 @@ class TrainingRun:
         temporary.write_text(json.dumps(state, indent=1))
         os.replace(temporary, self.folder / "state.json")
         pd.DataFrame(self.history).to_csv(self.folder / "history.csv", index=False)
+
+
+def with_masks(faces: FaceDataset) -> FaceDataset:
+    """The same faces, every one under a drawn mask of the styles that training draws; always the same masks."""
+    bank = MaskBank(faces.images.shape[1], seed=VALIDATION_MASKS_SEED)
+    return replace(faces, images=bank.apply(faces.images, np.random.default_rng(VALIDATION_MASKS_SEED)).images)
 
 
 def predict_logits(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
