@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _add_verify,
         _add_leaderboard,
         _add_robustness,
+        _add_masked_faces,
         _add_compare,
         _add_cost,
         _add_benchmark,
@@ -301,6 +302,27 @@ def _evaluate(options: argparse.Namespace) -> int:
     for card in evaluate_store(ModelStore(options.store), options.names):
         for rule in card.answers:
             print(f"{card.name}, {rule.name}: {rule.composition}")
+    return 0
+
+
+def _add_masked_faces(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "masked-faces", help="one network for bare and masked faces, or one for each: which is right more often"
+    )
+    parser.add_argument("--data", required=True, type=Path, help="FER2013, whose test faces the mask state is read of")
+    parser.add_argument("--bare-model", default="senet", help="learnt from bare faces (default: senet)")
+    parser.add_argument("--store", type=Path, help="the store of models (default: artifacts/models)")
+    parser.set_defaults(run=_masked_faces)
+
+
+def _masked_faces(options: argparse.Namespace) -> int:
+    from fer_core.datasets import read_dataset
+    from fer_core.evaluation.mask_ways import masked_ways
+    from fer_core.model_store import ModelStore
+    from fer_core.vision.mask_state import MaskStateNetwork
+
+    dataset, masks = read_dataset(options.data), MaskStateNetwork.shipped()
+    print(masked_ways(ModelStore(options.store), dataset, options.bare_model, masks).to_string(index=False))
     return 0
 
 

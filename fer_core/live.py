@@ -24,7 +24,7 @@ from fer_core.emotions import LabelSet
 from fer_core.errors import FerError
 from fer_core.figures.overlays import draw_analysis
 from fer_core.media.video import read_frames
-from fer_core.observations import ExpressionScores, FrameAnalysis
+from fer_core.observations import ExpressionScores, FrameAnalysis, MaskReading
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +61,8 @@ class LiveSnapshot:
     """Of the latest frame; None if none came in the last :data:`RATE_SECONDS`."""
     answer: ExpressionScores | None
     """The first model's for the largest face, mean over :data:`ANSWER_SECONDS`; None without a face."""
+    mask: MaskReading | None
+    """Of the same face over the same time; None without a face, or where nobody looked for a mask."""
     frames_per_second: float
     milliseconds: float | None
     """Median time from a frame's arrival to its annotated copy."""
@@ -85,6 +87,7 @@ class _Moment:
     timestamp: float
     milliseconds: float
     scores: ExpressionScores | None
+    mask: MaskReading | None
 
 
 class LiveSession:
@@ -144,8 +147,13 @@ class LiveSession:
             with self._lock:
                 self._failure = str(error) if isinstance(error, FerError) else f"The analysis failed: {error!r}."
             return frame
-        scores = next((face.scores[0] for face in analysis if face.scores), None)
-        moment = _Moment(timestamp, (time.perf_counter() - started) * 1e3, scores)
+        largest = next((face for face in analysis if face.scores), None)
+        moment = _Moment(
+            timestamp,
+            (time.perf_counter() - started) * 1e3,
+            largest.scores[0] if largest else None,
+            largest.mask if largest else None,
+        )
         with self._lock:
             if settings.analyser is self._settings.analyser:  # else the frame belongs to a history that has ended
                 self._moments.append(moment)
@@ -160,13 +168,15 @@ class LiveSession:
             moments, latest, failure = list(self._moments), self._latest, self._failure
         moments = [moment for moment in moments if moment.timestamp >= now - HISTORY_SECONDS]
         recent = [moment for moment in moments if moment.timestamp > now - RATE_SECONDS]
+        answered = [moment for moment in recent if moment.timestamp > now - ANSWER_SECONDS]
         label_set = next((moment.scores.label_set for moment in reversed(moments) if moment.scores), None)
         classes = len(label_set) if label_set else 0
         absent = np.full(classes, np.nan, np.float32)
         return LiveSnapshot(
             now=now,
             analysis=latest if recent else None,
-            answer=_mean_answer([m.scores for m in recent if m.scores and m.timestamp > now - ANSWER_SECONDS]),
+            answer=_mean_answer([m.scores for m in answered if m.scores]),
+            mask=_mean_reading([m.mask for m in answered if m.mask]),
             frames_per_second=_rate([moment.timestamp for moment in recent]),
             milliseconds=median(moment.milliseconds for moment in recent) if recent else None,
             times=np.array([moment.timestamp for moment in moments]),
@@ -189,6 +199,12 @@ def _mean_answer(scores: list[ExpressionScores]) -> ExpressionScores | None:
         return None
     probabilities = np.stack([answer.probabilities for answer in scores])
     return ExpressionScores(scores[-1].model, scores[-1].label_set, np.asarray(probabilities.mean(axis=0)))
+
+
+def _mean_reading(readings: list[MaskReading]) -> MaskReading | None:
+    if not readings:
+        return None
+    return MaskReading(np.asarray(np.mean([reading.probabilities for reading in readings], axis=0), np.float32))
 
 
 class LoopedClip:

@@ -29,6 +29,8 @@ from fer_core.errors import ModelError
 DEFAULT_STORE = ARTIFACTS / "models"
 DEFAULT_MODEL = "senet"
 """What commands run unless another model is named."""
+MASK_AWARE_MODEL = "senet-masks"
+"""What answers for masked faces in the place of models that never saw any."""
 
 
 class Network(StrEnum):
@@ -80,6 +82,9 @@ class ModelCard:
     """``figures[network][answer][split]``, see :func:`fer_core.evaluation.cards.card_figures`."""
     costs: Mapping[str, Any] = field(default_factory=dict)
     """What running it takes, see :func:`fer_core.evaluation.costs.measure_costs`; empty until it is measured."""
+    masked_answers: tuple[AnswerRule, ...] = ()
+    """For masked faces, by the names of ``answers``, fitted on masked validation faces: what is left of a face supports
+    other classes, and less certainty. Empty for a network that was not trained on masked faces."""
     members: Mapping[str, float] = field(default_factory=dict)
     """Of an ensemble: the names of the stored networks it asks, and the share of each in the mean of their
     probabilities, summing to one; empty for a network."""
@@ -107,20 +112,26 @@ class ModelCard:
         known = ", ".join(rule.name for rule in self.answers)
         raise ModelError(f"{self.name} has no answer {name!r}; it has {known}.")
 
+    def masked_answer(self, name: str) -> AnswerRule | None:
+        """The answer called ``name`` as masked faces get it; ``None`` where the model has none apart."""
+        return next((rule for rule in self.masked_answers if rule.name == name), None)
+
     def figure(self, network: Network, answer: str, split: Split, name: str) -> float:
         """One stored figure, e.g. ``card.figure(Network.INT8, "balanced", Split.TEST, "accuracy")``."""
         return self.figures[network][answer][split][name]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data that :meth:`from_json` reads back."""
-        data = {key: value for key, value in asdict(self).items() if key != "answers"}
-        return {**data, "answers": [rule.as_json() for rule in self.answers]}
+        rules = {"answers": self.answers, "masked_answers": self.masked_answers}
+        data = {key: value for key, value in asdict(self).items() if key not in rules}
+        return {**data, **{key: [rule.as_json() for rule in value] for key, value in rules.items()}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ModelCard:
         """Read what :meth:`as_json` wrote."""
         fields = dict(data)
-        fields["answers"] = tuple(AnswerRule.from_json(rule) for rule in fields["answers"])
+        for key in ("answers", "masked_answers"):
+            fields[key] = tuple(AnswerRule.from_json(rule) for rule in fields.get(key, ()))
         fields["heads"], fields["limits"] = tuple(fields["heads"]), tuple(fields["limits"])
         return cls(**fields)
 
@@ -135,6 +146,9 @@ class Predictions:
     """By split and label set: ``(N,) int8``, negative where the protocol leaves a row out."""
     repeats: Mapping[Split, np.ndarray]
     """``(N,) bool``: the image also occurs, pixel for pixel, in the training split; a split may lack it."""
+    masked: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """By head: what the served network said of the validation faces under masks, ``(N, classes) float32``; empty for
+    networks that were not trained on masked faces."""
 
     @property
     def served(self) -> Network:
@@ -244,7 +258,7 @@ class StoredModel:
     def predictions(self) -> Predictions:
         """The stored predictions; raises :class:`ModelError` if the file is missing or damaged."""
         path = self._existing("predictions.npz")
-        probabilities, labels, repeats = {}, {}, {}
+        probabilities, labels, repeats, masked = {}, {}, {}, {}
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 for key in arrays.files:
@@ -253,13 +267,15 @@ class StoredModel:
                         labels[Split(rest[0]), rest[1]] = arrays[key]
                     elif kind == "repeats":
                         repeats[Split(rest[0])] = arrays[key]
+                    elif kind == "masked":
+                        masked[rest[0]] = arrays[key]
                     else:
                         probabilities[Network(kind), Split(rest[0]), rest[1]] = arrays[key]
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise ModelError(
                 f"{self.name}: predictions.npz cannot be read ({error}); train or fetch it anew."
             ) from error
-        return Predictions(probabilities, labels, repeats)
+        return Predictions(probabilities, labels, repeats, masked)
 
     @property
     def robustness_stamp(self) -> int:
@@ -375,6 +391,7 @@ class ModelStore:
         arrays = {f"{n}/{s}/{h}": p.astype(np.float32) for (n, s, h), p in predictions.probabilities.items()}
         arrays |= {f"labels/{s}/{name}": labels.astype(np.int8) for (s, name), labels in predictions.labels.items()}
         arrays |= {f"repeats/{s}": mask for s, mask in predictions.repeats.items()}
+        arrays |= {f"masked/{head}": p.astype(np.float32) for head, p in predictions.masked.items()}
         (folder / _ROBUSTNESS_FILE).unlink(missing_ok=True)
         np.savez_compressed(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle
         self.save_card(card)

@@ -15,7 +15,9 @@ from fer_core.observations import FrameAnalysis, face_rows
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
-_TABLE_COLUMNS = ["source", "face", "model", "emotion", "confidence", "runner_up", "runner_up_confidence"]
+_TABLE_COLUMNS = [
+    "source", "face", "mask", "model", "verdict", "emotion", "confidence", "runner_up", "runner_up_confidence",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,13 @@ def format_reports(reports: Sequence[PhotoReport], form: Literal["table", "csv",
                     {
                         "box": [round(v) for v in (face.box.x, face.box.y, face.box.width, face.box.height)],
                         "detection_score": round(face.detection.score, 4),
+                        "mask": str(face.mask.state) if face.mask else None,
+                        "mask_probability": round(face.mask.covered, 4) if face.mask else None,
                         "answers": [
                             {
                                 "model": scores.model,
                                 "label_set": scores.label_set.name,
+                                "verdict": scores.verdict().words,
                                 "emotion": str(scores.top),
                                 "probabilities": {str(e): round(p, 4) for e, p in scores.ranked()},
                             }

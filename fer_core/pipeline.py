@@ -9,11 +9,13 @@ from functools import cache
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fer_core.model_store import ModelStore, Network
-from fer_core.observations import FaceObservation, FrameAnalysis
+from fer_core.model_store import MASK_AWARE_MODEL, ModelStore, Network
+from fer_core.observations import ExpressionScores, FaceObservation, FrameAnalysis, MaskReading, MaskState
 from fer_core.vision.detectors import DEFAULT_DETECTOR, FaceDetector, create_detector
 from fer_core.vision.expression import ExpressionClassifier
 from fer_core.vision.face_crops import crop_faces
+from fer_core.vision.mask_state import INPUT_SIZE as MASK_INPUT_SIZE
+from fer_core.vision.mask_state import MaskStateNetwork
 
 
 @cache
@@ -32,6 +34,9 @@ class FrameAnalyser:
     Args:
         detector: finds the faces.
         classifiers: the models to ask; each face gets one answer per model, in this order.
+        masks: tells masked faces from bare ones; without it every face counts as bare.
+        stand_ins: for each classifier, who answers for masked faces in its place; ``None`` where it does so itself.
+            One that stands in for several answers once.
 
     Example:
         >>> from skimage.data import astronaut
@@ -41,10 +46,18 @@ class FrameAnalyser:
         ['happy']
     """
 
-    def __init__(self, detector: FaceDetector, classifiers: Sequence[ExpressionClassifier]) -> None:
+    def __init__(
+        self,
+        detector: FaceDetector,
+        classifiers: Sequence[ExpressionClassifier],
+        masks: MaskStateNetwork | None = None,
+        stand_ins: Sequence[ExpressionClassifier | None] = (),
+    ) -> None:
         _keep_small_products_on_one_thread()
         self.detector = detector
         self.classifiers = tuple(classifiers)
+        self._masks = masks
+        self._stand_ins = tuple(stand_ins) or (None,) * len(self.classifiers)
 
     @classmethod
     def from_store(
@@ -56,10 +69,18 @@ class FrameAnalyser:
         store: ModelStore | None = None,
         threads: int = 1,
     ) -> FrameAnalyser:
-        """An analyser of stored models by name; raises :class:`fer_core.errors.ModelError` if one is missing."""
+        """An analyser of stored models by name that reads masks as well.
+
+        Masked faces are answered for by the models that learnt from such faces, and by :data:`MASK_AWARE_MODEL` in the
+        place of those that did not, if it has an answer in the same classes.
+
+        Raises:
+            ModelError: a model, or the network that reads masks, is missing.
+        """
         store = store or ModelStore()
         classifiers = [ExpressionClassifier(store.load(name), answer, network, threads) for name in models]
-        return cls(create_detector(detector, threads), classifiers)
+        stand_ins = _stand_ins(classifiers, store, network, threads)
+        return cls(create_detector(detector, threads), classifiers, MaskStateNetwork.shipped(threads), stand_ins)
 
     def analyse(self, frame: np.ndarray, timestamp: float = 0.0) -> FrameAnalysis:
         """Everything about one frame.
@@ -75,13 +96,17 @@ class FrameAnalyser:
         detections = self.detector.detect(frame)
         detected = time.perf_counter()
         boxes = [self.detector.framing.crop_box(detection.box) for detection in detections]
-        crops = {size: crop_faces(frame, boxes, size) for size in {c.input_size for c in self.classifiers}}
+        sizes = {c.input_size for c in (*self.classifiers, *filter(None, self._stand_ins))}
+        sizes |= {MASK_INPUT_SIZE} if self._masks else set()
+        crops = {size: crop_faces(frame, boxes, size) for size in sizes}
         cropped = time.perf_counter()
-        answers = [classifier.classify(crops[classifier.input_size]) for classifier in self.classifiers]
+        readings = self._masks.read(crops[MASK_INPUT_SIZE]) if self._masks else [None] * len(boxes)
+        read = time.perf_counter()
+        scores = self._classify(crops, readings)
         classified = time.perf_counter()
         faces = tuple(
-            FaceObservation(detection, box, tuple(scores))
-            for detection, box, *scores in zip(detections, boxes, *answers, strict=True)
+            FaceObservation(detection, box, tuple(of_face), reading)
+            for detection, box, of_face, reading in zip(detections, boxes, scores, readings, strict=True)
         )
         return FrameAnalysis(
             timestamp=timestamp,
@@ -92,6 +117,46 @@ class FrameAnalyser:
             milliseconds={
                 "detect": (detected - started) * 1e3,
                 "crop": (cropped - detected) * 1e3,
-                "classify": (classified - cropped) * 1e3,
+                "mask": (read - cropped) * 1e3,
+                "classify": (classified - read) * 1e3,
             },
         )
+
+    def _classify(
+        self, crops: dict[int, np.ndarray], readings: Sequence[MaskReading | None]
+    ) -> list[list[ExpressionScores]]:
+        """Every face's answers, from those who answer for it."""
+        covered = np.array([r is not None and r.state != MaskState.BARE for r in readings], bool)
+        asked: dict[ExpressionClassifier, np.ndarray] = {}
+        for classifier, stand_in in zip(self.classifiers, self._stand_ins, strict=True):
+            asked[classifier] = np.ones(len(covered), bool) if stand_in is None else ~covered
+        for stand_in in filter(None, self._stand_ins):
+            asked.setdefault(stand_in, covered)
+        scores: list[list[ExpressionScores]] = [[] for _ in readings]
+        for classifier, rows in asked.items():
+            if not rows.any():
+                continue
+            answers = classifier.classify(crops[classifier.input_size][rows], covered[rows])
+            for row, answer in zip(np.flatnonzero(rows), answers, strict=True):
+                scores[row].append(answer)
+        return scores
+
+
+def _stand_ins(
+    classifiers: Sequence[ExpressionClassifier], store: ModelStore, network: Network, threads: int
+) -> list[ExpressionClassifier | None]:
+    """For each classifier that never saw a masked face, one that did and answers in the same classes."""
+    if MASK_AWARE_MODEL not in store.served_names():
+        return [None] * len(classifiers)
+    model = store.load(MASK_AWARE_MODEL)
+    known = {c.rule.name: c for c in classifiers if c.mask_aware}
+    stand_ins: list[ExpressionClassifier | None] = []
+    for classifier in classifiers:
+        rule = model.card.masked_answer(classifier.rule.name)
+        if classifier.mask_aware or rule is None or rule.label_set != classifier.rule.label_set:
+            stand_ins.append(None)
+            continue
+        if rule.name not in known:
+            known[rule.name] = ExpressionClassifier(model, rule.name, network, threads)
+        stand_ins.append(known[rule.name])
+    return stand_ins

@@ -43,6 +43,20 @@ def test_a_saved_model_is_the_one_that_is_loaded(shipped, tmp_path):
     assert saved.card.name == "senet"
 
 
+def test_answers_for_masked_faces_are_kept_apart_by_the_same_names(shipped, tmp_path):
+    masked = tuple(replace(rule, temperature=3.0) for rule in shipped.card.answers[:2])
+    predictions = replace(shipped.predictions(), masked={"fer2013": np.full((5, 7), 1 / 7, np.float32)})
+    ModelStore(tmp_path).save(replace(shipped.card, masked_answers=masked), None, {}, None, predictions)
+    model = ModelStore(tmp_path).load("senet")
+    name = shipped.card.answers[1].name
+    assert model.card.masked_answers == masked
+    assert model.card.masked_answer(name).temperature == 3.0
+    assert model.card.answer(name).temperature != 3.0
+    assert model.card.masked_answer(shipped.card.answers[2].name) is None
+    assert model.predictions().masked["fer2013"].shape == (5, 7)
+    assert shipped.predictions().masked == {}
+
+
 @pytest.mark.parametrize(
     ("keras_file", "networks"),
     [(None, ()), (None, (Network.INT8,)), (b"keras", (Network.FLOAT,)), (b"keras", (Network.FLOAT, Network.INT8))],

@@ -33,7 +33,7 @@ SHARES = {Split.TRAINING: 0.7, Split.VALIDATION: 0.1, Split.TEST: 0.2}
 RIM = 0.7
 """Of the longer side, that the pixels at the border are repeated over before a face is looked for."""
 LEAST_SIDE = 0.4
-"""Of the photo's side, that its face must have; what is smaller in a photo of a face is an eye, or a thing in the picture."""
+"""Of the side of a photo of a face, that the face must have; what is smaller is an eye, or a thing in the picture."""
 _HISTOGRAM_SIDE, _HISTOGRAM_RIM = 64, 8
 """Pixels that a photo is reduced to before its colours are counted, and of the rim that is not: copies differ there."""
 _BINS = [6, 12, 12]

@@ -92,6 +92,19 @@ def fit_answers(predictions: Predictions, heads: tuple[LabelSet, ...], network: 
     return tuple(_calibrated(rule, predictions, network) for rule in answers)
 
 
+def fit_masked_answers(predictions: Predictions, heads: tuple[LabelSet, ...]) -> tuple[AnswerRule, ...]:
+    """As :func:`fit_answers`, for masked faces, chosen on the validation faces under masks.
+
+    Empty where the network was not asked about any, or there is nothing to choose by.
+    """
+    split = Split.VALIDATION
+    if not predictions.masked or not (predictions.labels.get((split, heads[0].name), np.empty(0)) >= 0).any():
+        return ()
+    network = predictions.served
+    of_masked = {(network, split, head): p for head, p in predictions.masked.items()}
+    return fit_answers(Predictions(of_masked, predictions.labels, {}), heads, network)
+
+
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature with the least negative log-likelihood, to :data:`TEMPERATURE_DIGITS` decimals.
 

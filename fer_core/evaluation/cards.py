@@ -10,7 +10,7 @@ import numpy as np
 
 from fer_core.answers import AnswerRule
 from fer_core.datasets.face_dataset import Split
-from fer_core.evaluation.answer_fitting import fit_answers
+from fer_core.evaluation.answer_fitting import fit_answers, fit_masked_answers
 from fer_core.evaluation.metrics import classification_figures
 from fer_core.model_store import ModelCard, ModelStore, Predictions
 
@@ -57,10 +57,10 @@ def evaluated(card: ModelCard, predictions: Predictions) -> ModelCard:
 
     A model without labelled validation faces of its main head has nothing to choose by, and keeps its answers.
     """
-    answers = card.answers
+    answers, masked_answers = card.answers, fit_masked_answers(predictions, card.label_sets)
     if (predictions.labels.get((Split.VALIDATION, card.heads[0]), np.empty(0)) >= 0).any():
         answers = fit_answers(predictions, card.label_sets, predictions.served)
-    return replace(card, answers=answers, figures=card_figures(predictions, answers))
+    return replace(card, answers=answers, masked_answers=masked_answers, figures=card_figures(predictions, answers))
 
 
 def evaluate_store(store: ModelStore, names: Sequence[str] = ()) -> Iterator[ModelCard]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from fer_core.answers import AnswerRule
 from fer_core.datasets.face_dataset import FaceDataset, Split
-from fer_core.datasets.masks import TEST_WARDROBE, MaskBank, MaskKind
+from fer_core.datasets.masks import MASKS, TEST_WARDROBE, UNDER_NOSE_SHARE, MaskBank, MaskKind
 from fer_core.emotions import FER2013
 from fer_core.errors import DatasetError, ModelError
 from fer_core.evaluation.metrics import classification_figures
@@ -36,6 +36,7 @@ ROTATION = 30.0
 SMALL, SMALLEST = 24, 16
 """Sides in pixels that faces are reduced to before they are enlarged again."""
 BARE = "bare"
+MASKS_OF_ALL_KINDS = "masks"
 BATCH = 256
 """Faces between two steps of the progress bar."""
 
@@ -53,6 +54,8 @@ class Condition:
     setting: str
     """How strong it is, in words and units; predictions under another setting are not read as this condition's."""
     change: Change
+    masked: bool = False
+    """Whether every face wears a mask, so that a network with answers for masked faces gives those."""
 
     def apply(self, faces: np.ndarray) -> np.ndarray:
         """Changed copies of ``(N, S, S) uint8`` faces; the same faces always become the same."""
@@ -63,17 +66,17 @@ CONDITIONS: dict[str, Condition] = {}
 """By name, in the order of the table."""
 
 
-def _register(name: str, title: str, setting: str) -> Callable[[Change], Change]:
+def _register(name: str, title: str, setting: str, masked: bool = False) -> Callable[[Change], Change]:
     def add(change: Change) -> Change:
-        CONDITIONS[name] = Condition(name, title, setting, change)
+        CONDITIONS[name] = Condition(name, title, setting, change, masked)
         return change
 
     return add
 
 
 @lru_cache(maxsize=8)
-def _bank(kind: MaskKind, size: int) -> MaskBank:
-    return MaskBank(size, (kind,), TEST_WARDROBE, under_nose=0.0, seed=SEED)
+def _bank(size: int, *kinds: MaskKind, under_nose: float = 0.0) -> MaskBank:
+    return MaskBank(size, kinds, TEST_WARDROBE, under_nose=under_nose, seed=SEED)
 
 
 @_register(BARE, "Bare", "unchanged")
@@ -81,19 +84,29 @@ def _bare(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return faces
 
 
-@_register("surgical", "Surgical mask", "drawn over the nose, in styles that no training draws")
+@_register(
+    MASKS_OF_ALL_KINDS,
+    "Any mask",
+    "masks of all kinds and scarves, one in five under the nose, drawn in styles that no training draws",
+    masked=True,
+)
+def _any_mask(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return _bank(faces.shape[1], *MASKS, under_nose=UNDER_NOSE_SHARE).apply(faces, rng).images
+
+
+@_register("surgical", "Surgical mask", "drawn over the nose, in styles that no training draws", masked=True)
 def _surgical(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _bank(MaskKind.SURGICAL, faces.shape[1]).apply(faces, rng).images
+    return _bank(faces.shape[1], MaskKind.SURGICAL).apply(faces, rng).images
 
 
-@_register("cloth", "Cloth mask", "drawn over the nose, in styles that no training draws")
+@_register("cloth", "Cloth mask", "drawn over the nose, in styles that no training draws", masked=True)
 def _cloth(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _bank(MaskKind.CLOTH, faces.shape[1]).apply(faces, rng).images
+    return _bank(faces.shape[1], MaskKind.CLOTH).apply(faces, rng).images
 
 
 @_register("sunglasses", "Eyes covered", "drawn sunglasses")
 def _sunglasses(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _bank(MaskKind.SUNGLASSES, faces.shape[1]).apply(faces, rng).images
+    return _bank(faces.shape[1], MaskKind.SUNGLASSES).apply(faces, rng).images
 
 
 @_register("small", f"{SMALL} pixels", f"reduced to {SMALL}x{SMALL} pixels and enlarged again")
@@ -177,6 +190,8 @@ def measured_answers(model: StoredModel) -> list[AnswerRule]:
 def robustness_figures(model: StoredModel, rule: AnswerRule) -> list[ConditionFigures]:
     """Figures of one answer under every condition, computed from stored predictions; the first is :data:`BARE`.
 
+    Faces under masks get the answer that the model gives masked faces, where it has one.
+
     Empty where nothing is measured, or not for this answer's classes. Conditions measured at another setting than
     today's are left out.
 
@@ -187,18 +202,20 @@ def robustness_figures(model: StoredModel, rule: AnswerRule) -> list[ConditionFi
     labels = model.predictions().labels.get((Split.TEST, rule.label_set.name)) if robustness else None
     if robustness is None or labels is None or not (labels >= 0).any():
         return []
+    masked_rule = model.card.masked_answer(rule.name)
     current = [c for c in CONDITIONS.values() if robustness.settings.get(c.name) == c.setting]
     by_condition = {}
     for condition in current:
         heads = robustness.heads(condition.name)
-        if not rule.head_weights.keys() <= heads.keys():
+        if not {*rule.head_weights, *(masked_rule.head_weights if masked_rule else ())} <= heads.keys():
             return []
         if any(len(p) != len(labels) for p in heads.values()):
             raise ModelError(
                 f"{model.name}: its robustness was measured on other faces than its predictions; measure it anew with "
                 "`python -m fer_core robustness`."
             )
-        by_condition[condition.name] = classification_figures(rule.apply(heads), labels, rule.label_set)
+        answering = masked_rule if masked_rule and condition.masked else rule
+        by_condition[condition.name] = classification_figures(answering.apply(heads), labels, rule.label_set)
     if BARE not in by_condition:
         return []
     bare = by_condition[BARE]

@@ -35,7 +35,8 @@ _Rectangle = tuple[int, int, int, int]
 
 
 def draw_analysis(frame: np.ndarray, analysis: FrameAnalysis, bars: bool = True) -> np.ndarray:
-    """Draw every face's box, the first model's answer ("happy 93%") and its probability bars.
+    """Draw every face's box, the first model's answer ("happy 93%", "sad or neutral 74%", "unsure") and its probability
+    bars, and whether a mask was seen.
 
     Faces are numbered from 1, largest first, where there are several.
 
@@ -94,14 +95,18 @@ class _Pen:
         """The answer above the box; in the box's upper part where the frame ends above it."""
         answer = face.scores[0] if face.scores else None
         words = [str(number)] if number is not None else []
-        words += [f"{answer.top} {answer.confidence:.0%}"] if answer else []
+        verdict = answer.verdict() if answer else None
+        if verdict:
+            words.append(f"{verdict.words} {verdict.probability:.0%}" if verdict.emotions else verdict.words)
+        words += [str(face.mask.state)] if face.mask and face.covered else []
         text = "  ".join(words)
         left, top, _, _ = _clip(face.box, self.canvas)
         size, (wide, high) = self._fitted(text, _LARGE * self.scale, self.width - 2 * self.margin)
         wide, high = (wide + 2 * self.margin, high + 2 * self.margin) if text else (0, 0)
         x = max(0, min(left - self.thickness, self.width - wide))
         y = max(0, top - high)
-        return _Label(text, size, (x, y, x + wide, y + high), _bgr(answer.top) if answer else _NO_ANSWER)
+        colour = _bgr(verdict.emotions[0]) if verdict and verdict.emotions else _NO_ANSWER
+        return _Label(text, size, (x, y, x + wide, y + high), colour)
 
     def box(self, box: _Rectangle, label: _Label) -> None:
         """The box in the colour of the answer, and its label."""

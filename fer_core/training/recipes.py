@@ -182,7 +182,7 @@ COMMON: dict[str, Recipe] = {
     # Half of the faces wear a mask, and the labels are mixed with what the teacher said of the bare face.
     "senet-masks": replace(
         _RESIDUAL,
-        epochs=10,
+        epochs=7,
         peak_learning_rate=0.05,
         sizes=((0.0, 40), (0.4, 48)),
         weights="senet",

@@ -24,7 +24,7 @@ from fer_core import ARTIFACTS
 from fer_core.errors import VideoError
 from fer_core.figures.timeline import probability_timeline
 from fer_core.live import HISTORY_SECONDS, Connection, ConnectionWatch, LiveSession, LoopedClip, StreamError
-from fer_core.observations import ExpressionScores
+from fer_core.observations import ExpressionScores, MaskReading, MaskState
 from fer_core.pipeline import FrameAnalyser
 
 SAMPLE_CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
@@ -285,7 +285,7 @@ def live_panel(session: LiveSession) -> None:
 
 def _show_now(session: LiveSession) -> None:
     now = session.snapshot(time.monotonic())
-    st.html(answer_card(now.answer, waiting=now.analysis is None))
+    st.html(answer_card(now.answer, now.mask, waiting=now.analysis is None))
     faces, rate, latency = st.columns(3)
     faces.metric("Faces", len(now.analysis) if now.analysis else 0)
     with rate.container(key="live-frame-rate"):
@@ -304,17 +304,32 @@ def _show_now(session: LiveSession) -> None:
         st.plotly_chart(figure, key="live-chart", config={"displayModeBar": False})
 
 
-def answer_card(answer: ExpressionScores | None, waiting: bool = False) -> str:
-    """HTML of the answer in big type with its runner-up; of the same height where there is none."""
+MASK_WORDS = {
+    MaskState.BARE: "No mask",
+    MaskState.MASKED: "Mask: read from eyes and brows alone",
+    MaskState.NOSE_OUT: "Mask under the nose: read from the upper face alone",
+}
+
+
+def answer_card(answer: ExpressionScores | None, mask: MaskReading | None = None, waiting: bool = False) -> str:
+    """HTML of the answer in big type, what else it may be, and the mask; of the same height where there is none."""
+    colour, share, state = "#8A8F98", "", "&nbsp;"
     if answer is None:
-        colour, first, share = "#8A8F98", "Waiting" if waiting else "No face", ""
+        first = "Waiting" if waiting else "No face"
         second = "for the first frame" if waiting else "Look towards the camera, with light from the front."
     else:
-        (top, p), (runner_up, q) = answer.ranked()[:2]
-        colour, first, share, second = top.colour, str(top), f"{p:.0%}", f"then {runner_up} {q:.0%}"
+        verdict = answer.verdict()
+        ranked = [f"{emotion} {p:.0%}" for emotion, p in answer.ranked()[:3]]
+        first, second = verdict.words, "then " + " and ".join(ranked[len(verdict.emotions) :][:2])
+        if verdict.emotions:
+            colour, share = verdict.emotions[0].colour, f"{verdict.probability:.0%}"
+        else:
+            second = "perhaps " + " or ".join(ranked[:2])
+        state = escape(MASK_WORDS[mask.state]) if mask else state
     return (
         f'<div data-testid="live-answer" style="border-left:0.6rem solid {colour};padding:0.1rem 0 0.2rem 1rem">'
         f'<div style="font-size:2.75rem;font-weight:700;line-height:1.15">{escape(first)} '
         f'<span style="font-weight:400;opacity:0.7">{share}</span></div>'
-        f'<div style="font-size:1.1rem;opacity:0.75">{escape(second)}</div></div>'
+        f'<div style="font-size:1.1rem;opacity:0.75">{escape(second)}</div>'
+        f'<div data-testid="live-mask" style="font-size:1.1rem;opacity:0.75">{state}</div></div>'
     )

@@ -14,7 +14,7 @@ from fer_core.errors import FerError
 from fer_core.figures.overlays import draw_analysis
 from fer_core.figures.scores import probability_bars
 from fer_core.media.images import decode_image, encode_image
-from fer_core.observations import FaceObservation
+from fer_core.observations import ExpressionScores, FaceObservation
 from fer_core.photo_report import PhotoReport
 from fer_core.pipeline import FrameAnalyser
 from fer_core.vision.face_crops import crop_faces
@@ -104,6 +104,14 @@ def show_photo(number: int, photo: AnalysedPhoto) -> None:
                 st.caption(f"{count - FACES_SHOWN} more faces are in the table and the downloads.")
 
 
+def answer_in_words(scores: ExpressionScores) -> str:
+    """``**happy** 93%, then neutral 4%``, or what it may be where it is unsure, in Markdown."""
+    verdict, ranked = scores.verdict(), [f"{emotion} {p:.0%}" for emotion, p in scores.ranked()[:3]]
+    if not verdict.emotions:
+        return f"**{verdict.words}**, perhaps {' or '.join(ranked[:2])}"
+    return f"**{verdict.words}** {verdict.probability:.0%}, then {ranked[len(verdict.emotions)]}"
+
+
 def _for_display(frame: np.ndarray) -> np.ndarray:
     scale = DISPLAY_SIDE / max(frame.shape[:2])
     return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else frame
@@ -112,10 +120,10 @@ def _for_display(frame: np.ndarray) -> np.ndarray:
 def _show_face(photo: AnalysedPhoto, index: int, face: FaceObservation, key: str) -> None:
     columns = st.columns([2] + [3] * len(face.scores), gap="small", vertical_alignment="center")
     crop = crop_faces(photo.frame, [face.crop_box], CROP_SIDE)[0]
-    columns[0].image(crop, caption=f"Face {index + 1}", width="stretch")
+    caption = f"Face {index + 1}" + (f", {face.mask.state}" if face.mask and face.covered else "")
+    columns[0].image(crop, caption=caption, width="stretch")
     for column, scores in zip(columns[1:], face.scores, strict=True):
-        (first, share), (second, second_share) = scores.ranked()[:2]
-        column.markdown(f"**{first}** {share:.0%}, then {second} {second_share:.0%}  \n:small[:gray[{scores.model}]]")
+        column.markdown(f"{answer_in_words(scores)}  \n:small[:gray[{scores.model}]]")
         column.plotly_chart(
             probability_bars(scores),
             key=f"{key}-{scores.model}",

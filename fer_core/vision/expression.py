@@ -156,18 +156,31 @@ class ExpressionClassifier:
     ) -> None:
         self.name = model.name
         self.rule: AnswerRule = model.card.answer(answer) if answer else model.card.default_answer
+        self.masked_rule: AnswerRule | None = model.card.masked_answer(self.rule.name)
         self._network = load_network(model, network, threads)
-        missing = [head for head in self.rule.head_weights if head not in self._network.heads]
-        if missing:
-            raise ModelError(
-                f"{model.name}: its {network} file answers {', '.join(self._network.heads)}, but its answer "
-                f"{self.rule.name!r} is made of {', '.join(missing)}; train or fetch the model anew."
-            )
+        for rule in filter(None, (self.rule, self.masked_rule)):
+            missing = [head for head in rule.head_weights if head not in self._network.heads]
+            if missing:
+                raise ModelError(
+                    f"{model.name}: its {network} file answers {', '.join(self._network.heads)}, but its answer "
+                    f"{rule.name!r} is made of {', '.join(missing)}; train or fetch the model anew."
+                )
         self.input_size = self._network.input_size
 
-    def classify(self, crops: np.ndarray) -> list[ExpressionScores]:
-        """One answer per crop of ``(N, S, S) uint8``."""
-        return [
-            ExpressionScores(self.name, self.rule.label_set, probabilities)
-            for probabilities in self.rule.apply(self._network.predict(crops))
-        ]
+    @property
+    def mask_aware(self) -> bool:
+        """Whether it learnt to read masked faces, and answers for them apart."""
+        return self.masked_rule is not None
+
+    def classify(self, crops: np.ndarray, masked: np.ndarray | None = None) -> list[ExpressionScores]:
+        """One answer per crop.
+
+        Args:
+            crops: ``(N, S, S) uint8``.
+            masked: ``(N,) bool``: which of them wear a mask; none if left out. It matters to mask-aware models alone.
+        """
+        heads = self._network.predict(crops)
+        probabilities = self.rule.apply(heads)
+        if self.masked_rule is not None and masked is not None and masked.any():
+            probabilities[masked] = self.masked_rule.apply({head: p[masked] for head, p in heads.items()})
+        return [ExpressionScores(self.name, self.rule.label_set, each) for each in probabilities]

@@ -45,6 +45,17 @@ class MaskStateNetwork:
             raise ModelError(f"The mask-state model takes faces of {shape}, expected {(INPUT_SIZE, INPUT_SIZE, 1)}.")
         self._lock = threading.Lock()
 
+    @classmethod
+    def shipped(cls, threads: int = 1) -> MaskStateNetwork:
+        """The network of this project; raises :class:`ModelError` where its file is missing."""
+        try:
+            return cls((MASK_STATE_FOLDER / MASK_STATE_FILE).read_bytes(), threads)
+        except OSError as error:
+            raise ModelError(
+                f"{MASK_STATE_FOLDER.name}/{MASK_STATE_FILE} is missing; fetch it anew or train it with "
+                "`python -m fer_core train-mask-state`."
+            ) from error
+
     def predict(self, crops: np.ndarray) -> np.ndarray:
         """Probabilities for ``(N, 48, 48) uint8`` grey crops: ``(N, 3) float32``, rows summing to one."""
         parts = [np.empty((0, len(MASK_STATES)), np.float32)]

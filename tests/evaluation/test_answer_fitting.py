@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
@@ -5,7 +7,7 @@ from sklearn.metrics import f1_score
 from fer_core.answers import softmax
 from fer_core.datasets import Split
 from fer_core.emotions import FER2013, FER2013_FIVE, FERPLUS
-from fer_core.evaluation.answer_fitting import ACCURACY_COST, fit_answers, fit_temperature
+from fer_core.evaluation.answer_fitting import ACCURACY_COST, fit_answers, fit_masked_answers, fit_temperature
 from fer_core.model_store import Network, Predictions
 
 RARE = 1
@@ -55,6 +57,20 @@ def test_what_was_chosen_on_one_split_holds_on_the_other():
 def test_a_second_head_takes_part_when_it_helps():
     balanced, *_ = fit_answers(predictions(second_head_knows_more=True), (FER2013, FERPLUS), Network.INT8)
     assert balanced.head_weights["ferplus"] > 0.5
+
+
+def test_answers_for_masked_faces_are_chosen_on_the_masked_validation_faces_alone():
+    data = predictions()
+    heads = (FER2013, FERPLUS)
+    assert fit_masked_answers(data, heads) == ()
+    masked = {
+        h: p**0.25 / (p**0.25).sum(axis=1, keepdims=True) for h, p in data.heads(Network.INT8, Split.VALIDATION).items()
+    }
+    apart = fit_masked_answers(replace(data, masked=masked), heads)
+    plain = fit_answers(data, heads, Network.INT8)
+    assert [rule.name for rule in apart] == [rule.name for rule in plain]
+    (of_apart,), (of_plain,) = ([r for r in rules if r.name == "fer2013"] for rules in (apart, plain))
+    assert of_apart.temperature == pytest.approx(of_plain.temperature / 4, abs=0.005)
 
 
 def test_the_test_split_plays_no_part():

@@ -46,9 +46,11 @@ def smooth(count: int = 6) -> np.ndarray:
 
 def test_the_table_of_conditions():
     assert list(CONDITIONS) == [
-        "bare", "surgical", "cloth", "sunglasses", "small", "smallest", "blur", "noise", "darkness", "rotation",
+        "bare", "masks", "surgical", "cloth", "sunglasses", "small", "smallest", "blur", "noise", "darkness", "rotation",
     ]  # fmt: skip
     said = {name: condition.setting for name, condition in CONDITIONS.items()}
+    assert "one in five under the nose" in said["masks"]
+    assert [name for name, condition in CONDITIONS.items() if condition.masked] == ["masks", "surgical", "cloth"]
     assert "24x24 pixels" in said["small"]
     assert "16x16 pixels" in said["smallest"]
     assert "deviation 1.5 of 48 pixels" in said["blur"]
@@ -127,6 +129,16 @@ def data(model) -> FaceDataset:
     levels = labels / 6 * 255 + np.random.default_rng(0).normal(0, 25, len(labels))
     images = np.clip(levels[:, None, None] + np.zeros((48, 48)), 0, 255).astype(np.uint8)
     return FaceDataset("levels", images, labels, np.full(len(labels), Split.TEST), FER2013)
+
+
+def test_masked_faces_get_the_answer_that_the_model_gives_masked_faces(model, data):
+    list(robustness.measure_store(store_of(model), ["one"], data))
+    rule = model.card.answer("fer2013")
+    always_happy = replace(rule, class_bias=tuple(99.0 * (emotion == "happy") for emotion in FER2013.emotions))
+    apart = replace(model, card=replace(model.card, masked_answers=(always_happy,)))
+    happy = (data.labels == FER2013.index("happy")).mean()
+    for plain, of in zip(robustness_figures(model, rule), robustness_figures(apart, rule), strict=True):
+        assert of.accuracy == pytest.approx(happy if of.condition.masked else plain.accuracy)
 
 
 def store_of(model) -> ModelStore:

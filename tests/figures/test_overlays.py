@@ -1,6 +1,7 @@
 """The overlay shows the answer, stays inside the frame and costs next to nothing."""
 
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,7 +9,14 @@ import pytest
 
 from fer_core.emotions import FER2013, Emotion
 from fer_core.figures.overlays import draw_analysis
-from fer_core.observations import BoundingBox, ExpressionScores, FaceDetection, FaceObservation, FrameAnalysis
+from fer_core.observations import (
+    BoundingBox,
+    ExpressionScores,
+    FaceDetection,
+    FaceObservation,
+    FrameAnalysis,
+    MaskReading,
+)
 
 
 def scores(top: Emotion = Emotion.HAPPY, confidence: float = 0.93) -> ExpressionScores:
@@ -59,6 +67,17 @@ def test_the_label_has_the_colour_of_the_top_emotion(grey: np.ndarray, emotion: 
     others = {other: pixels_of(annotated, other) for other in FER2013.emotions if other is not emotion}
     assert pixels_of(annotated, emotion) > 1000
     assert not any(others.values())
+
+
+def test_an_unsure_answer_has_no_emotions_colour_and_a_mask_takes_more_of_the_label(grey: np.ndarray) -> None:
+    unsure = draw_analysis(grey, analysis(grey, face(200, 150, 150, scores(confidence=0.3))), bars=False)
+    assert all(pixels_of(unsure, emotion) < 50 for emotion in FER2013.emotions if emotion is not Emotion.NEUTRAL)
+    sure = face(200, 150, 150, scores())
+    masked = replace(sure, mask=MaskReading(np.array([0.1, 0.8, 0.1], np.float32)))
+    bare = replace(sure, mask=MaskReading(np.array([0.9, 0.1, 0.0], np.float32)))
+    plain, without, wider = (draw_analysis(grey, analysis(grey, each), bars=False) for each in (sure, bare, masked))
+    assert (plain == without).all()
+    assert pixels_of(wider, Emotion.HAPPY) > pixels_of(plain, Emotion.HAPPY) + 500
 
 
 def test_bars_are_as_long_as_the_probabilities(grey: np.ndarray) -> None:

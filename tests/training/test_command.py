@@ -40,7 +40,13 @@ def data(tmp_path):
 def short_recipe(monkeypatch):
     """The shipped recipe's settings on a run that takes seconds."""
     short = replace(
-        recipes.COMMON["tiny"], epochs=2, batch_size=14, mixed_precision=False, teachers=(), sizes=((0.0, 48),)
+        recipes.COMMON["tiny"],
+        epochs=2,
+        batch_size=14,
+        mixed_precision=False,
+        teachers=(),
+        sizes=((0.0, 48),),
+        augmentation=Augmentation(mask=0.5),
     )
     monkeypatch.setitem(recipes.COMMON, "tiny", short)
 
@@ -50,8 +56,13 @@ def test_a_network_is_trained_stored_and_verified(data, tmp_path, capsys):
     places = ["--data", str(data), "--runs", str(tmp_path / "runs"), "--store", str(tmp_path / "store")]
     assert main(["train", "tiny", *places, "--seed", "3"]) == 0
     assert "training without the FER+ head" in capsys.readouterr().err
-    card = ModelStore(tmp_path / "store").load("tiny").card
+    model = ModelStore(tmp_path / "store").load("tiny")
+    card = model.card
     assert card.heads == ("fer2013",)
+    assert [rule.name for rule in card.masked_answers] == [rule.name for rule in card.answers]
+    assert card.masked_answers != card.answers, "fitted on faces under masks"
+    assert model.predictions().masked["fer2013"].shape == (28, 7)
+    assert any("Under a mask" in limit for limit in card.limits)
     assert [rule.name for rule in card.answers] == ["balanced", "fer2013", "fer2013-five"]
     assert card.data["faces"] == {"training": 28, "validation": 28, "test": 28}
     assert (card.seed, card.recipe["epochs"]) == (3, 2)

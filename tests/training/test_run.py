@@ -9,7 +9,7 @@ from fer_core.emotions import FER2013, Emotion
 from fer_core.errors import ModelError
 from fer_core.models import list_architectures
 from fer_core.training.recipes import AUTHORS, COMMON, Kept, Recipe, Schedule, full_schedule, get_recipe
-from fer_core.training.run import Batches, TrainingRun
+from fer_core.training.run import Batches, TrainingRun, with_masks
 from tests.conftest import make_dataset
 
 SHORT = Recipe(
@@ -117,6 +117,26 @@ def test_the_epoch_is_kept_by_what_the_recipe_says(finished):
         run = TrainingRun(recipe, make_dataset(), finished.folder / "unused")
         run.history = [{"validation_score": run._score(row)} for row in rows]
         assert run.best_epoch == expected
+
+
+def test_a_recipe_that_draws_masks_keeps_the_epoch_that_is_best_with_and_without_them(tmp_path):
+    recipe = replace(SHORT, architecture="tiny", epochs=1, augmentation=Augmentation(mask=0.5))
+    run = TrainingRun(recipe, make_dataset(), tmp_path)
+    run.fit()
+    (row,) = run.history
+    splits = ("validation", "masked_validation")
+    expected = np.mean([row[f"{split}_accuracy_{head}"] for split in splits for head in recipe.heads])
+    assert row["validation_score"] == pytest.approx(expected)
+    assert row["masked_validation_loss_fer2013"] != row["validation_loss_fer2013"]
+
+
+def test_masked_validation_faces_are_all_masked_and_always_the_same():
+    faces = make_dataset().split(Split.VALIDATION)
+    one, other = with_masks(faces).images, with_masks(faces).images
+    np.testing.assert_array_equal(one, other)
+    lower = np.abs(one.astype(int) - faces.images)[:, 28:].mean(axis=(1, 2))
+    assert lower.min() > 5
+    np.testing.assert_array_equal(with_masks(faces).labels, faces.labels)
 
 
 def test_without_a_validation_split_the_last_epoch_is_kept(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from fer_core.emotions import FER2013
 from fer_core.live import StreamError
-from fer_core.observations import ExpressionScores
+from fer_core.observations import ExpressionScores, MaskReading
 from fer_core.ui import live
 
 TURN = {"urls": ["turn:turn.example.org:3478"], "username": "u", "credential": "c"}
@@ -61,6 +61,25 @@ def test_the_answer_card_names_answer_and_runner_up() -> None:
     assert "happy" in card
     assert "80%" in card
     assert "then neutral 10%" in card
+
+
+def test_the_answer_card_names_two_emotions_or_none_where_one_is_not_sure() -> None:
+    two = live.answer_card(ExpressionScores("net", FER2013, np.array([0.42, 0.4, 0.1, 0.02, 0.02, 0.02, 0.02])))
+    assert "angry or disgust" in two
+    assert "82%" in two
+    assert "then fear 10%" in two
+    none = live.answer_card(ExpressionScores("net", FER2013, np.array([0.25, 0.1, 0.1, 0.1, 0.2, 0.1, 0.15])))
+    assert "unsure" in none
+    assert "perhaps angry 25% or sad 20%" in none
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "words"),
+    [((0.9, 0.1, 0.0), "No mask"), ((0.1, 0.9, 0.0), "Mask: read from eyes"), ((0.1, 0.2, 0.7), "Mask under the nose")],
+)
+def test_the_answer_card_says_whether_a_mask_is_worn(probabilities: tuple[float, ...], words: str) -> None:
+    answer = ExpressionScores("net", FER2013, np.array([0.01, 0.01, 0.02, 0.8, 0.05, 0.01, 0.1], np.float32))
+    assert words in live.answer_card(answer, MaskReading(np.array(probabilities, np.float32)))
 
 
 def test_the_answer_card_tells_no_face_from_no_frame() -> None:
