@@ -230,8 +230,11 @@ def _add_verify(commands: argparse._SubParsersAction) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from fer_core.evaluation.verification import verify_store
+    from itertools import chain
+
+    from fer_core.evaluation.verification import verify_mask_state, verify_store
     from fer_core.model_store import ModelStore
+    from fer_core.vision.mask_state import MASK_STATE_FOLDER
 
     dataset = None
     if options.data:
@@ -239,7 +242,8 @@ def _verify(options: argparse.Namespace) -> int:
 
         dataset = read_dataset(options.data, options.votes)
     differences = 0
-    for finding in verify_store(ModelStore(options.store), dataset):
+    of_masks = () if options.store else verify_mask_state(MASK_STATE_FOLDER, dataset)
+    for finding in chain(verify_store(ModelStore(options.store), dataset), of_masks):
         print(finding)
         differences += not finding.equal
     print(f"{differences} differences" if differences else "all equal")

@@ -10,10 +10,14 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from fer_core.datasets.masks import MASKS, TEST_WARDROBE, MaskBank
 from fer_core.errors import ModelError
-from fer_core.observations import MASK_STATES
+from fer_core.observations import MASK_STATES, MaskState
 
 MASK_PREDICTIONS = "predictions.npz"
+BARE_GROUP, DRAWN_GROUP = "PrivateTest", "PrivateTest under drawn masks"
+"""Names of the groups of faces that FER2013 alone is needed for."""
+TEST_SEED = 1
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,21 @@ def mask_figures(predictions: MaskPredictions) -> dict[str, dict[str, Any]]:
             },
         }
     return figures
+
+
+def drawn_test_faces(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same faces, every one under a mask of a style that no training draws.
+
+    Args:
+        faces: ``(N, S, S) uint8``, framed as FER2013's are.
+
+    Returns:
+        ``(N, S, S) uint8`` and ``(N,) int64`` index into :data:`fer_core.observations.MASK_STATES`.
+    """
+    bank = MaskBank(faces.shape[1], kinds=MASKS, wardrobe=TEST_WARDROBE, seed=TEST_SEED)
+    drawn = bank.apply(faces, np.random.default_rng(TEST_SEED))
+    covered, nose_out = MASK_STATES.index(MaskState.MASKED), MASK_STATES.index(MaskState.NOSE_OUT)
+    return drawn.images, np.where(drawn.nose_covered, covered, nose_out).astype(np.int64)
 
 
 def save_mask_predictions(path: Path, predictions: MaskPredictions) -> None:

@@ -5,9 +5,11 @@ Figures against predictions, LiteRT against Keras, networks against data, ensemb
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,24 @@ import numpy as np
 from fer_core import ARTIFACTS
 from fer_core.answers import with_mirror
 from fer_core.datasets.face_dataset import FaceDataset, Split
+from fer_core.emotions import FER2013
 from fer_core.evaluation.cards import card_figures
 from fer_core.evaluation.ensembles import pooled_predictions
+from fer_core.evaluation.mask_state import (
+    BARE_GROUP,
+    DRAWN_GROUP,
+    MASK_PREDICTIONS,
+    drawn_test_faces,
+    load_mask_predictions,
+    mask_figures,
+)
 from fer_core.evaluation.robustness import BARE, CONDITIONS, faces_of, served_predictor
 from fer_core.media.images import read_image
 from fer_core.model_store import ModelStore, Network, Predictions, RobustnessPredictions, StoredModel
 from fer_core.vision.detectors import create_detector
 from fer_core.vision.expression import LiteRTNetwork
 from fer_core.vision.face_crops import crop_faces
+from fer_core.vision.mask_state import MASK_STATE_FILE, MaskStateNetwork
 
 SAMPLE_PHOTO = ARTIFACTS / "samples" / "astronaut.jpg"
 
@@ -70,6 +82,25 @@ def verify_store(store: ModelStore, dataset: FaceDataset | None = None) -> Itera
     """Verify every model of a store; with a data set, also run every stored network on the held-out splits again."""
     for model in store.all():
         yield from verify_model(model, dataset)
+
+
+def verify_mask_state(folder: Path, dataset: FaceDataset | None = None) -> Iterator[Finding]:
+    """The network that reads masks: its card against its stored predictions, and with FER2013 the network itself.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    predictions = load_mask_predictions(folder / MASK_PREDICTIONS)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    difference = largest_difference(mask_figures(predictions), card["figures"])
+    yield Finding("mask state", "figures of the card against stored predictions", difference, FIGURE_TOLERANCE)
+    if dataset is None or dataset.label_set != FER2013 or not len(dataset.split(Split.TEST)):
+        return
+    network, faces = MaskStateNetwork((folder / MASK_STATE_FILE).read_bytes()), dataset.split(Split.TEST).images
+    for group, images in ((BARE_GROUP, faces), (DRAWN_GROUP, drawn_test_faces(faces)[0])):
+        stored = predictions.probabilities[group]
+        difference = largest_difference({group: network.predict(images)}, {group: stored})
+        yield Finding("mask state", f"int8 network on {group} against stored predictions", difference, REPEAT_TOLERANCE)
 
 
 def verify_model(model: StoredModel, dataset: FaceDataset | None = None) -> Iterator[Finding]:

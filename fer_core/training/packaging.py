@@ -110,7 +110,7 @@ def package(
     history = pd.DataFrame(run.history)
     card = ModelCard(
         name=name,
-        title=config.title,
+        title=f"{config.title}, mask-aware" if recipe.augmentation.mask else config.title,
         architecture=recipe.architecture,
         summary=config.summary,
         reference=config.reference,

@@ -31,8 +31,8 @@ SAMPLE_CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
 FRAMES_PER_SECOND = 30
 """What cameras are asked for, and how fast the sample clip is played."""
 ICE_SERVERS_VARIABLE = "FER_ICE_SERVERS"
-REFRESH_SECONDS = 1.0
-"""How often answer and chart are drawn anew. The video itself shows every frame's answer at once."""
+ANSWER_REFRESH_SECONDS, CHART_REFRESH_SECONDS = 0.5, 1.0
+"""How often they are drawn anew. The video itself shows every frame's answer at once."""
 
 _CAMERA = {
     "video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": FRAMES_PER_SECOND}},
@@ -280,12 +280,17 @@ def example_frame(analyser: FrameAnalyser) -> None:
 
 def live_panel(session: LiveSession) -> None:
     """Answer, figures and chart of a running stream, refreshed on their own without running the page."""
-    st.fragment(_show_now, run_every=REFRESH_SECONDS)(session)
+    st.fragment(_show_answer, run_every=ANSWER_REFRESH_SECONDS)(session)
+    st.fragment(_show_figures, run_every=CHART_REFRESH_SECONDS)(session)
 
 
-def _show_now(session: LiveSession) -> None:
+def _show_answer(session: LiveSession) -> None:
     now = session.snapshot(time.monotonic())
     st.html(answer_card(now.answer, now.mask, waiting=now.analysis is None))
+
+
+def _show_figures(session: LiveSession) -> None:
+    now = session.snapshot(time.monotonic())
     faces, rate, latency = st.columns(3)
     faces.metric("Faces", len(now.analysis) if now.analysis else 0)
     with rate.container(key="live-frame-rate"):

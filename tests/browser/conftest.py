@@ -7,18 +7,25 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from fer_core.datasets.masks import FER2013_LANDMARKS, FaceLandmarks, MaskKind, draw_mask
 from fer_core.media.video import read_frames
+from fer_core.vision.detectors import create_detector
 
 REPOSITORY = Path(__file__).parents[2]
 CLIP = REPOSITORY / "artifacts" / "samples" / "astronaut.mp4"
 START_SECONDS = 60
+CAMERA_RATE = 30
+CORNER = 48
+"""Pixels of the frame."""
 
 OpenPage = Callable[..., Page]
 
@@ -62,14 +69,38 @@ def _healthy(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
-def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample clip as the Motion JPEG that Chromium's pretended camera plays in a loop."""
-    path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
+def _as_film(frames: Iterable[np.ndarray], path: Path) -> Path:
+    """The Motion JPEG that Chromium's pretended camera plays in a loop."""
     with path.open("wb") as film:
-        for _, frame in read_frames(CLIP):
+        for frame in frames:
             film.write(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
     return path
+
+
+@pytest.fixture(scope="session")
+def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample clip."""
+    return _as_film((frame for _, frame in read_frames(CLIP)), tmp_path_factory.mktemp("camera") / "camera.mjpeg")
+
+
+@pytest.fixture(scope="session")
+def masked_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The person of the sample clip, four seconds bare and four in a mask; the upper corners are white meanwhile."""
+    detector, film = create_detector(), []
+    bare = [frame for _, frame in read_frames(CLIP)]
+    for number in range(8 * CAMERA_RATE):
+        frame = bare[number % len(bare)].copy()
+        masked = number >= 4 * CAMERA_RATE
+        if masked:
+            box = detector.framing.crop_box(detector.detect(frame)[0].box)
+            places = {
+                name: (box.x + x * box.width, box.y + y * box.height)
+                for name, (x, y) in asdict(FER2013_LANDMARKS).items()
+            }
+            frame = draw_mask(frame, FaceLandmarks(**places), MaskKind.SURGICAL, np.random.default_rng(0))
+        frame[:CORNER, :CORNER] = frame[:CORNER, -CORNER:] = 255 * masked
+        film.append(frame)
+    return _as_film(film, tmp_path_factory.mktemp("masked") / "camera.mjpeg")
 
 
 @pytest.fixture(scope="session")
@@ -96,10 +127,10 @@ def open_page(app_url: str, camera_film: Path, chromium_path: str) -> Iterator[O
     browsers: list[Browser] = []
     with sync_playwright() as playwright:
 
-        def open_it(link: str, camera: bool = True, colour_scheme: str = "light") -> Page:
+        def open_it(link: str, camera: bool = True, colour_scheme: str = "light", film: Path = camera_film) -> Page:
             permission = "--use-fake-ui-for-media-stream" if camera else "--deny-permission-prompts"
             flags = ["--no-sandbox", "--use-fake-device-for-media-stream", permission]
-            flags.append(f"--use-file-for-fake-video-capture={camera_film}")
+            flags.append(f"--use-file-for-fake-video-capture={film}")
             browser = playwright.chromium.launch(executable_path=chromium_path, args=flags)
             browsers.append(browser)
             page = browser.new_page(viewport={"width": 1366, "height": 900}, color_scheme=colour_scheme)

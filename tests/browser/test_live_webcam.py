@@ -1,7 +1,9 @@
 """A person opens the live page: the camera plays, the clip plays in its place, a refused camera is explained."""
 
+import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -11,6 +13,7 @@ pytestmark = pytest.mark.browser
 
 FRAMES_PER_SECOND = 25
 SETTLE_SECONDS, READINGS = 6, 10
+FOLLOWED_SECONDS = 14
 VIDEO_FRAME = 'iframe[title*="webrtc_streamer"]'
 
 
@@ -72,6 +75,39 @@ def test_settings_take_effect_while_the_stream_goes_on(open_page: Callable[..., 
     expect(page.get_by_test_id("live-answer")).to_contain_text("happy", timeout=60_000)
     assert frame_rate(page) > 0
     expect(video(page).get_by_role("button", name="Stop")).to_be_visible()
+    assert page.console_errors == []
+
+
+_CORNER_IS_WHITE = """video => {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0);
+  return context.getImageData(canvas.width - 12, 12, 1, 1).data[1] > 128;
+}"""
+
+
+def test_a_mask_that_is_put_on_and_taken_off_is_followed_within_a_second(
+    open_page: Callable[..., Page], masked_film: Path
+) -> None:
+    page = open_page("Live Webcam", film=masked_film)
+    start(page)
+    expect(page.get_by_test_id("live-mask")).to_contain_text("No mask", timeout=60_000)
+    expect(page.get_by_test_id("live-mask")).to_contain_text("Mask:", timeout=30_000)
+    seen: list[tuple[float, bool, bool, str]] = []
+    ends = time.monotonic() + FOLLOWED_SECONDS
+    while time.monotonic() < ends:
+        masked = video(page).locator("video").evaluate(_CORNER_IS_WHITE)
+        state, answer = (page.get_by_test_id(f"live-{part}").inner_text() for part in ("mask", "answer"))
+        seen.append((time.monotonic(), masked, state.startswith("Mask"), answer))
+        time.sleep(0.05)
+    changes = [i for i in range(1, len(seen)) if seen[i][1] != seen[i - 1][1] and seen[i][0] < ends - 1.5]
+    assert {seen[i][1] for i in changes} == {True, False}, "the film goes both ways in this time"
+    for i in changes:
+        follows = next((time for time, _, state, _ in seen[i:] if state == seen[i][1]), math.inf) - seen[i][0]
+        assert follows <= 1.0, f"{'on' if seen[i][1] else 'off'}: {follows:.2f} s"
+    words = {answer.split()[0] for *_, answer in seen}
+    assert words <= {"happy", "unsure"}, "an astronaut who smiles under the mask is not said to be anything else"
     assert page.console_errors == []
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from fer_core.datasets import Split
 from fer_core.datasets.mask_photos import MaskPhotos
-from fer_core.evaluation.mask_state import MASK_PREDICTIONS, load_mask_predictions, mask_figures
+from fer_core.evaluation.mask_state import MASK_PREDICTIONS, load_mask_predictions
+from fer_core.evaluation.verification import verify_mask_state
 from fer_core.training import mask_state
 from fer_core.training.mask_state import MaskBatches, bare_advantage, drawn_masks, swap_lower_faces, train_mask_state
 from fer_core.vision.mask_state import MASK_STATE_FILE, MaskStateNetwork
@@ -69,7 +70,10 @@ def test_a_network_is_trained_judged_and_stored_and_the_card_says_how(tmp_path, 
     assert card["data"]["faces"]["PrivateTest"] == 42
     assert "advantage of the bare state" in card["data"]["chosen_on"]
     stored = load_mask_predictions(tmp_path / MASK_PREDICTIONS)
-    for group, figures in mask_figures(stored).items():
-        assert figures["covered or bare"] == pytest.approx(card["figures"][group]["covered or bare"], abs=0.03)
+    assert [finding for finding in verify_mask_state(tmp_path, dataset) if not finding.equal] == []
+    assert len(list(verify_mask_state(tmp_path, dataset))) == 3
     network = MaskStateNetwork((tmp_path / MASK_STATE_FILE).read_bytes())
+    card["figures"]["PrivateTest"]["called masked"] += 0.01
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    assert [finding.equal for finding in verify_mask_state(tmp_path)] == [False]
     np.testing.assert_allclose(network.predict(crops[20:]), stored.probabilities["photos"], atol=2e-3)
