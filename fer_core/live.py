@@ -10,7 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from statistics import median
@@ -25,6 +25,7 @@ from fer_core.errors import FerError
 from fer_core.figures.overlays import draw_analysis
 from fer_core.media.video import read_frames
 from fer_core.observations import ExpressionScores, FrameAnalysis, MaskReading
+from fer_core.people import StreamMemory
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ HISTORY_SECONDS = 60.0
 RATE_SECONDS = 2.0
 """Frame rate and times are taken over this long."""
 ANSWER_SECONDS = 1.0
-"""The answer in words is the mean over this long: single frames flicker faster than one can read."""
+"""For so long a face that was lost from sight is still answered for."""
 FASTEST_STREAM = 60
 """Frames per second that memory is set aside for; cameras give 30."""
 SLOW_CONNECTION_SECONDS = 10.0
@@ -46,7 +47,7 @@ class StreamError(FerError):
 class Analyser(Protocol):
     """What turns a frame into its analysis: :class:`fer_core.pipeline.FrameAnalyser`."""
 
-    def analyse(self, frame: np.ndarray, timestamp: float = 0.0) -> FrameAnalysis:
+    def analyse(self, frame: np.ndarray, timestamp: float = 0.0, memory: StreamMemory | None = None) -> FrameAnalysis:
         """See :meth:`fer_core.pipeline.FrameAnalyser.analyse`."""
         ...
 
@@ -60,9 +61,9 @@ class LiveSnapshot:
     analysis: FrameAnalysis | None
     """Of the latest frame; None if none came in the last :data:`RATE_SECONDS`."""
     answer: ExpressionScores | None
-    """The first model's for the largest face, mean over :data:`ANSWER_SECONDS`; None without a face."""
+    """The first model's for the largest face, of the latest frame that had one in the last :data:`ANSWER_SECONDS`."""
     mask: MaskReading | None
-    """Of the same face over the same time; None without a face, or where nobody looked for a mask."""
+    """Of the same face; None without one, or where nobody looked for a mask."""
     frames_per_second: float
     milliseconds: float | None
     """Median time from a frame's arrival to its annotated copy."""
@@ -80,6 +81,7 @@ class LiveSnapshot:
 class _Settings:
     analyser: Analyser
     mirror: bool
+    memory: StreamMemory = field(default_factory=StreamMemory)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class LiveSession:
         with self._lock:
             if analyser is not self._settings.analyser:
                 self._forget()
-            self._settings = _Settings(analyser, mirror)
+            self._settings = replace(self._settings, analyser=analyser, mirror=mirror)
 
     def clear(self) -> None:
         """Forget what was seen, as at the start of another stream."""
@@ -121,6 +123,7 @@ class LiveSession:
         self._moments.clear()
         self._latest = None
         self._failure = None
+        self._settings = replace(self._settings, memory=StreamMemory())
 
     def process(self, frame: np.ndarray, timestamp: float) -> np.ndarray:
         """Mirror, analyse and draw on one frame.
@@ -140,7 +143,7 @@ class LiveSession:
         if settings.mirror:
             frame = cv2.flip(frame, 1)
         try:
-            analysis = settings.analyser.analyse(frame, timestamp)
+            analysis = settings.analyser.analyse(frame, timestamp, settings.memory)
             frame = draw_analysis(frame, analysis)
         except Exception as error:
             _log.exception("A live frame could not be analysed")
@@ -168,15 +171,15 @@ class LiveSession:
             moments, latest, failure = list(self._moments), self._latest, self._failure
         moments = [moment for moment in moments if moment.timestamp >= now - HISTORY_SECONDS]
         recent = [moment for moment in moments if moment.timestamp > now - RATE_SECONDS]
-        answered = [moment for moment in recent if moment.timestamp > now - ANSWER_SECONDS]
+        answered = [m for m in recent if m.scores and m.timestamp > now - ANSWER_SECONDS]
         label_set = next((moment.scores.label_set for moment in reversed(moments) if moment.scores), None)
         classes = len(label_set) if label_set else 0
         absent = np.full(classes, np.nan, np.float32)
         return LiveSnapshot(
             now=now,
             analysis=latest if recent else None,
-            answer=_mean_answer([m.scores for m in answered if m.scores]),
-            mask=_mean_reading([m.mask for m in answered if m.mask]),
+            answer=answered[-1].scores if answered else None,
+            mask=answered[-1].mask if answered else None,
             frames_per_second=_rate([moment.timestamp for moment in recent]),
             milliseconds=median(moment.milliseconds for moment in recent) if recent else None,
             times=np.array([moment.timestamp for moment in moments]),
@@ -192,19 +195,6 @@ def _rate(timestamps: list[float]) -> float:
     if len(timestamps) < 2 or timestamps[-1] <= timestamps[0]:
         return 0.0
     return (len(timestamps) - 1) / (timestamps[-1] - timestamps[0])
-
-
-def _mean_answer(scores: list[ExpressionScores]) -> ExpressionScores | None:
-    if not scores:
-        return None
-    probabilities = np.stack([answer.probabilities for answer in scores])
-    return ExpressionScores(scores[-1].model, scores[-1].label_set, np.asarray(probabilities.mean(axis=0)))
-
-
-def _mean_reading(readings: list[MaskReading]) -> MaskReading | None:
-    if not readings:
-        return None
-    return MaskReading(np.asarray(np.mean([reading.probabilities for reading in readings], axis=0), np.float32))
 
 
 class LoopedClip:

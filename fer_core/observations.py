@@ -148,6 +148,8 @@ class FaceObservation:
     scores: tuple[ExpressionScores, ...]
     mask: MaskReading | None = None
     """``None`` where nobody looked for a mask."""
+    track: int | None = None
+    """The id that the person keeps throughout a stream, from 1; ``None`` in a still image."""
 
     @property
     def covered(self) -> bool:
@@ -171,7 +173,7 @@ class FrameAnalysis:
     detector: str
     faces: tuple[FaceObservation, ...]
     milliseconds: dict[str, float] = field(default_factory=dict, compare=False)
-    """Time spent per step: ``detect``, ``crop``, ``mask``, ``classify``."""
+    """Time spent per step: ``detect``, ``crop``, ``track``, ``mask``, ``classify``."""
 
     def __iter__(self) -> Iterator[FaceObservation]:
         return iter(self.faces)
@@ -188,9 +190,10 @@ def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[s
         analyses: frames in order.
 
     Yields:
-        ``source, time_ms, face, detector, box_x, box_y, box_width, box_height, detection_score, mask, mask_probability,
+        ``source, time_ms, face, track, detector, box_x, box_y, box_width, box_height, detection_score, mask, mask_probability,
         model, label_set, verdict, emotion, confidence, runner_up, runner_up_confidence`` and one ``p_<emotion>`` per
-        emotion of the label set. ``mask`` and ``mask_probability`` are empty where nobody looked for a mask.
+        emotion of the label set. ``track`` is empty in still images, ``mask`` and ``mask_probability`` where nobody looked
+        for a mask.
     """
     for analysis in analyses:
         for number, face in enumerate(analysis, start=1):
@@ -200,6 +203,7 @@ def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[s
                     "source": source,
                     "time_ms": round(analysis.timestamp * 1000),
                     "face": number,
+                    "track": face.track,
                     "detector": analysis.detector,
                     "box_x": round(face.box.x),
                     "box_y": round(face.box.y),

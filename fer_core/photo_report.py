@@ -44,9 +44,9 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def face_table(reports: Sequence[PhotoReport]) -> pd.DataFrame:
-    """One row per face and model, columns as :func:`fer_core.observations.face_rows`."""
+    """One row per face and model, columns as :func:`fer_core.observations.face_rows` but for ``track``: photos have none."""
     rows = [row for report in reports for row in face_rows(report.source, [report.analysis])]
-    return pd.DataFrame(rows, columns=None if rows else _TABLE_COLUMNS)
+    return pd.DataFrame(rows).drop(columns="track") if rows else pd.DataFrame(columns=_TABLE_COLUMNS)
 
 
 def format_reports(reports: Sequence[PhotoReport], form: Literal["table", "csv", "json"]) -> str:

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from fer_core.model_store import MASK_AWARE_MODEL, ModelStore, Network
 from fer_core.observations import ExpressionScores, FaceObservation, FrameAnalysis, MaskReading, MaskState
+from fer_core.people import StreamMemory
 from fer_core.vision.detectors import DEFAULT_DETECTOR, FaceDetector, create_detector
 from fer_core.vision.expression import ExpressionClassifier
 from fer_core.vision.face_crops import crop_faces
@@ -82,12 +83,13 @@ class FrameAnalyser:
         stand_ins = _stand_ins(classifiers, store, network, threads)
         return cls(create_detector(detector, threads), classifiers, MaskStateNetwork.shipped(threads), stand_ins)
 
-    def analyse(self, frame: np.ndarray, timestamp: float = 0.0) -> FrameAnalysis:
+    def analyse(self, frame: np.ndarray, timestamp: float = 0.0, memory: StreamMemory | None = None) -> FrameAnalysis:
         """Everything about one frame.
 
         Args:
             frame: ``(H, W, 3) uint8`` BGR.
             timestamp: seconds from the start of the stream.
+            memory: of the stream that the frame belongs to: with it people have ids, and their answers are smoothed.
 
         Returns:
             The faces, largest first, with every model's answer.
@@ -97,16 +99,30 @@ class FrameAnalyser:
         detected = time.perf_counter()
         boxes = [self.detector.framing.crop_box(detection.box) for detection in detections]
         sizes = {c.input_size for c in (*self.classifiers, *filter(None, self._stand_ins))}
-        sizes |= {MASK_INPUT_SIZE} if self._masks else set()
+        sizes |= {MASK_INPUT_SIZE} if self._masks or memory else set()
         crops = {size: crop_faces(frame, boxes, size) for size in sizes}
         cropped = time.perf_counter()
-        readings = self._masks.read(crops[MASK_INPUT_SIZE]) if self._masks else [None] * len(boxes)
+        tracks: list[int | None] = [None] * len(boxes)
+        if memory:
+            tracks = [*memory.identify(detections, timestamp, crops[MASK_INPUT_SIZE])]
+        tracked = time.perf_counter()
+        readings: list[MaskReading | None] = [None] * len(boxes)
+        if self._masks:
+            readings = [*self._masks.read(crops[MASK_INPUT_SIZE])]
+        if memory:
+            readings = [
+                memory.read_mask(track, reading, timestamp) if track and reading else reading
+                for track, reading in zip(tracks, readings, strict=True)
+            ]
         read = time.perf_counter()
-        scores = self._classify(crops, readings)
+        scores = [
+            memory.answer(track, of_face, timestamp) if memory and track else tuple(of_face)
+            for track, of_face in zip(tracks, self._classify(crops, readings), strict=True)
+        ]
         classified = time.perf_counter()
         faces = tuple(
-            FaceObservation(detection, box, tuple(of_face), reading)
-            for detection, box, of_face, reading in zip(detections, boxes, scores, readings, strict=True)
+            FaceObservation(detection, box, of_face, reading, track)
+            for detection, box, of_face, reading, track in zip(detections, boxes, scores, readings, tracks, strict=True)
         )
         return FrameAnalysis(
             timestamp=timestamp,
@@ -117,7 +133,8 @@ class FrameAnalyser:
             milliseconds={
                 "detect": (detected - started) * 1e3,
                 "crop": (cropped - detected) * 1e3,
-                "mask": (read - cropped) * 1e3,
+                "track": (tracked - cropped) * 1e3,
+                "mask": (read - tracked) * 1e3,
                 "classify": (classified - read) * 1e3,
             },
         )

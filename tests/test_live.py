@@ -13,6 +13,7 @@ from fer_core.errors import ModelError, VideoError
 from fer_core.live import Connection, ConnectionWatch, LiveSession, LoopedClip
 from fer_core.media.video import write_video
 from fer_core.observations import BoundingBox, ExpressionScores, FaceDetection, FaceObservation, FrameAnalysis
+from fer_core.people import StreamMemory
 
 FRAME = np.full((120, 160, 3), 128, np.uint8)
 
@@ -24,9 +25,11 @@ class PlainAnalyser:
         self.confidence, self.label_set = confidence, label_set
         self.faces = 1
         self.frames: list[np.ndarray] = []
+        self.memories: list[StreamMemory | None] = []
 
-    def analyse(self, frame: np.ndarray, timestamp: float = 0.0) -> FrameAnalysis:
+    def analyse(self, frame: np.ndarray, timestamp: float = 0.0, memory: StreamMemory | None = None) -> FrameAnalysis:
         self.frames.append(frame)
+        self.memories.append(memory)
         count = len(self.label_set)
         probabilities = np.full(count, (1 - self.confidence) / (count - 1), np.float32)
         probabilities[1] = self.confidence
@@ -68,15 +71,28 @@ def test_the_frame_rate_is_counted_over_the_last_seconds() -> None:
     assert session.snapshot(now + 5).frames_per_second == 0
 
 
-def test_the_answer_is_the_mean_of_the_last_second() -> None:
+def test_the_answer_is_that_of_the_latest_face_of_the_last_second() -> None:
     analyser = PlainAnalyser(0.9)
     session = LiveSession(analyser)
     now = play(session, 5)
     analyser.confidence = 0.5
     now = play(session, 0.5, start=now)
-    answer = session.snapshot(now).answer
-    assert answer is not None
-    assert answer.confidence == pytest.approx(0.7, abs=0.02)
+    analyser.faces = 0
+    for gap, confidence in ((0.9, 0.5), (1.2, None)):
+        snapshot = session.snapshot(play(session, gap, start=now))
+        assert (snapshot.answer and snapshot.answer.confidence) == confidence
+
+
+def test_a_stream_has_one_memory_of_its_people_and_the_next_stream_another() -> None:
+    analyser = PlainAnalyser()
+    session = LiveSession(analyser)
+    play(session, 1)
+    session.configure(analyser, mirror=True)
+    play(session, 1, start=1)
+    assert len(set(analyser.memories)) == 1
+    session.clear()
+    play(session, 1, start=2)
+    assert len(set(analyser.memories)) == 2
 
 
 def test_a_frame_without_a_face_leaves_a_gap() -> None:
@@ -159,7 +175,9 @@ def test_an_error_is_told_and_the_stream_goes_on(
     error: Exception, words: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
-        def analyse(self, frame: np.ndarray, timestamp: float = 0.0) -> FrameAnalysis:
+        def analyse(
+            self, frame: np.ndarray, timestamp: float = 0.0, memory: StreamMemory | None = None
+        ) -> FrameAnalysis:
             raise error
 
     session = LiveSession(Broken())

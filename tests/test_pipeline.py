@@ -4,6 +4,7 @@ import pytest
 
 from fer_core.errors import ModelError
 from fer_core.model_store import Network
+from fer_core.people import StreamMemory
 from fer_core.pipeline import FrameAnalyser
 from fer_core.vision.detectors import DETECTORS
 from fer_core.vision.expression import ExpressionClassifier, LiteRTNetwork
@@ -39,7 +40,28 @@ def test_every_model_answers_for_every_face_in_the_order_asked_for(photo):
 def test_a_frame_without_a_face_has_an_empty_analysis():
     analysis = FrameAnalyser.from_store(["senet"]).analyse(np.full((480, 640, 3), 128, np.uint8))
     assert len(analysis) == 0
-    assert set(analysis.milliseconds) == {"detect", "crop", "classify"}
+    assert set(analysis.milliseconds) == {"detect", "crop", "track", "mask", "classify"}
+
+
+def test_in_a_stream_people_keep_their_ids_and_answers_follow_smoothly(photo):
+    pair = np.concatenate([photo, cv2.resize(photo, (400, 512))], axis=1)
+    analyser, memory = FrameAnalyser.from_store(["senet"]), StreamMemory()
+    first = analyser.analyse(pair, 0.0, memory)
+    second = analyser.analyse(np.roll(pair, 5, axis=1), 0.04, memory)
+    ids = {round(face.box.x, -1): face.track for face in first}
+    assert sorted(ids.values()) == [1, 2]
+    assert sorted(face.track for face in second) == [1, 2]
+    for face in second:
+        (before,) = [old for old in first if old.track == face.track]
+        assert abs(face.box.x - before.box.x) < 20
+    assert [face.track for face in analyser.analyse(pair)] == [None, None]
+    # In the dark the network says something else; the answer of a stream does not jump to it.
+    dark = (pair * 0.1).astype(np.uint8)
+    dark[:, :512] = photo // 3
+    alone = analyser.analyse(dark, 0.08).faces[0].scores[0]
+    smoothed = analyser.analyse(dark, 0.08, memory).faces[0].scores[0]
+    assert alone.probabilities.sum() == pytest.approx(smoothed.probabilities.sum())
+    assert np.abs(alone.probabilities - smoothed.probabilities).max() > 1e-4
 
 
 def test_the_int8_and_the_float_network_agree_on_a_clear_face(photo):

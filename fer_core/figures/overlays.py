@@ -38,7 +38,7 @@ def draw_analysis(frame: np.ndarray, analysis: FrameAnalysis, bars: bool = True)
     """Draw every face's box, the first model's answer ("happy 93%", "sad or neutral 74%", "unsure") and its probability
     bars, and whether a mask was seen.
 
-    Faces are numbered from 1, largest first, where there are several.
+    Where there are several faces they are numbered: by the person's id in a stream, else from 1, largest first.
 
     Args:
         frame: ``(H, W, 3) uint8`` BGR; it is left as it is.
@@ -52,7 +52,7 @@ def draw_analysis(frame: np.ndarray, analysis: FrameAnalysis, bars: bool = True)
     pen = _Pen(canvas)
     numbered = len(analysis) > 1
     faces = [
-        (_clip(face.box, canvas), pen.label(face, number if numbered else None))
+        (_clip(face.box, canvas), pen.label(face, (face.track or number) if numbered else None))
         for number, face in enumerate(analysis, 1)
     ]
     taken = [rectangle for box, label in faces for rectangle in (box, label.place)]
