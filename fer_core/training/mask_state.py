@@ -1,6 +1,6 @@
 """Training of the small network that tells masked faces from bare ones, and from masks worn under the nose.
 
-It learns from FER2013's training faces, half of them under drawn masks, and from photos of real masks, of which there are
+It learns from FER2013's training faces, some of them under drawn masks, and from photos of real masks, of which there are
 few: so the lower faces of a batch change owners, as CutMix (Yun et al. 2019, arXiv:1905.04899) pastes patches, and a mask
 is seen under many more eyes than ever wore it. It is judged on photos of other sources, on FER2013's PrivateTest as it is,
 and on the same faces under masks in styles that no training draws.
@@ -46,18 +46,17 @@ from fer_core.vision.mask_state import INPUT_SIZE, MASK_STATE_FILE, MaskStateNet
 LAYERS = ((16, 2), (32, 2), (64, 1), (64, 1), (128, 2), (128, 1))
 """Filters and stride of each convolution."""
 DROPOUT = 0.3
-EPOCHS = 40
-BATCH = 128
-PEAK_RATE = 3e-3
-WEIGHT_DECAY = 1e-3
-LABEL_SMOOTHING = 0.02
-FACES_SHARE = 0.4
+EPOCHS = 30
+BATCH = 64
+PEAK_RATE = 4e-3
+WEIGHT_DECAY = 1e-2
+LABEL_SMOOTHING = 0.03
+FACES_SHARE = 0.3
 """Of FER2013's training faces, drawn anew for each epoch."""
-PHOTO_REPEATS = 8
-"""How often an epoch shows each photo, since there are few of them and drawn masks are easier to tell."""
-DRAWN_ON_PHOTOS = 2
-"""How often an epoch shows each photo of a bare face as it shows FER2013's, half of them under drawn masks."""
-SWAPPED_SHARE = 0.25
+PHOTO_REPEATS = 2
+"""How often an epoch shows each photo, since there are few of them: drawn masks, of which there are any number, teach
+less about real ones."""
+SWAPPED_SHARE = 0.3
 """Of a batch, that get the lower face of another."""
 SWAP_HEIGHTS = 0.45, 0.55
 """Where the lower face begins, as shares of the side: between the eyes and the tip of the nose."""
@@ -69,13 +68,11 @@ LARGEST_SHIFT, SHIFT_STEP = 4.0, 0.1
 """Nats that are tried as an advantage of the bare state."""
 LARGEST_FALSE_ALARMS = 0.015
 """Of PublicTest's bare faces, that may be called masked."""
-MASKED_SHARE, SUNGLASSES_SHARE = 0.5, 0.08
+MASKED_SHARE, SUNGLASSES_SHARE = 0.35, 0.05
 """Of the FER2013 faces of an epoch; sunglasses cover no mouth, and count as bare."""
 UNDER_NOSE = 0.35
 """Of the drawn masks, so that the rarest state is learnt as well."""
-AUGMENTATION = Augmentation(
-    rotation=15, zoom=0.15, shift=0.1, flip=0.5, brightness=0.2, contrast=0.4, noise=6, blur=0.8, coarse=0.5
-)
+AUGMENTATION = Augmentation(rotation=15, zoom=0.15, shift=0.1, flip=0.5, brightness=0.2, contrast=0.4)
 _STATE = {state: number for number, state in enumerate(MASK_STATES)}
 
 
@@ -110,8 +107,7 @@ class MaskBatches:
         """Batches ``(B, 48, 48, 1) float32`` with labels ``(B,) int64``."""
         rng = np.random.default_rng([self.seed, number])
         chosen = rng.permutation(len(self.faces))[: round(FACES_SHARE * len(self.faces))]
-        bare = np.concatenate([self.faces[chosen], np.repeat(self.photos[~self.masked], DRAWN_ON_PHOTOS, axis=0)])
-        images, labels = drawn_masks(bare, rng, self.seed)
+        images, labels = drawn_masks(self.faces[chosen], rng, self.seed)
         of_photos = np.where(self.masked, _STATE[MaskState.MASKED], _STATE[MaskState.BARE])
         images = np.concatenate([images, np.repeat(self.photos, PHOTO_REPEATS, axis=0)])
         labels = np.concatenate([labels, np.repeat(of_photos, PHOTO_REPEATS)])
@@ -122,8 +118,7 @@ class MaskBatches:
             yield AUGMENTATION.apply(mixed, rng)[..., None].astype(np.float32), states
 
     def __len__(self) -> int:
-        drawn_on = round(FACES_SHARE * len(self.faces)) + DRAWN_ON_PHOTOS * int((~self.masked).sum())
-        return (drawn_on + PHOTO_REPEATS * len(self.photos)) // BATCH
+        return (round(FACES_SHARE * len(self.faces)) + PHOTO_REPEATS * len(self.photos)) // BATCH
 
 
 def swap_lower_faces(
@@ -153,7 +148,7 @@ def swap_lower_faces(
 
 
 def drawn_masks(faces: np.ndarray, rng: np.random.Generator, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Half of the faces under drawn masks, some of the others behind sunglasses: images and states ``(N,) int64``."""
+    """Some of the faces under drawn masks, some of the others behind sunglasses: images and states ``(N,) int64``."""
     masks = MaskBank(INPUT_SIZE, under_nose=UNDER_NOSE, seed=seed).apply(faces, rng, MASKED_SHARE)
     glasses = MaskBank(INPUT_SIZE, kinds=(MaskKind.SUNGLASSES,), under_nose=0.0, seed=seed)
     bare = masks.kinds == str(MaskKind.NONE)
@@ -239,7 +234,7 @@ def train_mask_state(
         "parameters": model.count_params(),
         "bytes": len(content),
         "data": {
-            "training": f"{dataset.name} training faces, half under drawn masks, and {int(training.sum()):,} photos",
+            "training": f"{dataset.name} training faces, a third under drawn masks, and {int(training.sum()):,} photos",
             "chosen_on": "validation photos and PublicTest, half of it under drawn masks: the epoch, and the "
             f"advantage of the bare state, {shift:.1f} nats",
             "reported_on": "photos of other sources; PrivateTest, bare and under masks in styles not drawn in training",

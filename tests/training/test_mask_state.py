@@ -27,10 +27,10 @@ def test_a_swapped_face_keeps_its_eyes_and_takes_mouth_and_state_of_another():
     assert (same == states).all()
 
 
-def test_half_of_the_faces_wear_a_drawn_mask_and_the_rest_stay_bare():
+def test_a_third_of_the_faces_wear_a_drawn_mask_and_the_rest_stay_bare():
     faces = np.random.default_rng(0).integers(90, 160, (200, 48, 48)).astype(np.uint8)
     images, states = drawn_masks(faces, np.random.default_rng(0), 0)
-    assert (states == 0).mean() == pytest.approx(0.5, abs=0.1)
+    assert (states == 0).mean() == pytest.approx(0.65, abs=0.1)
     assert (states == 2).sum() < (states == 1).sum()
     changed = (images != faces)[:, 30:].mean(axis=(1, 2)) > 0.3
     assert (changed == (states > 0)).mean() > 0.97  # sunglasses reach no lower
@@ -41,7 +41,7 @@ def test_an_epoch_is_the_same_whenever_it_is_drawn_and_unlike_the_next(monkeypat
     faces = np.random.default_rng(0).integers(0, 256, (64, 48, 48)).astype(np.uint8)
     batches = MaskBatches(faces, faces[:10], np.arange(10) < 5, seed=3)
     one, again, other = (list(batches.epoch(number)) for number in (0, 0, 1))
-    assert len(one) == len(batches) == (26 + 2 * 5 + 8 * 10) // 32
+    assert len(one) == len(batches) == (19 + 2 * 10) // 32
     np.testing.assert_array_equal(one[0][0], again[0][0])
     assert (one[0][0] != other[0][0]).any()
 
