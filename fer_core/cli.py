@@ -372,7 +372,7 @@ def _cost(options: argparse.Namespace) -> int:
 
 def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("benchmark", help="measure speed, memory and the whole pipeline on known labels")
-    parser.add_argument("what", choices=("frame", "reading", "scenes", "browsing", "masked-scenes"))
+    parser.add_argument("what", choices=("frame", "landmarks", "reading", "scenes", "browsing", "masked-scenes"))
     parser.add_argument(
         "--data",
         type=Path,
@@ -401,6 +401,11 @@ def _benchmark(options: argparse.Namespace) -> int:
 
     if options.what == "frame":
         print(benchmarks.frame_speed(options.model))
+        return 0
+    if options.what == "landmarks":
+        from fer_core.evaluation.landmark_benchmark import landmark_speed
+
+        print(landmark_speed())
         return 0
     if options.what == "browsing":
         print(benchmarks.browsing_speed(options.data))

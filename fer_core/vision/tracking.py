@@ -36,28 +36,28 @@ MISSED_FRAMES = 2
 
 SPEED = np.array([1.5, 1.5, 0.5])
 """Standard deviation of a face's velocity: across and down in widths per second, and of the logarithm of its size."""
-SPEED_SECONDS = 0.7
+SPEED_SECONDS = 0.5
 """Time in which a velocity is forgotten: its autocorrelation falls to 1/e."""
 JITTER = 0.04
 """Standard deviation of a detector's box about the face: centre in widths, and logarithm of the size."""
-TAIL = 4.0
+TAIL = 8.0
 """Degrees of freedom of Student's t over a pair's distance."""
 UNLIKENESS = 0.02
 """Mean of one minus the Bhattacharyya coefficient between two crops of one person, which differ in expression."""
 MOST_UNLIKE = 6.0
 """Most that appearance may cost: a hand before the face changes it more than another person would."""
+ALIKE = 3.0
+"""What the appearance of anyone costs on the average; less speaks for the same person, more against it."""
 LOOK_SECONDS = 1.0
 """Time constant of the moving average of a person's appearance."""
 BESIDE = 0.9
 """Two faces closer than this, in widths across and down, may be on each other's crops, which are not learnt from."""
-STRANGER = 8.0
+STRANGER = 7.0
 """A pair that costs more is two people: the box starts a new track."""
-NEWBORN_FRAMES, NEWBORN = 3, 2.0
-"""Until it was seen in so many frames, a track may be a false box, and costs so much more than a person's."""
 
 GRID, LEVELS = 3, 8
 """Cells a side and grey levels of the histograms."""
-DEVIATIONS = 2.5
+DEVIATIONS = 2.0
 """Grey levels are spread over so many standard deviations to either side of the mean."""
 SAMPLES = 24
 """Pixels a side that are counted, at least: a crop has more than its histograms need."""
@@ -153,7 +153,7 @@ class FaceTracker:
         self._tracks = np.concatenate(
             [tracks[~gone], _begin(ids[new], places[new], None if looks is None else looks[new])]
         )
-        self.ended = tuple(np.setdiff1d(known, self._tracks["id"]).tolist())
+        self.ended = tuple(sorted({*known.tolist()} - {*self.alive}))
         return ids.tolist()
 
 
@@ -202,10 +202,10 @@ def _pairs(tracks: np.ndarray, places: np.ndarray, looks: np.ndarray | None) -> 
     away = (places - tracks["place"][:, None]) / _scale(tracks["place"])[:, None]
     distance = (away**2 / variance[:, None]).sum(axis=2)
     cost = (TAIL + 3) / 2 * np.log1p(distance / TAIL) + np.log(variance).sum(axis=1)[:, None] / 2
-    cost += np.where(tracks["seen"] < NEWBORN_FRAMES, NEWBORN, 0.0)[:, None]
     if looks is not None:
         unlikeness = 1 - np.sqrt(tracks["look"]) @ np.sqrt(looks).T
-        cost += np.where(tracks["look"].any(axis=1)[:, None], np.minimum(unlikeness / UNLIKENESS, MOST_UNLIKE), 0.0)
+        strangeness = np.minimum(unlikeness / UNLIKENESS, MOST_UNLIKE) - ALIKE
+        cost += np.where(tracks["look"].any(axis=1)[:, None], strangeness, 0.0)
     worth = np.maximum(STRANGER - cost, 0.0)
     rows, columns = linear_sum_assignment(worth, maximize=True)
     paired = worth[rows, columns] > 0
