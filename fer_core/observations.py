@@ -190,10 +190,10 @@ def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[s
         analyses: frames in order.
 
     Yields:
-        ``source, time_ms, face, track, detector, box_x, box_y, box_width, box_height, detection_score, mask, mask_probability,
-        model, label_set, verdict, emotion, confidence, runner_up, runner_up_confidence`` and one ``p_<emotion>`` per
-        emotion of the label set. ``track`` is empty in still images, ``mask`` and ``mask_probability`` where nobody looked
-        for a mask.
+        ``source, time_ms, face, track, detector, box_x, box_y, box_width, box_height, detection_score, mask,
+        mask_probability, model, label_set, verdict, emotion, confidence, runner_up, runner_up_confidence`` and one
+        ``p_<emotion>`` per emotion of the label set. ``track`` is empty in still images, ``mask`` and ``mask_probability``
+        where nobody looked for a mask.
     """
     for analysis in analyses:
         for number, face in enumerate(analysis, start=1):

@@ -235,7 +235,7 @@ def train_mask_state(
         "bytes": len(content),
         "data": {
             "training": f"{dataset.name} training faces, a third under drawn masks, and {int(training.sum()):,} photos",
-            "chosen_on": "validation photos and PublicTest, half of it under drawn masks: the epoch, and the "
+            "chosen_on": "validation photos and PublicTest, a third of it under drawn masks: the epoch, and the "
             f"advantage of the bare state, {shift:.1f} nats",
             "reported_on": "photos of other sources; PrivateTest, bare and under masks in styles not drawn in training",
             "faces": {group: len(p) for group, p in predictions.probabilities.items()},

@@ -205,7 +205,8 @@ def _pairs(tracks: np.ndarray, places: np.ndarray, looks: np.ndarray | None) -> 
     if looks is not None:
         unlikeness = 1 - np.sqrt(tracks["look"]) @ np.sqrt(looks).T
         strangeness = np.minimum(unlikeness / UNLIKENESS, MOST_UNLIKE) - ALIKE
-        cost += np.where(tracks["look"].any(axis=1)[:, None], strangeness, 0.0)
+        known = tracks["look"].sum(axis=1, keepdims=True) > 0
+        cost += np.where(known, strangeness, 0.0)
     worth = np.maximum(STRANGER - cost, 0.0)
     rows, columns = linear_sum_assignment(worth, maximize=True)
     paired = worth[rows, columns] > 0
