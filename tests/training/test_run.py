@@ -120,10 +120,8 @@ def test_the_epoch_is_kept_by_what_the_recipe_says(finished):
 
 
 def test_a_recipe_that_draws_masks_keeps_the_epoch_that_is_best_with_and_without_them(tmp_path):
-    recipe = replace(SHORT, architecture="tiny", epochs=1, augmentation=Augmentation(mask=0.5))
-    run = TrainingRun(recipe, make_dataset(), tmp_path)
-    run.fit()
-    (row,) = run.history
+    recipe = replace(SHORT, architecture="tiny", augmentation=Augmentation(mask=0.5))
+    row = TrainingRun(recipe, make_dataset(), tmp_path)._validate()
     splits = ("validation", "masked_validation")
     expected = np.mean([row[f"{split}_accuracy_{head}"] for split in splits for head in recipe.heads])
     assert row["validation_score"] == pytest.approx(expected)
