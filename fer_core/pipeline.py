@@ -174,6 +174,7 @@ def _stand_ins(
             stand_ins.append(None)
             continue
         if rule.name not in known:
-            known[rule.name] = ExpressionClassifier(model, rule.name, network, threads)
+            own = network if network in model.networks else Network.INT8
+            known[rule.name] = ExpressionClassifier(model, rule.name, own, threads)
         stand_ins.append(known[rule.name])
     return stand_ins
