@@ -7,10 +7,11 @@ theirs, so what both touch sits behind one lock that is held for microseconds; t
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from statistics import median
@@ -20,12 +21,17 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from fer_core.alerts import Alert, AlertRule, AlertWatch, Sign
+from fer_core.attention import Attention
 from fer_core.emotions import LabelSet
 from fer_core.errors import FerError
-from fer_core.figures.overlays import draw_analysis
+from fer_core.figures.overlays import LOOK_LAYERS, STANDARD_LAYERS, Layer, draw_analysis
 from fer_core.media.video import read_frames
-from fer_core.observations import ExpressionScores, FrameAnalysis, MaskReading
+from fer_core.observations import ExpressionScores, FaceObservation, FrameAnalysis, MaskReading
 from fer_core.people import StreamMemory
+from fer_core.pipeline import Look
+from fer_core.session_log import SessionLog
+from fer_core.smoothing import TIME_CONSTANT_SECONDS
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +40,8 @@ RATE_SECONDS = 2.0
 """Frame rate and times are taken over this long."""
 ANSWER_SECONDS = 1.0
 """For so long a face that was lost from sight is still answered for."""
+MOST_PEOPLE = 4
+"""Whose minutes are shown, unless more are asked for."""
 FASTEST_STREAM = 60
 """Frames per second that memory is set aside for; cameras give 30."""
 SLOW_CONNECTION_SECONDS = 10.0
@@ -47,9 +55,54 @@ class StreamError(FerError):
 class Analyser(Protocol):
     """What turns a frame into its analysis: :class:`fer_core.pipeline.FrameAnalyser`."""
 
-    def analyse(self, frame: np.ndarray, timestamp: float = 0.0, memory: StreamMemory | None = None) -> FrameAnalysis:
+    def analyse(
+        self,
+        frame: np.ndarray,
+        timestamp: float = 0.0,
+        memory: StreamMemory | None = None,
+        look: Look = Look.NOTHING,
+    ) -> FrameAnalysis:
         """See :meth:`fer_core.pipeline.FrameAnalyser.analyse`."""
         ...
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """What may be changed while a stream runs."""
+
+    mirror: bool = False
+    """Flip frames left to right first, as a mirror shows one's own face."""
+    layers: frozenset[Layer] = STANDARD_LAYERS | {Layer.BARS}
+    smoothing: float = TIME_CONSTANT_SECONDS
+    """Time constant of the probabilities in seconds."""
+    interval: float = 0.0
+    """Seconds from one analysed frame to the next; the frames between show the answers of the last."""
+    attention: bool = False
+    """Whether to follow that as well; never without the knowledge of those who are seen."""
+    rules: tuple[AlertRule, ...] = ()
+    """Whose alerts are raised."""
+
+    @property
+    def look(self) -> Look:
+        """What the analysis has to see for all this."""
+        if self.attention or any(rule.sign is Sign.EYES_CLOSED for rule in self.rules):
+            return Look.ATTENTION
+        return Look.LANDMARKS if self.layers & LOOK_LAYERS else Look.NOTHING
+
+
+@dataclass(frozen=True)
+class PersonMinute:
+    """The last minute of one person."""
+
+    track: int
+    face: FaceObservation
+    """As it was seen last, in the last :data:`ANSWER_SECONDS`."""
+    times: np.ndarray
+    """``(N,)`` timestamps of all frames of the last :data:`HISTORY_SECONDS` since the person's first."""
+    probabilities: np.ndarray
+    """``(N, classes) float32``; NaN where the person was not seen."""
+    attention: tuple[Attention | None, ...]
+    """``N`` states; None where the person was not seen, or nobody asked."""
 
 
 @dataclass(frozen=True)
@@ -65,31 +118,28 @@ class LiveSnapshot:
     mask: MaskReading | None
     """Of the same face; None without one, or where nobody looked for a mask."""
     frames_per_second: float
+    """Analysed."""
     milliseconds: float | None
     """Median time from a frame's arrival to its annotated copy."""
-    times: np.ndarray
-    """``(N,)`` timestamps of the frames of the last :data:`HISTORY_SECONDS`."""
-    probabilities: np.ndarray
-    """``(N, classes) float32`` of the largest face; NaN where a frame had none."""
     label_set: LabelSet | None
-    """What the columns refer to; None until there was a face."""
+    """Of the answers of the last minute; None until there was a face."""
+    alerts: tuple[Alert, ...]
+    """Since the stream began, the latest ones if there were many, in the order of time."""
+    log: SessionLog | None
+    """The one that is written, or that was written last."""
+    logging: bool
     failure: str | None
     """Why the latest frame could not be analysed."""
-
-
-@dataclass(frozen=True)
-class _Settings:
-    analyser: Analyser
-    mirror: bool
-    memory: StreamMemory = field(default_factory=StreamMemory)
 
 
 @dataclass(frozen=True)
 class _Moment:
     timestamp: float
     milliseconds: float
-    scores: ExpressionScores | None
-    mask: MaskReading | None
+    faces: tuple[FaceObservation, ...]
+    """Largest first, without what their landmarks told, which would fill the memory."""
+    attention: dict[int, Attention | None]
+    """By id."""
 
 
 class LiveSession:
@@ -97,33 +147,51 @@ class LiveSession:
 
     Args:
         analyser: looks at the frames; :meth:`configure` exchanges it while the stream runs.
-        mirror: flip frames left to right first, as a mirror shows one's own face.
+        settings: likewise.
     """
 
-    def __init__(self, analyser: Analyser, mirror: bool = False) -> None:
-        self._settings = _Settings(analyser, mirror)
+    def __init__(self, analyser: Analyser, settings: LiveSettings = LiveSettings()) -> None:
+        self._analyser, self._settings = analyser, settings
         self._lock = Lock()
+        self._log: SessionLog | None = None
+        self._logging = False
+        self._forget()
+
+    def configure(self, analyser: Analyser, settings: LiveSettings) -> None:
+        """Change the settings from the next frame on; another analyser begins a new history, other rules new alerts."""
+        with self._lock:
+            if analyser is not self._analyser:
+                self._forget()
+            elif settings.rules != self._settings.rules:
+                self._watch = AlertWatch(settings.rules)
+            self._memory.smoothing = settings.smoothing
+            self._analyser, self._settings = analyser, settings
+
+    def clear(self) -> None:
+        """Forget what was seen, as at the start of another stream; a log that is written ends."""
+        with self._lock:
+            self._forget()
+            self._logging = False
+
+    def _forget(self) -> None:
         self._moments: deque[_Moment] = deque(maxlen=int(HISTORY_SECONDS * FASTEST_STREAM))
         self._latest: FrameAnalysis | None = None
         self._failure: str | None = None
+        self._memory = StreamMemory(self._settings.smoothing, thrifty=True)
+        self._watch = AlertWatch(self._settings.rules)
+        self._due = -math.inf
 
-    def configure(self, analyser: Analyser, mirror: bool) -> None:
-        """Change the settings from the next frame on; another analyser begins a new history."""
+    def start_log(self, source: str) -> SessionLog:
+        """Begin a new log of what is seen; the last one is dropped."""
+        log = SessionLog(source)
         with self._lock:
-            if analyser is not self._settings.analyser:
-                self._forget()
-            self._settings = replace(self._settings, analyser=analyser, mirror=mirror)
+            self._log, self._logging = log, True
+        return log
 
-    def clear(self) -> None:
-        """Forget what was seen, as at the start of another stream."""
+    def stop_log(self) -> None:
+        """End the log; it is kept until the next one begins."""
         with self._lock:
-            self._forget()
-
-    def _forget(self) -> None:
-        self._moments.clear()
-        self._latest = None
-        self._failure = None
-        self._settings = replace(self._settings, memory=StreamMemory())
+            self._logging = False
 
     def process(self, frame: np.ndarray, timestamp: float) -> np.ndarray:
         """Mirror, analyse and draw on one frame.
@@ -138,57 +206,113 @@ class LiveSession:
         Returns:
             ``(H, W, 3) uint8`` BGR.
         """
-        started = time.perf_counter()
         settings = self._settings  # one read: another thread may exchange them meanwhile
         if settings.mirror:
             frame = cv2.flip(frame, 1)
+        analysis = self._analyse(frame, timestamp, settings)
+        return frame if analysis is None else draw_analysis(frame, analysis, settings.layers)
+
+    def observe(self, frame: np.ndarray, timestamp: float) -> None:
+        """Analyse one frame of which nobody sees a picture, see :meth:`process`."""
+        self._analyse(frame, timestamp, self._settings)
+
+    def _analyse(self, frame: np.ndarray, timestamp: float, settings: LiveSettings) -> FrameAnalysis | None:
+        """The analysis of a frame, or the last one where this frame's turn has not come; None where it failed."""
+        started = time.perf_counter()
+        with self._lock:
+            if self._latest is not None and 0 <= self._due - timestamp <= settings.interval:
+                return self._latest
+            # Frames come unevenly: what is late one time is made up for the next.
+            self._due = max(self._due, timestamp - settings.interval) + settings.interval
+            analyser, memory, log = self._analyser, self._memory, self._log if self._logging else None
+        look = settings.look if log is None or settings.look is Look.ATTENTION else Look.LANDMARKS
         try:
-            analysis = settings.analyser.analyse(frame, timestamp, settings.memory)
-            frame = draw_analysis(frame, analysis)
+            analysis = analyser.analyse(frame, timestamp, memory, look)
         except Exception as error:
             _log.exception("A live frame could not be analysed")
             with self._lock:
                 self._failure = str(error) if isinstance(error, FerError) else f"The analysis failed: {error!r}."
-            return frame
-        largest = next((face for face in analysis if face.scores), None)
+                self._latest = None
+            return None
+        if log is not None:
+            log.add(analysis)
         moment = _Moment(
             timestamp,
             (time.perf_counter() - started) * 1e3,
-            largest.scores[0] if largest else None,
-            largest.mask if largest else None,
+            tuple(replace(face, look=None) for face in analysis),
+            {face.track: face.look.attention for face in analysis if face.track is not None and face.look},
         )
         with self._lock:
-            if settings.analyser is self._settings.analyser:  # else the frame belongs to a history that has ended
+            if memory is self._memory:  # else the frame belongs to a history that has ended
                 self._moments.append(moment)
                 while self._moments[0].timestamp < timestamp - HISTORY_SECONDS:
                     self._moments.popleft()
                 self._latest, self._failure = analysis, None
-        return frame
+                self._watch.update(timestamp, *_signs(moment))
+        return analysis
 
     def snapshot(self, now: float) -> LiveSnapshot:
         """What is known at ``now``, on the clock of the frames' timestamps."""
         with self._lock:
-            moments, latest, failure = list(self._moments), self._latest, self._failure
-        moments = [moment for moment in moments if moment.timestamp >= now - HISTORY_SECONDS]
-        recent = [moment for moment in moments if moment.timestamp > now - RATE_SECONDS]
-        answered = [m for m in recent if m.scores and m.timestamp > now - ANSWER_SECONDS]
-        label_set = next((moment.scores.label_set for moment in reversed(moments) if moment.scores), None)
-        classes = len(label_set) if label_set else 0
-        absent = np.full(classes, np.nan, np.float32)
+            moments = [m for m in self._moments if m.timestamp > now - max(RATE_SECONDS, 3 * self._settings.interval)]
+            latest, failure = self._latest, self._failure
+            alerts, log, logging_ = self._watch.log, self._log, self._logging
+            label_set = next(
+                (f.scores[0].label_set for m in reversed(self._moments) for f in m.faces if f.scores), None
+            )
+            shown = max(ANSWER_SECONDS, 2 * self._settings.interval)
+        answered = [
+            face
+            for moment in moments
+            if moment.timestamp > now - shown
+            for face in [face for face in moment.faces if face.scores][:1]
+        ]
         return LiveSnapshot(
             now=now,
-            analysis=latest if recent else None,
-            answer=answered[-1].scores if answered else None,
+            analysis=latest if moments else None,
+            answer=answered[-1].scores[0] if answered else None,
             mask=answered[-1].mask if answered else None,
-            frames_per_second=_rate([moment.timestamp for moment in recent]),
-            milliseconds=median(moment.milliseconds for moment in recent) if recent else None,
-            times=np.array([moment.timestamp for moment in moments]),
-            probabilities=np.array(
-                [m.scores.probabilities if m.scores else absent for m in moments], np.float32
-            ).reshape(len(moments), classes),
+            frames_per_second=_rate([moment.timestamp for moment in moments]),
+            milliseconds=median(moment.milliseconds for moment in moments) if moments else None,
             label_set=label_set,
+            alerts=alerts,
+            log=log,
+            logging=logging_,
             failure=failure,
         )
+
+    def people(self, now: float, most: int = MOST_PEOPLE) -> list[PersonMinute]:
+        """The last minute of those who are there now, by id; with more than ``most`` the largest ones."""
+        with self._lock:
+            moments = [moment for moment in self._moments if moment.timestamp >= now - HISTORY_SECONDS]
+            shown = max(ANSWER_SECONDS, 2 * self._settings.interval)
+        sizes: dict[int, float] = {}
+        for moment in moments:
+            if moment.timestamp > now - shown:
+                sizes |= {face.track: face.box.area for face in moment.faces if face.track and face.scores}
+        largest = sorted(sizes, key=lambda track: -sizes[track])[:most]
+        return [_minute(track, moments) for track in sorted(largest)]
+
+
+def _signs(moment: _Moment) -> tuple[dict[int, ExpressionScores], set[int]]:
+    """What alerts are raised about: the answers of everyone, and whose eyes are closed."""
+    people = {face.track: face.scores[0] for face in moment.faces if face.track is not None and face.scores}
+    return people, {track for track, state in moment.attention.items() if state is Attention.EYES_CLOSED}
+
+
+def _minute(track: int, moments: list[_Moment]) -> PersonMinute:
+    seen = [next((face for face in moment.faces if face.track == track), None) for moment in moments]
+    first = next(number for number, face in enumerate(seen) if face is not None)
+    moments, seen = moments[first:], seen[first:]
+    last = next(face for face in reversed(seen) if face is not None)
+    absent = np.full(len(last.scores[0].label_set), np.nan, np.float32)
+    return PersonMinute(
+        track,
+        last,
+        np.array([moment.timestamp for moment in moments]),
+        np.array([face.scores[0].probabilities if face and face.scores else absent for face in seen]),
+        tuple(moment.attention.get(track) for moment in moments),
+    )
 
 
 def _rate(timestamps: list[float]) -> float:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fer_core.emotions import Emotion, LabelSet
+
+if TYPE_CHECKING:
+    from fer_core.face_look import FaceLook
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ class FaceDetection:
     box: BoundingBox
     score: float
     """The detector's confidence in [0, 1]; 1 where the detector gives none."""
+    key_points: np.ndarray | None = field(default=None, compare=False)
+    """``(6, 2) float32`` x and y in pixels of the frame: right eye, left eye, tip of the nose, centre of the mouth, right
+    ear, left ear (both at the tragus), as the person calls them; ``None`` where the detector finds none."""
 
 
 SURE = 0.5
@@ -150,6 +156,8 @@ class FaceObservation:
     """``None`` where nobody looked for a mask."""
     track: int | None = None
     """The id that the person keeps throughout a stream, from 1; ``None`` in a still image."""
+    look: FaceLook | None = field(default=None, compare=False)
+    """What the landmarks tell; ``None`` where nobody asked, or no landmarks were found."""
 
     @property
     def covered(self) -> bool:
@@ -173,13 +181,17 @@ class FrameAnalysis:
     detector: str
     faces: tuple[FaceObservation, ...]
     milliseconds: dict[str, float] = field(default_factory=dict, compare=False)
-    """Time spent per step: ``detect``, ``crop``, ``track``, ``mask``, ``classify``."""
+    """Time spent per step: ``detect``, ``crop``, ``track``, ``mask``, ``classify``, ``look``."""
 
     def __iter__(self) -> Iterator[FaceObservation]:
         return iter(self.faces)
 
     def __len__(self) -> int:
         return len(self.faces)
+
+
+LOOK_COLUMNS = ("yaw", "pitch", "roll", "gaze_yaw", "gaze_pitch", "eye_openness", "perclos", "attention")
+"""Of a table of faces, filled where landmarks were looked for."""
 
 
 def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[str, Any]]:
@@ -192,7 +204,8 @@ def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[s
     Yields:
         ``source, time_ms, face, track, detector, box_x, box_y, box_width, box_height, detection_score, mask,
         mask_probability, model, label_set, verdict, emotion, confidence, runner_up, runner_up_confidence`` and one
-        ``p_<emotion>`` per emotion of the label set. ``track`` is empty in still images, ``mask`` and ``mask_probability``
+        ``p_<emotion>`` per emotion of the label set, then :data:`LOOK_COLUMNS`, angles in degrees, which
+        are empty where nobody looked. ``track`` is empty in still images, ``mask`` and ``mask_probability``
         where nobody looked for a mask.
     """
     for analysis in analyses:
@@ -223,4 +236,17 @@ def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[s
                         f"p_{emotion}": round(float(p), 4)
                         for emotion, p in zip(scores.label_set.emotions, scores.probabilities, strict=True)
                     },
+                    **_look_columns(face.look),
                 }
+
+
+def _look_columns(look: FaceLook | None) -> dict[str, Any]:
+    if look is None:
+        return dict.fromkeys(LOOK_COLUMNS)
+    pose, gaze = look.pose, look.gaze
+    of_head = (pose.yaw, pose.pitch, pose.roll) if pose else (None, None, None)
+    of_eyes = (gaze.yaw, gaze.pitch) if gaze else (None, None)
+    numbers = [degree if degree is None else round(degree, 1) for degree in (*of_head, *of_eyes)]
+    shares = [share if share is None else round(share, 4) for share in (look.openness, look.perclos)]
+    words = str(look.attention) if look.attention else None
+    return dict(zip(LOOK_COLUMNS, [*numbers, *shares, words], strict=True))

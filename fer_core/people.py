@@ -2,17 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fer_core.observations import ExpressionScores, FaceDetection, MaskReading
+from fer_core.face_look import FaceLook, LookMemory
+from fer_core.observations import BoundingBox, ExpressionScores, FaceDetection, MaskReading
 from fer_core.smoothing import TIME_CONSTANT_SECONDS, Smoother
 from fer_core.vision.tracking import FaceTracker
 
-MASK_SECONDS = 0.3
-"""Time constant of the mask state: put on or taken off, it is followed within a quarter of a second."""
+MASK_SECONDS = 0.2
+"""Time constant of the mask state: put on or taken off, it is followed within a seventh of a second."""
+NEAR_FACE = 0.22
+"""Width of a face in shares of the frame's longer side from which on a detector for near faces sees it as well as any."""
+WIDE_LOOK_SECONDS = 0.3
+"""Between two looks at the whole frame for those who are far away."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often each person is looked at, where not everyone is in every frame."""
+
+    shortest: float
+    """Seconds that are always left between two looks at one person."""
+    longest: float
+    """Seconds after which a person is looked at however many others are."""
+    per_frame: int
+    """People who are looked at in one frame, unless more have waited for the longest time."""
+
+
+EVERY_FRAME = Pace(0, 0, 1)
+ANSWERS = Pace(1 / 16, 0.2, 1)
+"""Of expression and mask. Answers are means over more than half a second, which sixteen samples a second make as well as
+thirty; what a frame costs hardly grows with the number of people then."""
+LOOKS = Pace(0, 0.2, 2)
+"""Of landmarks and head pose."""
+EYES = Pace(0, 0.2, 1)
+"""Of eyes: a lone person's in every frame, since a blink lasts a tenth of a second."""
+_TICK = 1e-3
+"""Seconds by which frames come too early."""
+
+
+class Turns:
+    """Says whose turn it is; people who have waited for longest go first.
+
+    Args:
+        pace: of the turns.
+
+    Example:
+        >>> turns = Turns(Pace(shortest=0, longest=1, per_frame=1))
+        >>> [turns.take([1, 2, 3], 0.1 * frame) for frame in range(2)]
+        [[True, True, True], [True, False, False]]
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._last: dict[int, float] = {}
+
+    def take(self, tracks: Sequence[int], timestamp: float) -> list[bool]:
+        """Whose turn it is in the frame of this time, among the people in it; whoever is new has theirs."""
+        waited = np.array([timestamp - self._last.get(track, -math.inf) for track in tracks])
+        waited[waited < 0] = math.inf  # the clock has gone back
+        due = waited >= self._pace.longest - _TICK
+        waiting = np.flatnonzero(~due & (waited >= self._pace.shortest - _TICK))
+        places = max(0, self._pace.per_frame - int(due.sum()))
+        due[waiting[np.argsort(-waited[waiting], kind="stable")[:places]]] = True
+        self._last.update((track, timestamp) for track, mine in zip(tracks, due, strict=True) if mine)
+        return due.tolist()
+
+    def forget(self, tracks: Iterable[int]) -> None:
+        """Drop what is known of people whose tracks have ended."""
+        for track in tracks:
+            self._last.pop(track, None)
+
+
+@dataclass
+class _Known:
+    """What was said of a person last."""
+
+    reading: MaskReading | None = None
+    scores: tuple[ExpressionScores, ...] = ()
 
 
 class StreamMemory:
@@ -20,24 +91,71 @@ class StreamMemory:
 
     Args:
         smoothing: time constant of the expression's probabilities in seconds; 0 leaves them as they are.
+        thrifty: look at people in turns, and for those who are far away only now and then, so that a frame costs little
+            however many people are in it. Without it everyone is looked at in every frame.
     """
 
-    def __init__(self, smoothing: float = TIME_CONSTANT_SECONDS) -> None:
+    def __init__(self, smoothing: float = TIME_CONSTANT_SECONDS, thrifty: bool = False) -> None:
         self._smoothing = smoothing
+        self.thrifty = thrifty
         self._tracker = FaceTracker()
         self._masks = Smoother(MASK_SECONDS)
         self._scores: list[Smoother] = []
+        self._known: dict[int, _Known] = {}
+        self._answers, self._looks, self._eyes = (
+            Turns(pace if thrifty else EVERY_FRAME) for pace in (ANSWERS, LOOKS, EYES)
+        )
+        self._look = LookMemory()
+        self._boxes: list[BoundingBox] = []
+        self._wide_look = -math.inf
+
+    @property
+    def smoothing(self) -> float:
+        """Time constant of the expression's probabilities in seconds; a change counts from the next frame."""
+        return self._smoothing
+
+    @smoothing.setter
+    def smoothing(self, seconds: float) -> None:
+        self._smoothing = seconds
+        for smoother in self._scores:
+            smoother.time_constant = seconds
+
+    def near_faces(self, frame: np.ndarray, timestamp: float) -> int:
+        """How many people are to be found by a look at near faces alone; 0 where the whole frame is to be looked at."""
+        since = timestamp - self._wide_look
+        if not self.thrifty or not 0 <= since < WIDE_LOOK_SECONDS - _TICK:
+            return 0
+        near = all(box.width >= NEAR_FACE * max(frame.shape[:2]) for box in self._boxes)
+        return len(self._boxes) if near else 0
+
+    def found(self, detections: Sequence[FaceDetection], timestamp: float, whole_frame: bool) -> None:
+        """Take note of the faces that were found in a frame."""
+        self._boxes = [detection.box for detection in detections]
+        if whole_frame:
+            self._wide_look = timestamp
 
     def identify(self, detections: Sequence[FaceDetection], timestamp: float, crops: np.ndarray | None) -> list[int]:
         """Whose faces these are, see :meth:`fer_core.vision.tracking.FaceTracker.update`."""
         tracks = self._tracker.update([detection.box for detection in detections], timestamp, crops)
+        ended = self._tracker.ended
         for smoother in (self._masks, *self._scores):
-            smoother.forget(self._tracker.ended)
+            smoother.forget(ended)
+        for turns in (self._answers, self._looks, self._eyes):
+            turns.forget(ended)
+        self._look.forget(ended)
+        for track in ended:
+            self._known.pop(track, None)
         return tracks
+
+    def to_answer(self, tracks: Sequence[int], timestamp: float) -> list[bool]:
+        """For which of the people of a frame mask and expression are read."""
+        return self._answers.take(tracks, timestamp)
 
     def read_mask(self, track: int, reading: MaskReading, timestamp: float) -> MaskReading:
         """The mask state of a person after another reading."""
-        return MaskReading(self._masks.update(track, reading.probabilities, timestamp))
+        known = self._known.setdefault(track, _Known())
+        known.reading = MaskReading(self._masks.update(track, reading.probabilities, timestamp))
+        return known.reading
 
     def answer(self, track: int, scores: Sequence[ExpressionScores], timestamp: float) -> tuple[ExpressionScores, ...]:
         """A person's answers after another frame, place by place.
@@ -46,7 +164,30 @@ class StreamMemory:
         """
         while len(self._scores) < len(scores):
             self._scores.append(Smoother(self._smoothing))
-        return tuple(
+        known = self._known.setdefault(track, _Known())
+        known.scores = tuple(
             replace(each, probabilities=smoother.update(track, each.probabilities, timestamp))
             for smoother, each in zip(self._scores, scores, strict=False)
         )
+        return known.scores
+
+    def known(self, track: int) -> tuple[MaskReading | None, tuple[ExpressionScores, ...]]:
+        """Mask state and answers of a person as they were said last."""
+        known = self._known.get(track, _Known())
+        return known.reading, known.scores
+
+    def to_look_at(self, tracks: Sequence[int], timestamp: float) -> tuple[list[bool], list[bool]]:
+        """Whose landmarks are read in a frame, and whose eyes besides."""
+        faces = self._looks.take(tracks, timestamp)
+        turn = iter(self._eyes.take([track for track, mine in zip(tracks, faces, strict=True) if mine], timestamp))
+        return faces, [mine and next(turn) for mine in faces]
+
+    def roll(self, track: int) -> float | None:
+        """Degrees at which a person's head was rolled when looked at last."""
+        return self._look.roll(track)
+
+    def follow(
+        self, track: int, look: FaceLook | None, box: BoundingBox, timestamp: float, with_attention: bool
+    ) -> FaceLook | None:
+        """A person's look after another frame, see :meth:`fer_core.face_look.LookMemory.follow`."""
+        return self._look.follow(track, look, box, timestamp, with_attention)

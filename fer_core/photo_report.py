@@ -11,7 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from fer_core.errors import ImageError
-from fer_core.observations import FrameAnalysis, face_rows
+from fer_core.observations import LOOK_COLUMNS, FrameAnalysis, face_rows
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
@@ -44,9 +44,9 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def face_table(reports: Sequence[PhotoReport]) -> pd.DataFrame:
-    """One row per face and model, columns as :func:`fer_core.observations.face_rows` but for ``track``: photos have none."""
+    """One row per face and model, columns as :func:`fer_core.observations.face_rows` but for those of streams."""
     rows = [row for report in reports for row in face_rows(report.source, [report.analysis])]
-    return pd.DataFrame(rows).drop(columns="track") if rows else pd.DataFrame(columns=_TABLE_COLUMNS)
+    return pd.DataFrame(rows).drop(columns=["track", *LOOK_COLUMNS]) if rows else pd.DataFrame(columns=_TABLE_COLUMNS)
 
 
 def format_reports(reports: Sequence[PhotoReport], form: Literal["table", "csv", "json"]) -> str:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from enum import Enum
 from functools import cache
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from fer_core.face_look import FaceLook, LookReader
 from fer_core.model_store import MASK_AWARE_MODEL, ModelStore, Network
-from fer_core.observations import ExpressionScores, FaceObservation, FrameAnalysis, MaskReading, MaskState
+from fer_core.observations import (
+    BoundingBox,
+    ExpressionScores,
+    FaceDetection,
+    FaceObservation,
+    FrameAnalysis,
+    MaskReading,
+    MaskState,
+)
 from fer_core.people import StreamMemory
-from fer_core.vision.detectors import DEFAULT_DETECTOR, FaceDetector, create_detector
+from fer_core.vision.detectors import DEFAULT_DETECTOR, FaceDetector, create_detector, near_detector
 from fer_core.vision.expression import ExpressionClassifier
 from fer_core.vision.face_crops import crop_faces
+from fer_core.vision.landmarks import roll_of_eyes
 from fer_core.vision.mask_state import INPUT_SIZE as MASK_INPUT_SIZE
 from fer_core.vision.mask_state import MaskStateNetwork
 
@@ -29,6 +40,16 @@ def _keep_small_products_on_one_thread() -> None:
     threadpool_limits(1, user_api="blas")
 
 
+class Look(Enum):
+    """What to see in a face beside its expression; each includes the one before."""
+
+    NOTHING = 0
+    LANDMARKS = 1
+    """Landmarks, head pose, gaze, eye openness, blinks and PERCLOS."""
+    ATTENTION = 2
+    """Whether people attend; never to be asked for without their knowledge."""
+
+
 class FrameAnalyser:
     """Detects the faces of a frame, cuts them out as FER2013 frames a face, and asks every model about them.
 
@@ -38,6 +59,8 @@ class FrameAnalyser:
         masks: tells masked faces from bare ones; without it every face counts as bare.
         stand_ins: for each classifier, who answers for masked faces in its place; ``None`` where it does so itself.
             One that stands in for several answers once.
+        looks: reads landmarks, head pose and gaze where they are asked for.
+        near: finds faces that are near, in the same framing as the detector; it looks first in streams where it may.
 
     Example:
         >>> from skimage.data import astronaut
@@ -53,12 +76,16 @@ class FrameAnalyser:
         classifiers: Sequence[ExpressionClassifier],
         masks: MaskStateNetwork | None = None,
         stand_ins: Sequence[ExpressionClassifier | None] = (),
+        looks: LookReader | None = None,
+        near: FaceDetector | None = None,
     ) -> None:
         _keep_small_products_on_one_thread()
         self.detector = detector
         self.classifiers = tuple(classifiers)
         self._masks = masks
         self._stand_ins = tuple(stand_ins) or (None,) * len(self.classifiers)
+        self._looks = looks
+        self._near = near
 
     @classmethod
     def from_store(
@@ -81,63 +108,110 @@ class FrameAnalyser:
         store = store or ModelStore()
         classifiers = [ExpressionClassifier(store.load(name), answer, network, threads) for name in models]
         stand_ins = _stand_ins(classifiers, store, network, threads)
-        return cls(create_detector(detector, threads), classifiers, MaskStateNetwork.shipped(threads), stand_ins)
+        masks, looks = MaskStateNetwork.shipped(threads), LookReader(threads)
+        finder = create_detector(detector, threads)
+        near = near_detector(finder, threads) if detector == DEFAULT_DETECTOR else None
+        return cls(finder, classifiers, masks, stand_ins, looks, near)
 
-    def analyse(self, frame: np.ndarray, timestamp: float = 0.0, memory: StreamMemory | None = None) -> FrameAnalysis:
+    def analyse(
+        self,
+        frame: np.ndarray,
+        timestamp: float = 0.0,
+        memory: StreamMemory | None = None,
+        look: Look = Look.NOTHING,
+    ) -> FrameAnalysis:
         """Everything about one frame.
 
         Args:
             frame: ``(H, W, 3) uint8`` BGR.
             timestamp: seconds from the start of the stream.
             memory: of the stream that the frame belongs to: with it people have ids, and their answers are smoothed.
+            look: what else to see in the faces; attention needs a memory.
 
         Returns:
             The faces, largest first, with every model's answer.
         """
         started = time.perf_counter()
-        detections = self.detector.detect(frame)
+        people = memory or StreamMemory()
+        detections = self._detect(frame, timestamp, people)
         detected = time.perf_counter()
         boxes = [self.detector.framing.crop_box(detection.box) for detection in detections]
-        sizes = {c.input_size for c in (*self.classifiers, *filter(None, self._stand_ins))}
-        sizes |= {MASK_INPUT_SIZE} if self._masks or memory else set()
+        sizes = {c.input_size for c in (*self.classifiers, *filter(None, self._stand_ins))} | {MASK_INPUT_SIZE}
         crops = {size: crop_faces(frame, boxes, size) for size in sizes}
         cropped = time.perf_counter()
-        tracks: list[int | None] = [None] * len(boxes)
-        if memory:
-            tracks = [*memory.identify(detections, timestamp, crops[MASK_INPUT_SIZE])]
+        tracks = people.identify(detections, timestamp, crops[MASK_INPUT_SIZE] if memory else None)
+        turns = np.flatnonzero(people.to_answer(tracks, timestamp)).tolist()
         tracked = time.perf_counter()
-        readings: list[MaskReading | None] = [None] * len(boxes)
         if self._masks:
-            readings = [*self._masks.read(crops[MASK_INPUT_SIZE])]
-        if memory:
-            readings = [
-                memory.read_mask(track, reading, timestamp) if track and reading else reading
-                for track, reading in zip(tracks, readings, strict=True)
-            ]
+            for row, reading in zip(turns, self._masks.read(crops[MASK_INPUT_SIZE][turns]), strict=True):
+                people.read_mask(tracks[row], reading, timestamp)
+        readings = [people.known(track)[0] for track in tracks]
         read = time.perf_counter()
-        scores = [
-            memory.answer(track, of_face, timestamp) if memory and track else tuple(of_face)
-            for track, of_face in zip(tracks, self._classify(crops, readings), strict=True)
-        ]
+        answers = self._classify({size: of[turns] for size, of in crops.items()}, [readings[row] for row in turns])
+        for row, of_face in zip(turns, answers, strict=True):
+            people.answer(tracks[row], of_face, timestamp)
+        scores = [people.known(track)[1] for track in tracks]
         classified = time.perf_counter()
-        faces = tuple(
-            FaceObservation(detection, box, of_face, reading, track)
-            for detection, box, of_face, reading, track in zip(detections, boxes, scores, readings, tracks, strict=True)
-        )
+        looks: list[FaceLook | None] = [None] * len(tracks)
+        if look is not Look.NOTHING and self._looks and tracks:
+            looks = self._look(
+                frame, timestamp, detections, boxes, tracks, people, bool(memory) and look is Look.ATTENTION
+            )
+        looked = time.perf_counter()
+        ids = tracks if memory else [None] * len(tracks)
         return FrameAnalysis(
             timestamp=timestamp,
             width=frame.shape[1],
             height=frame.shape[0],
             detector=self.detector.name,
-            faces=faces,
+            faces=tuple(map(FaceObservation, detections, boxes, scores, readings, ids, looks)),
             milliseconds={
                 "detect": (detected - started) * 1e3,
                 "crop": (cropped - detected) * 1e3,
                 "track": (tracked - cropped) * 1e3,
                 "mask": (read - tracked) * 1e3,
                 "classify": (classified - read) * 1e3,
+                "look": (looked - classified) * 1e3,
             },
         )
+
+    def _detect(self, frame: np.ndarray, timestamp: float, people: StreamMemory) -> list[FaceDetection]:
+        """Every face, or where everyone was near a moment ago and still is, the near ones, which costs a fraction."""
+        expected = people.near_faces(frame, timestamp) if self._near else 0
+        detections = self._near.detect(frame) if self._near and expected else []
+        whole_frame = not expected or len(detections) != expected
+        if whole_frame:
+            detections = self.detector.detect(frame)
+        people.found(detections, timestamp, whole_frame)
+        return detections
+
+    def _look(
+        self,
+        frame: np.ndarray,
+        timestamp: float,
+        detections: Sequence[FaceDetection],
+        boxes: Sequence[BoundingBox],
+        tracks: Sequence[int],
+        people: StreamMemory,
+        with_attention: bool,
+    ) -> list[FaceLook | None]:
+        """What the landmarks of every face tell."""
+        assert self._looks is not None
+        faces, eyes = people.to_look_at(tracks, timestamp)
+        turns = np.flatnonzero(faces).tolist()
+        rolls = []
+        for row in turns:
+            roll, points = people.roll(tracks[row]), detections[row].key_points
+            rolls.append(roll_of_eyes(*points[:2]) if roll is None and points is not None else roll)
+        looks: list[FaceLook | None] = [None] * len(tracks)
+        for row, seen in zip(
+            turns, self._looks.read(frame, [boxes[r] for r in turns], rolls, [eyes[r] for r in turns]), strict=True
+        ):
+            looks[row] = seen
+        return [
+            people.follow(track, seen, box, timestamp, with_attention)
+            for track, seen, box in zip(tracks, looks, boxes, strict=True)
+        ]
 
     def _classify(
         self, crops: dict[int, np.ndarray], readings: Sequence[MaskReading | None]

@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from fer_core.live import LiveSettings
 from fer_core.ui.live import (
+    Source,
     choose_source,
     connection_notice,
     example_frame,
@@ -11,6 +13,8 @@ from fer_core.ui.live import (
     live_session,
     video_stream,
 )
+from fer_core.ui.live_people import show_log
+from fer_core.ui.live_settings import choose_attention, choose_layers, choose_pace, choose_rules
 from fer_core.ui.page import errors_in_words, score_notice, start_page
 from fer_core.ui.selection import choose_answer, choose_detector, choose_model, frame_analyser
 
@@ -24,23 +28,30 @@ with errors_in_words(), st.sidebar:
     model = choose_model()
     answer = choose_answer([model])
     detector = choose_detector()
-    mirror = st.toggle("Mirror", value=True, help="Shows you as a mirror does; lettering in the picture is reversed.")
+    mirror, smoothing, interval = choose_pace()
+    attention = choose_attention()
+    with st.expander("Alerts", icon=":material/notifications:"):
+        rules = choose_rules(answer.label_set)
     analyser = frame_analyser((model.name,), detector, answer.name)
 
 video, panel = st.columns([3, 2], gap="large")
 
 with video, errors_in_words():
     source = choose_source()
-    session = live_session(source, analyser, mirror)
+    layers = choose_layers() if source is not Source.PRIVATE else frozenset()
+    settings = LiveSettings(mirror, layers, smoothing, interval, attention, rules)
+    session = live_session(source, analyser, settings)
     stream = video_stream(source, session)
     connection_notice(source, stream)
     if not stream.playing:
         how_to_start(source)
+    with st.expander("Session log", icon=":material/table_rows:"):
+        show_log(session, source)
 
 with panel, errors_in_words():
     if stream.playing:
-        live_panel(session)
+        live_panel(session, attention)
     else:
-        example_frame(analyser)
+        example_frame(analyser, settings)
 
 score_notice()

@@ -40,7 +40,7 @@ def test_every_model_answers_for_every_face_in_the_order_asked_for(photo):
 def test_a_frame_without_a_face_has_an_empty_analysis():
     analysis = FrameAnalyser.from_store(["senet"]).analyse(np.full((480, 640, 3), 128, np.uint8))
     assert len(analysis) == 0
-    assert set(analysis.milliseconds) == {"detect", "crop", "track", "mask", "classify"}
+    assert set(analysis.milliseconds) == {"detect", "crop", "track", "mask", "classify", "look"}
 
 
 def test_in_a_stream_people_keep_their_ids_and_answers_follow_smoothly(photo):

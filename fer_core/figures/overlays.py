@@ -5,18 +5,43 @@ Sizes follow the frame, everything stays inside it, and text has its own backgro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
 
 from fer_core.emotions import Emotion
+from fer_core.face_look import FaceLook
 from fer_core.observations import BoundingBox, ExpressionScores, FaceObservation, FrameAnalysis
+from fer_core.vision.landmarks import EYES
 
 FACES_WITH_BARS = 4
 """Of the largest faces; with more of them the bars would hide the picture."""
+
+
+class Layer(StrEnum):
+    """What may be drawn."""
+
+    BOXES = "Boxes"
+    LABELS = "Labels"
+    IDS = "Ids"
+    """A number in the label: the person's id in a stream, else from 1, largest first. Drawn where there are several."""
+    BARS = "Bars"
+    """Probabilities of the :data:`FACES_WITH_BARS` largest faces, where there is room for them."""
+    LANDMARKS = "Landmarks"
+    POSE = "Head pose"
+    """The head's axes: red to its left, green up, blue forwards."""
+    GAZE = "Gaze"
+
+
+STANDARD_LAYERS = frozenset({Layer.BOXES, Layer.LABELS, Layer.IDS})
+LOOK_LAYERS = frozenset({Layer.LANDMARKS, Layer.POSE, Layer.GAZE})
+"""Those that need :attr:`fer_core.observations.FaceObservation.look`."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _LARGE, _SMALL = 0.65, 0.42
@@ -29,35 +54,49 @@ _PANEL_SHADE = 0.72
 _UNFILLED = (126, 122, 112)
 _LIGHT, _DARK = (255, 255, 255), (24, 22, 18)
 _NO_ANSWER = (160, 160, 160)
+_DOT, _IRIS, _GAZE = (230, 230, 120), (255, 255, 255), (0, 215, 255)
+_AXES = (60, 60, 230), (80, 200, 80), (230, 120, 50)
+_AXIS_LENGTH, _GAZE_LENGTH = 0.45, 0.8
+"""In shares of the face's extent."""
+_NOSE_TIP = 4
+_SHIFT = 3
+"""Fractional bits of the coordinates of circles."""
 
 _Rectangle = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the frame."""
 
 
-def draw_analysis(frame: np.ndarray, analysis: FrameAnalysis, bars: bool = True) -> np.ndarray:
-    """Draw every face's box, the first model's answer ("happy 93%", "sad or neutral 74%", "unsure") and its probability
-    bars, and whether a mask was seen.
-
-    Where there are several faces they are numbered: by the person's id in a stream, else from 1, largest first.
+def draw_analysis(
+    frame: np.ndarray, analysis: FrameAnalysis, layers: Collection[Layer] = STANDARD_LAYERS
+) -> np.ndarray:
+    """Draw every face's box, the first model's answer ("happy 93%", "sad or neutral 74%", "unsure") with the state of a
+    mask that was seen, and what else is asked for.
 
     Args:
         frame: ``(H, W, 3) uint8`` BGR; it is left as it is.
         analysis: of this frame.
-        bars: draw the bars of the :data:`FACES_WITH_BARS` largest faces, where there is room for them.
+        layers: what to draw.
 
     Returns:
         A new ``(H, W, 3) uint8`` BGR array.
     """
     canvas: np.ndarray = frame.copy()
     pen = _Pen(canvas)
-    numbered = len(analysis) > 1
+    for face in analysis:
+        if face.look is not None:
+            pen.look(face.look, layers)
+    numbered = len(analysis) > 1 and Layer.IDS in layers
     faces = [
-        (_clip(face.box, canvas), pen.label(face, (face.track or number) if numbered else None))
+        (
+            _clip(face.box, canvas),
+            pen.label(face, (face.track or number) if numbered else None, Layer.LABELS in layers),
+        )
         for number, face in enumerate(analysis, 1)
     ]
     taken = [rectangle for box, label in faces for rectangle in (box, label.place)]
     panels: list[tuple[ExpressionScores, _Rectangle]] = []
-    for face, (box, _) in zip(analysis.faces[: FACES_WITH_BARS if bars else 0], faces, strict=False):
+    with_bars = FACES_WITH_BARS if Layer.BARS in layers else 0
+    for face, (box, _) in zip(analysis.faces[:with_bars], faces, strict=False):
         place = pen.place_for_bars(face.scores[0], box, taken) if face.scores else None
         if place is not None:
             panels.append((face.scores[0], place))
@@ -66,7 +105,9 @@ def draw_analysis(frame: np.ndarray, analysis: FrameAnalysis, bars: bool = True)
         pen.bars(scores, place)
     # Small faces first, so that the largest one's box and label lie on top.
     for box, label in reversed(faces):
-        pen.box(box, label)
+        if Layer.BOXES in layers:
+            pen.box(box, label)
+        pen.text(label)
     return canvas
 
 
@@ -91,14 +132,14 @@ class _Pen:
         self.thin = max(1, self.thickness // 2)
         self.margin = max(2, round(5 * self.scale))
 
-    def label(self, face: FaceObservation, number: int | None) -> _Label:
+    def label(self, face: FaceObservation, number: int | None, with_answer: bool = True) -> _Label:
         """The answer above the box; in the box's upper part where the frame ends above it."""
         answer = face.scores[0] if face.scores else None
         words = [str(number)] if number is not None else []
         verdict = answer.verdict() if answer else None
-        if verdict:
+        if verdict and with_answer:
             words.append(f"{verdict.words} {verdict.probability:.0%}" if verdict.emotions else verdict.words)
-        words += [str(face.mask.state)] if face.mask and face.covered else []
+        words += [str(face.mask.state)] if face.mask and face.covered and with_answer else []
         text = "  ".join(words)
         left, top, _, _ = _clip(face.box, self.canvas)
         size, (wide, high) = self._fitted(text, _LARGE * self.scale, self.width - 2 * self.margin)
@@ -109,17 +150,56 @@ class _Pen:
         return _Label(text, size, (x, y, x + wide, y + high), colour)
 
     def box(self, box: _Rectangle, label: _Label) -> None:
-        """The box in the colour of the answer, and its label."""
+        """The box in the colour of the answer."""
         left, top, right, bottom = box
         # A dark line below the coloured one keeps the box visible on a background of its own colour.
         cv2.rectangle(self.canvas, (left, top), (right, bottom), _DARK, self.thickness + 2, cv2.LINE_AA)
         cv2.rectangle(self.canvas, (left, top), (right, bottom), label.colour, self.thickness, cv2.LINE_AA)
+
+    def text(self, label: _Label) -> None:
+        """The label on its ground."""
         if not label.text:
             return
         left, top, right, bottom = label.place
         cv2.rectangle(self.canvas, (left, top), (right - 1, bottom - 1), label.colour, cv2.FILLED)
         origin = (left + self.margin, bottom - self.margin)
         cv2.putText(self.canvas, label.text, origin, _FONT, label.size, _ink(label.colour), self.thickness, cv2.LINE_AA)
+
+    def look(self, look: FaceLook, layers: Collection[Layer]) -> None:
+        """Landmarks, the head's axes and where the eyes look."""
+        points, eyes = look.landmarks.points[:, :2], look.landmarks.eyes
+        side = float(np.ptp(points, axis=0).max())
+        if Layer.LANDMARKS in layers:
+            self._dots(points)
+            for iris in eyes.irises if eyes else ():
+                radius = np.linalg.norm(iris[1:] - iris[0], axis=1).mean()
+                cv2.circle(self.canvas, _shifted(iris[0]), _shifted(radius), _IRIS, self.thin, cv2.LINE_AA, _SHIFT)
+        if Layer.POSE in layers and look.pose is not None:
+            nose = points[_NOSE_TIP]
+            for colour, axis in zip(_AXES, look.pose.rotation.T, strict=True):
+                self._arrow(nose, nose + axis[:2] * side * _AXIS_LENGTH, colour)
+        if Layer.GAZE in layers and look.gaze is not None:
+            ahead = look.gaze.direction[:2] * side * _GAZE_LENGTH
+            for corners in EYES:
+                middle = points[[corners.outer, corners.inner]].mean(axis=0)
+                self._arrow(middle, middle + ahead, _GAZE)
+
+    def _dots(self, points: np.ndarray) -> None:
+        """Dots of one pixel for small faces and of more for large ones; those outside the frame are left out."""
+        spread = np.arange(self.thin + 1)
+        x, y = (np.rint(points[:, axis, None] + spread).astype(int) for axis in (0, 1))
+        x, y = np.repeat(x, len(spread), axis=1), np.tile(y, (1, len(spread)))
+        inside = (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height)
+        self.canvas[y[inside], x[inside]] = _DOT
+
+    def _arrow(self, start: np.ndarray, end: np.ndarray, colour: tuple[int, int, int]) -> None:
+        length = math.dist(start, end)
+        if not 1 <= length <= 4 * max(self.width, self.height):
+            return
+        from_, to = ((round(float(x)), round(float(y))) for x, y in (start, end))
+        tip = min(0.5, 6 * self.scale / length)
+        cv2.arrowedLine(self.canvas, from_, to, _DARK, self.thickness + 2, cv2.LINE_AA, 0, tip)
+        cv2.arrowedLine(self.canvas, from_, to, colour, self.thickness, cv2.LINE_AA, 0, tip)
 
     def place_for_bars(
         self, scores: ExpressionScores, box: _Rectangle, taken: Sequence[_Rectangle]
@@ -192,6 +272,12 @@ def _clip(box: BoundingBox, canvas: np.ndarray) -> _Rectangle:
     left, top = (round(min(max(v, 0), limit - 1)) for v, limit in ((box.x, width), (box.y, height)))
     right, bottom = box.x + box.width, box.y + box.height
     return left, top, round(min(max(right, left), width - 1)), round(min(max(bottom, top), height - 1))
+
+
+def _shifted(value: np.ndarray | float) -> Any:
+    """Coordinates or a length as OpenCV takes them with :data:`_SHIFT` bits of fraction."""
+    scaled = np.rint(np.asarray(value) * (1 << _SHIFT)).astype(int)
+    return scaled.tolist()
 
 
 def _overlap(one: _Rectangle, other: _Rectangle) -> bool:

@@ -75,7 +75,7 @@ def try_it_tab(choice: Choice) -> None:
         return
     tried = _tried(photo, able, detector)
     with left:
-        st.image(draw_analysis(tried.frame, tried.analysis, bars=False), channels="BGR", width="stretch")
+        st.image(draw_analysis(tried.frame, tried.analysis), channels="BGR", width="stretch")
     with right:
         _show_face(choice, tried, list(able), unsure / 100)
 

@@ -181,7 +181,7 @@ def _finder(detector: str) -> FrameAnalyser:
 def _choose_among(photo: _Photo, analysis: FrameAnalysis) -> ChosenFace:
     faces = [ChosenFace(f"{photo.stem}-{n}", photo.frame, f.crop_box) for n, f in enumerate(analysis, 1)]
     picture, crop = st.columns(2, gap="medium", vertical_alignment="top")
-    picture.image(_small(draw_analysis(photo.frame, analysis, bars=False)), channels="BGR", output_format="JPEG")
+    picture.image(_small(draw_analysis(photo.frame, analysis)), channels="BGR", output_format="JPEG")
     if len(faces) > 1:
         offered = faces[:FACES_OFFERED]
         captions = [str(number) for number in range(1, len(offered) + 1)]

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import cache
@@ -17,21 +17,21 @@ from typing import Any
 import av
 import numpy as np
 import streamlit as st
-from streamlit_webrtc import WebRtcMode, create_video_source_track, webrtc_streamer
+from streamlit_webrtc import WebRtcMode, create_video_sink_track, create_video_source_track, webrtc_streamer
 from streamlit_webrtc.webrtc import SignallingTimeoutError
 
 from fer_core import ARTIFACTS
 from fer_core.errors import VideoError
-from fer_core.figures.timeline import probability_timeline
-from fer_core.live import HISTORY_SECONDS, Connection, ConnectionWatch, LiveSession, LoopedClip, StreamError
+from fer_core.live import Connection, ConnectionWatch, LiveSession, LiveSettings, LoopedClip, StreamError
 from fer_core.observations import ExpressionScores, MaskReading, MaskState
 from fer_core.pipeline import FrameAnalyser
+from fer_core.ui.live_people import show_alerts, show_people
 
 SAMPLE_CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
 FRAMES_PER_SECOND = 30
 """What cameras are asked for, and how fast the sample clip is played."""
 ICE_SERVERS_VARIABLE = "FER_ICE_SERVERS"
-ANSWER_REFRESH_SECONDS, CHART_REFRESH_SECONDS = 0.5, 1.0
+ANSWER_REFRESH_SECONDS, CHART_REFRESH_SECONDS = 0.3, 1.0
 """How often they are drawn anew. The video itself shows every frame's answer at once."""
 
 _CAMERA = {
@@ -44,6 +44,8 @@ class Source(StrEnum):
     """Where the frames come from."""
 
     CAMERA = "Camera"
+    PRIVATE = "Private view"
+    """The camera, of which no picture comes back: nobody is watched."""
     CLIP = "Sample clip"
 
 
@@ -98,7 +100,8 @@ def choose_source() -> Source:
         default=Source.CAMERA,
         required=True,
         label_visibility="collapsed",
-        help="The sample clip takes the camera's place where there is none.",
+        help="The private view shows no video at all, only what is found and alerts. The sample clip takes the camera's "
+        "place where there is none.",
         key="live-source",
     )
     source = Source(choice or Source.CAMERA)
@@ -111,7 +114,8 @@ def choose_source() -> Source:
 def _end_stream(source: Source) -> None:
     """Stop the work for a source that has left the page; its connection would notice only after half a minute."""
     context = st.session_state.get(_stream_key(source))
-    for track in (context.output_video_track, context.source_video_track) if context else ():
+    tracks = (context.input_video_track, context.output_video_track, context.source_video_track) if context else ()
+    for track in tracks:
         if track is not None and track.readyState == "live":
             track.stop()
 
@@ -120,13 +124,13 @@ def _stream_key(source: Source) -> str:
     return f"live-stream-{source.name.lower()}"
 
 
-def live_session(source: Source, analyser: FrameAnalyser, mirror: bool) -> LiveSession:
+def live_session(source: Source, analyser: FrameAnalyser, settings: LiveSettings) -> LiveSession:
     """This visitor's session for a source, set to what was chosen; it outlives reruns of the page."""
     key = f"live-session-{source.name.lower()}"
     if key not in st.session_state:
-        st.session_state[key] = LiveSession(analyser, mirror)
+        st.session_state[key] = LiveSession(analyser, settings)
     session: LiveSession = st.session_state[key]
-    session.configure(analyser, mirror)
+    session.configure(analyser, settings)
     return session
 
 
@@ -154,6 +158,9 @@ def video_stream(source: Source, session: LiveSession) -> StreamState:
         picture = clip.next_frame() if clip else frame.to_ndarray(format="bgr24")
         return av.VideoFrame.from_ndarray(session.process(picture, time.monotonic()), format="bgr24")
 
+    def look(frame: av.VideoFrame) -> None:
+        session.observe(frame.to_ndarray(format="bgr24"), time.monotonic())
+
     # The clip's track only sets the pace: it is asked for frames on the event loop that all connections share, where
     # nothing may take long, whereas `annotate` has a thread of its own to decode on.
     def tick(pts: int, time_base: Fraction) -> av.VideoFrame:
@@ -171,6 +178,13 @@ def video_stream(source: Source, session: LiveSession) -> StreamState:
     }
     if source is Source.CAMERA:
         arguments |= {"mode": WebRtcMode.SENDRECV, "media_stream_constraints": _CAMERA}
+    elif source is Source.PRIVATE:
+        del arguments["video_frame_callback"]
+        arguments |= {
+            "mode": WebRtcMode.SENDONLY,
+            "media_stream_constraints": _CAMERA,
+            "sink_video_track": create_video_sink_track(look, key="live-private-track"),
+        }
     else:
         arguments |= {
             "mode": WebRtcMode.RECVONLY,
@@ -182,7 +196,7 @@ def video_stream(source: Source, session: LiveSession) -> StreamState:
         raise StreamError(
             f"The video connection could not be set up ({error}): check the ICE servers and press Start again."
         ) from error
-    trouble = _camera_trouble() if source is Source.CAMERA and not state.playing else ""
+    trouble = _camera_trouble() if source is not Source.CLIP and not state.playing else ""
     return StreamState(state.playing, state.signalling, trouble)
 
 
@@ -259,6 +273,7 @@ def how_to_start(source: Source) -> None:
     """What to do and what will be seen then."""
     first = {
         Source.CAMERA: "Press **Start** and allow the camera when the browser asks.",
+        Source.PRIVATE: "Press **Start** and allow the camera when the browser asks. No picture will be shown.",
         Source.CLIP: "Press **Start**: a portrait plays in a loop as if it stood before a camera.",
     }[source]
     with st.container(border=True):
@@ -269,19 +284,21 @@ def how_to_start(source: Source) -> None:
         )
 
 
-def example_frame(analyser: FrameAnalyser) -> None:
+def example_frame(analyser: FrameAnalyser, settings: LiveSettings) -> None:
     """An annotated frame of the sample clip, in the place of the answers that are not there yet."""
     with suppress(VideoError):  # a camera works without the clip
-        example = LiveSession(analyser).process(LoopedClip(SAMPLE_CLIP).next_frame(), 0.0)
+        example = LiveSession(analyser, replace(settings, mirror=False)).process(
+            LoopedClip(SAMPLE_CLIP).next_frame(), 0.0
+        )
         st.image(
             example, channels="BGR", output_format="JPEG", width="stretch", caption="Example: one frame, annotated"
         )
 
 
-def live_panel(session: LiveSession) -> None:
-    """Answer, figures and chart of a running stream, refreshed on their own without running the page."""
+def live_panel(session: LiveSession, attention: bool) -> None:
+    """Answer, figures, people and alerts of a running stream, refreshed on their own without running the page."""
     st.fragment(_show_answer, run_every=ANSWER_REFRESH_SECONDS)(session)
-    st.fragment(_show_figures, run_every=CHART_REFRESH_SECONDS)(session)
+    st.fragment(_show_figures, run_every=CHART_REFRESH_SECONDS)(session, attention)
 
 
 def _show_answer(session: LiveSession) -> None:
@@ -289,24 +306,23 @@ def _show_answer(session: LiveSession) -> None:
     st.html(answer_card(now.answer, now.mask, waiting=now.analysis is None))
 
 
-def _show_figures(session: LiveSession) -> None:
+def _show_figures(session: LiveSession, attention: bool) -> None:
     now = session.snapshot(time.monotonic())
+    show_alerts(now)
     faces, rate, latency = st.columns(3)
     faces.metric("Faces", len(now.analysis) if now.analysis else 0)
     with rate.container(key="live-frame-rate"):
-        st.metric("Frames/s", f"{now.frames_per_second:.1f}", help="Analysed, over the last two seconds.")
+        st.metric("Frames/s", f"{now.frames_per_second:.1f}", help="Analysed, over the last seconds.")
     latency.metric(
         "Latency, ms",
         "–" if now.milliseconds is None else f"{now.milliseconds:.0f}",
-        help="From a frame's arrival to its annotated copy: finding faces, classifying and drawing. Median.",
+        help="From a frame's arrival to its analysis: finding faces, classifying and what else is asked for. Median.",
     )
     if now.failure:
         st.error(now.failure, icon=":material/error:")
     elif now.analysis is None:
         st.caption("No frames arrive yet. Another program may hold the camera, or a firewall may stop the video.")
-    if now.label_set is not None:
-        figure = probability_timeline(now.times, now.probabilities, now.label_set, now.now, HISTORY_SECONDS)
-        st.plotly_chart(figure, key="live-chart", config={"displayModeBar": False})
+    show_people(session, now, attention)
 
 
 MASK_WORDS = {

@@ -71,7 +71,7 @@ def _analyse(data: bytes, name: str, analyser: FrameAnalyser) -> AnalysedPhoto:
 def show_photo(number: int, photo: AnalysedPhoto) -> None:
     """The annotated photo and one card per face; ``number`` tells photos of the same name apart."""
     analysis = photo.report.analysis
-    annotated = draw_analysis(photo.frame, analysis, bars=False)  # they stand beside the photo
+    annotated = draw_analysis(photo.frame, analysis)  # they stand beside the photo
     with st.container(border=True):
         count = len(analysis)
         st.markdown(

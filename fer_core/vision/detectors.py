@@ -15,7 +15,7 @@ import importlib
 import importlib.util
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -113,6 +113,8 @@ MIN_SCORE = 0.5
 """Confidence from which a box counts as a face: the default of MediaPipe's face detection."""
 SUPPRESSION_OVERLAP = 0.3
 """Intersection over union from which two boxes are one face: ``min_suppression_threshold`` in MediaPipe."""
+KEY_POINTS = 6
+"""Of a face, as :attr:`fer_core.observations.FaceDetection.key_points` lists them."""
 LOGIT_LIMIT = 80.0
 """Logits are clipped here: MediaPipe's ``score_clipping_thresh`` of 100 overflows ``exp`` in single precision."""
 
@@ -149,7 +151,7 @@ class BlazeFaceDetector:
         self._lock = Lock()  # neither the interpreter nor the buffers stand two threads at once
 
     def detect(self, frame: np.ndarray) -> list[FaceDetection]:
-        """See :meth:`FaceDetector.detect`; scores are the network's."""
+        """See :meth:`FaceDetector.detect`; scores and key points are the network's."""
         _check_frame(frame)
         with self._lock:
             frame_from_canvas = self._letterbox(frame)
@@ -162,13 +164,16 @@ class BlazeFaceDetector:
         likely = np.flatnonzero(logits >= self._min_logit)
         if not len(likely):
             return []
-        corners = decode_boxes(regressors[likely], anchors[likely])
-        corners, scores = weighted_suppression(corners, sigmoid(logits[likely]), SUPPRESSION_OVERLAP)
+        faces = decode_faces(regressors[likely], anchors[likely])
+        faces, scores = weighted_suppression(faces, sigmoid(logits[likely]), SUPPRESSION_OVERLAP)
         scale_x, scale_y, offset_x, offset_y = frame_from_canvas
-        corners = (corners - (offset_x, offset_y, offset_x, offset_y)) * (scale_x, scale_y, scale_x, scale_y)
+        points = (faces.reshape(len(faces), -1, 2) - (offset_x, offset_y)) * (scale_x, scale_y)
+        key_points = points[:, 2:].astype(np.float32)
         return _largest_first(
-            FaceDetection(BoundingBox(left, top, right - left, bottom - top), score)
-            for (left, top, right, bottom), score in zip(corners.tolist(), scores.tolist(), strict=True)
+            FaceDetection(BoundingBox(left, top, right - left, bottom - top), score, of_face)
+            for ((left, top), (right, bottom)), score, of_face in zip(
+                points[:, :2].tolist(), scores.tolist(), key_points, strict=True
+            )
             if right > left and bottom > top
         )
 
@@ -252,19 +257,21 @@ def anchor_centres(width: int, height: int, layers: tuple[tuple[int, int], ...])
     return np.concatenate(centres)
 
 
-def decode_boxes(regressors: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Boxes from the network's regression output.
+def decode_faces(regressors: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Boxes and key points from the network's regression output.
 
     Args:
         regressors: ``(n, 16) float32``: centre offset x, y, width, height, then six key points, in input pixels.
         anchors: ``(n, 2) float32`` anchor centres in input pixels.
 
     Returns:
-        ``(n, 4) float32`` left, top, right, bottom in input pixels.
+        ``(n, 16) float32`` left, top, right, bottom, then x and y of each key point, in input pixels.
     """
-    centres = anchors + regressors[:, :2]
+    points = regressors.reshape(-1, 2 + KEY_POINTS, 2) + anchors[:, None]
     half = regressors[:, 2:4] / 2
-    return np.concatenate([centres - half, centres + half], axis=1)
+    points[:, 1] = points[:, 0] + half
+    points[:, 0] -= half
+    return points.reshape(regressors.shape)
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -272,27 +279,27 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT)))
 
 
-def weighted_suppression(corners: np.ndarray, scores: np.ndarray, overlap: float) -> tuple[np.ndarray, np.ndarray]:
+def weighted_suppression(faces: np.ndarray, scores: np.ndarray, overlap: float) -> tuple[np.ndarray, np.ndarray]:
     """Merge the boxes of each face into one, their mean weighted by score (BlazeFace paper, post-processing).
 
     Args:
-        corners: ``(n, 4) float32`` left, top, right, bottom.
+        faces: ``(n, 4 or more) float32`` left, top, right, bottom, and what else is merged as the box is.
         scores: ``(n,) float32`` in (0, 1].
         overlap: intersection over union above which a box belongs to a more confident one.
 
     Returns:
-        ``(faces, 4)`` boxes and ``(faces,)`` scores of their most confident members, most confident first.
+        The merged rows and ``(merged,)`` scores of their most confident members, most confident first.
     """
     order = np.argsort(-scores, kind="stable")
-    corners, scores = corners[order], scores[order]
+    faces, scores = faces[order], scores[order]
     merged, best = [], []
     while len(scores):
-        same = _overlaps(corners[0], corners) > overlap
+        same = _overlaps(faces[0, :4], faces[:, :4]) > overlap
         same[0] = True  # a box without area overlaps nothing, itself included
-        merged.append(scores[same] @ corners[same] / scores[same].sum())
+        merged.append(scores[same] @ faces[same] / scores[same].sum())
         best.append(scores[0])
-        corners, scores = corners[~same], scores[~same]
-    return np.array(merged, np.float32).reshape(-1, 4), np.array(best, np.float32)
+        faces, scores = faces[~same], scores[~same]
+    return np.array(merged, np.float32).reshape(-1, faces.shape[1]), np.array(best, np.float32)
 
 
 def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -318,13 +325,30 @@ class SecondLookDetector:
 
     def __init__(self, name: str, title: str, first: FaceDetector, second: FaceDetector) -> None:
         self.name, self.title, self.framing = name, title, first.framing
-        self._first, self._second = first, second
+        self._first, self._second = first, RedrawnDetector(second, first.framing)
 
     def detect(self, frame: np.ndarray) -> list[FaceDetection]:
         """See :meth:`FaceDetector.detect`; scores are those of the detector that found the faces."""
-        return self._first.detect(frame) or [
-            FaceDetection(_box_in(self.framing, self._second.framing.crop_box(found.box)), found.score)
-            for found in self._second.detect(frame)
+        return self._first.detect(frame) or self._second.detect(frame)
+
+
+class RedrawnDetector:
+    """A detector whose boxes are redrawn as another's would be, so that the two can take each other's place.
+
+    Args:
+        detector: finds the faces.
+        framing: of the other detector.
+    """
+
+    def __init__(self, detector: FaceDetector, framing: FaceFraming) -> None:
+        self.name, self.title, self.framing = detector.name, detector.title, framing
+        self._detector = detector
+
+    def detect(self, frame: np.ndarray) -> list[FaceDetection]:
+        """See :meth:`FaceDetector.detect`."""
+        return [
+            replace(found, box=_box_in(self.framing, self._detector.framing.crop_box(found.box)))
+            for found in self._detector.detect(frame)
         ]
 
 
@@ -438,6 +462,16 @@ _DEFAULT_TITLE = "BlazeFace 256, then full range"
 def _default_detector(num_threads: int) -> FaceDetector:
     first, second = (BlazeFaceDetector(variant, num_threads) for variant in ("back", "full"))
     return SecondLookDetector(DEFAULT_DETECTOR, _DEFAULT_TITLE, first, second)
+
+
+def near_detector(like: FaceDetector, num_threads: int = 1) -> FaceDetector:
+    """Finds near faces at a fifth of the time of the default detector, and draws their boxes like another one.
+
+    Args:
+        like: in whose place it looks.
+        num_threads: CPU threads.
+    """
+    return RedrawnDetector(BlazeFaceDetector("front", num_threads), like.framing)
 
 
 def _blazeface(variant: str) -> RegisteredDetector:

@@ -83,6 +83,15 @@ class FaceLandmarks:
         """Degrees in [-180, 180] by which the head is rolled clockwise in the image."""
         return roll_of_eyes(self.points[RIGHT_EYE.outer], self.points[LEFT_EYE.outer])
 
+    def moved(self, old: BoundingBox, new: BoundingBox) -> FaceLandmarks:
+        """The points where they are if the face went from one box to another without turning."""
+        scale = np.array([new.width / old.width, new.height / old.height], np.float32)
+        shift = np.array([new.x, new.y], np.float32) - scale * np.array([old.x, old.y], np.float32)
+        points = self.points.copy()
+        points[:, :2] = points[:, :2] * scale + shift
+        eyes = self.eyes and EyeLandmarks(self.eyes.contours * scale + shift, self.eyes.irises * scale + shift)
+        return FaceLandmarks(points, self.presence, eyes)
+
 
 @dataclass(frozen=True)
 class Region:

@@ -1,6 +1,7 @@
 """A person opens the live page: the camera plays, the clip plays in its place, a refused camera is explained."""
 
 import math
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ from statistics import median
 
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
+
+from fer_core.session_log import read_log
 
 pytestmark = pytest.mark.browser
 
@@ -109,6 +112,59 @@ def test_a_mask_that_is_put_on_and_taken_off_is_followed_within_a_second(
     words = {answer.split()[0] for *_, answer in seen}
     assert words <= {"happy", "unsure"}, "an astronaut who smiles under the mask is not said to be anything else"
     assert page.console_errors == []
+
+
+_WATCH_CONNECTIONS = """
+  window.connections = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...settings) { super(...settings); window.connections.push(this); }
+  };
+"""
+_FRAMES = """async () => {
+  const frames = {sent: 0, received: 0};
+  for (const connection of window.connections)
+    for (const report of (await connection.getStats()).values()) {
+      if (report.type === "outbound-rtp") frames.sent += report.framesSent ?? 0;
+      if (report.type === "inbound-rtp") frames.received += report.framesReceived ?? 0;
+    }
+  return frames;
+}"""
+
+
+def frames_of(page: Page) -> dict[str, int]:
+    frame = next(frame for frame in page.frames if "webrtc_streamer" in frame.url)
+    return dict(frame.evaluate(_FRAMES))
+
+
+def test_the_private_view_sends_no_video_back_and_its_log_outlives_the_page(
+    open_page: Callable[..., Page], tmp_path: Path
+) -> None:
+    page = open_page("Live Webcam")
+    page.add_init_script(_WATCH_CONNECTIONS)
+    page.get_by_text("Private view", exact=True).first.click()
+    expect(page.get_by_text("No picture will be shown")).to_be_visible(timeout=60_000)
+    expect(page.locator(VIDEO_FRAME)).to_have_count(1, timeout=60_000)
+    start(page)
+    expect(page.get_by_test_id("live-answer")).to_contain_text("happy", timeout=60_000)
+    page.get_by_text("Session log", exact=True).last.click()
+    page.get_by_role("button", name="Start a log").click()
+    expect(page.get_by_text("rows so far")).to_be_visible(timeout=60_000)
+    time.sleep(3)
+    frames = frames_of(page)
+    assert frames["sent"] > 30
+    assert frames["received"] == 0
+    expect(page).to_have_url(re.compile("log="), timeout=30_000)
+    address = page.url
+    page.goto("about:blank")  # as if the tab were closed
+    page.goto(address)
+    page.get_by_text("Session log", exact=True).last.click(timeout=60_000)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click(timeout=60_000)
+    download.value.save_as(tmp_path / "log.csv")
+    log = read_log(tmp_path / "log.csv")
+    assert len(log) > 10
+    assert set(log["track"].dropna()) == {1}
+    assert log["yaw"].abs().max() < 30
 
 
 def test_another_source_ends_the_stream_and_can_be_started(open_page: Callable[..., Page]) -> None:

@@ -67,9 +67,9 @@ def test_the_controls_reach_the_session(page: Callable[..., AppTest]) -> None:
     detector = next(box for box in app.selectbox if box.label == "Face detector")
     detector.set_value("haar").run()
     assert not app.exception
-    settings = app.session_state["live-session-camera"]._settings
-    assert not settings.mirror
-    assert settings.analyser.detector.name == "haar"
+    session = app.session_state["live-session-camera"]
+    assert not session._settings.mirror
+    assert session._analyser.detector.name == "haar"
 
 
 def test_a_change_of_settings_keeps_the_session(page: Callable[..., AppTest]) -> None:
@@ -117,3 +117,46 @@ def test_a_connection_that_cannot_be_set_up_is_told_without_a_traceback(monkeypa
     app = AppTest.from_file(str(PAGE), default_timeout=60).run()
     assert not app.exception
     assert app.error[0].value == "FER_ICE_SERVERS is not JSON."
+
+
+def test_attention_waits_for_the_notice_to_be_confirmed(page: Callable[..., AppTest]) -> None:
+    app = page(PLAYING)
+    session = app.session_state["live-session-camera"]
+    next(toggle for toggle in app.toggle if toggle.label == "Attention").set_value(True).run()
+    assert "Article 5(1)(f)" in words(app)
+    assert not session._settings.attention
+    app.checkbox(key="live-attention-confirmed").set_value(True).run()
+    assert not app.exception
+    assert session._settings.attention
+    assert "attending" in answer(app)
+
+
+def test_layers_smoothing_pace_and_alerts_reach_the_running_session(page: Callable[..., AppTest]) -> None:
+    app = page(PLAYING)
+    session = app.session_state["live-session-camera"]
+    app.slider[0].set_value(0.0)
+    app.select_slider[0].set_value("5 a second")
+    app.toggle(key="live-alert-emotions").set_value(True).run()
+    assert not app.exception
+    settings = session._settings
+    assert (settings.smoothing, settings.interval) == (0.0, 0.2)
+    assert [rule.title for rule in settings.rules] == ["sad, fear or angry over 60% for 20 s"]
+
+
+def test_the_private_view_offers_no_layers_and_says_that_nothing_is_shown(page: Callable[..., AppTest]) -> None:
+    app = page(IDLE)
+    app.segmented_control(key="live-source").set_value(Source.PRIVATE).run()
+    assert not app.exception
+    assert "No picture will be shown" in words(app)
+    assert app.session_state["live-session-private"]._settings.layers == frozenset()
+
+
+def test_a_log_is_started_stopped_and_offered(page: Callable[..., AppTest]) -> None:
+    app = page(PLAYING)
+    by_name = {button.label: button for button in app.button}
+    by_name["Start a log"].click().run()
+    assert "rows so far" in words(app)
+    next(button for button in app.button if button.label == "Stop").click().run()
+    assert not app.exception
+    assert "kept in memory" in words(app)
+    assert [element.proto.label for element in app.get("download_button")] == ["CSV", "Parquet"]

@@ -14,6 +14,7 @@ from fer_core.errors import ModelError
 from fer_core.observations import BoundingBox, FaceDetection
 from fer_core.vision import DEFAULT_DETECTOR, DETECTORS, FaceDetector, FaceFraming, create_detector, detectors
 from fer_core.vision.detectors import SecondLookDetector
+from fer_core.vision.landmarks import LandmarkReader
 
 ASTRONAUT_FACE = BoundingBox(165, 58, 118, 118)
 """The square in which FER2013 would frame the astronaut's face: hairline to chin, set by eye."""
@@ -73,6 +74,32 @@ def test_the_face_is_found_once_and_its_crop_is_framed_as_in_fer2013(
     x, y, side, score = RECORDED[detector.name]
     assert (crop.x, crop.y, crop.width, crop.height) == pytest.approx((x, y, side, side), abs=1)
     assert found.score == pytest.approx(score, abs=0.02)
+
+
+NOSE_TIP, LIPS = 4, [13, 14]  # of the 468 landmarks
+
+
+@pytest.mark.parametrize("name", ["blazeface", "blazeface-full"])
+def test_key_points_lie_where_the_landmark_network_sees_them(name: str, astronaut: np.ndarray) -> None:
+    frame = on_grey(astronaut, 640, 420, 100, -20)  # letterboxed, so that the canvas has an offset
+    blazeface = create_detector(name)
+    (found,) = blazeface.detect(frame)
+    (face,) = LandmarkReader().read(frame, [blazeface.framing.crop_box(found.box)])
+    expected = [*face.eyes.irises[:, 0], face.points[NOSE_TIP, :2], face.points[LIPS, :2].mean(axis=0)]
+    assert (found.key_points.shape, found.key_points.dtype) == ((6, 2), np.float32)
+    assert np.linalg.norm(found.key_points[:4] - expected, axis=1).max() < 0.05 * found.box.width
+
+
+def test_a_mirrored_frame_mirrors_the_key_points_and_swaps_right_and_left(
+    blazeface: FaceDetector, astronaut: np.ndarray
+) -> None:
+    (found,), (mirrored,) = blazeface.detect(astronaut), blazeface.detect(astronaut[:, ::-1])
+    swapped = mirrored.key_points[[1, 0, 2, 3, 5, 4]] * (-1, 1) + (astronaut.shape[1], 0)
+    assert np.abs(swapped - found.key_points).max() < 0.05 * found.box.width
+
+
+def test_detectors_without_key_points_say_so(astronaut: np.ndarray) -> None:
+    assert [found.key_points for found in create_detector("haar").detect(astronaut)] == [None]
 
 
 def test_a_frame_twice_as_large_gives_a_box_twice_as_large(detector: FaceDetector, astronaut: np.ndarray) -> None:
@@ -185,7 +212,7 @@ class Finds:
 
     def detect(self, frame: np.ndarray) -> list[FaceDetection]:
         self.looks += 1
-        return [FaceDetection(box, 0.6) for box in self.boxes]
+        return [FaceDetection(box, 0.6, np.full((6, 2), 7, np.float32)) for box in self.boxes]
 
 
 WHOLE, INNER = FaceFraming(0, 0, 1, 1), FaceFraming(0.1, 0.2, 0.9, 1.0)
@@ -205,6 +232,7 @@ def test_what_the_second_look_finds_is_boxed_as_the_first_would_box_it(astronaut
     crop = pair.framing.crop_box(found.box)
     assert (crop.x, crop.y, crop.width) == pytest.approx((100, 50, 80))
     assert found.score == 0.6
+    assert (found.key_points == 7).all()
 
 
 def test_the_default_looks_with_the_back_and_then_with_the_full_range_network(
@@ -293,11 +321,11 @@ def test_the_network_sees_no_more_strides_than_the_frame_reaches_into(width: int
     assert detector._canvas.shape[:2] == expected.get((width, height), (256, 256))
 
 
-def test_a_box_is_its_anchor_plus_the_predicted_offset_and_size() -> None:
+def test_a_box_and_key_points_are_their_anchor_plus_the_predicted_offsets() -> None:
     regressors = np.zeros((1, 16), np.float32)
-    regressors[0, :4] = 3, -5, 20, 10
-    corners = detectors.decode_boxes(regressors, np.array([[40, 60]], np.float32))
-    np.testing.assert_array_equal(corners, [[33, 50, 53, 60]])
+    regressors[0, :6] = 3, -5, 20, 10, -2, 1
+    faces = detectors.decode_faces(regressors, np.array([[40, 60]], np.float32))
+    np.testing.assert_array_equal(faces, [[33, 50, 53, 60, 38, 61, *[40, 60] * 5]])
 
 
 def test_sigmoid_stands_any_logit_without_a_warning() -> None:
@@ -312,6 +340,12 @@ def test_overlapping_boxes_merge_into_their_mean_weighted_by_score() -> None:
     merged, scores = detectors.weighted_suppression(corners, np.array([0.5, 0.3, 0.9], np.float32), 0.3)
     assert merged == pytest.approx(np.array([[0.5, 0, 10.5, 10], [100, 100, 110, 110]]))
     np.testing.assert_allclose(scores, [0.9, 0.5])
+
+
+def test_key_points_merge_as_their_boxes_do() -> None:
+    faces = np.array([[2, 0, 12, 10, 8, 4], [0, 0, 10, 10, 4, 4], [50, 50, 60, 60, 55, 55]], np.float32)
+    merged, _ = detectors.weighted_suppression(faces, np.array([0.3, 0.9, 0.5], np.float32), 0.3)
+    assert merged[:, 4:] == pytest.approx(np.array([[5, 4], [55, 55]]))
 
 
 def test_boxes_that_overlap_less_than_the_limit_stay_two_faces() -> None:

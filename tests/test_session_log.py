@@ -1,0 +1,111 @@
+"""A log grows with its stream, stays small, and can be read back."""
+
+from dataclasses import replace
+from io import BytesIO
+
+import pandas as pd
+import pytest
+
+from fer_core import session_log
+from fer_core.emotions import FER2013, FER2013_FIVE
+from fer_core.observations import FrameAnalysis
+from fer_core.people import StreamMemory
+from fer_core.pipeline import FrameAnalyser, Look
+from fer_core.session_log import KeptLogs, LogError, SessionLog, read_log
+
+
+@pytest.fixture(scope="module")
+def seen(photo) -> FrameAnalysis:
+    analyser = FrameAnalyser.from_store(["senet"])
+    return analyser.analyse(photo, 5.0, StreamMemory(), Look.ATTENTION)
+
+
+def filled(seen: FrameAnalysis, frames: int, rate: float = 30.0) -> SessionLog:
+    log = SessionLog("camera")
+    for number in range(frames):
+        log.add(replace(seen, timestamp=100 + number / rate))
+    return log
+
+
+def test_times_count_from_the_first_frame_and_rows_hold_all_that_was_seen(seen):
+    table = read_log(filled(seen, 4).to_csv())
+    assert table["time_ms"].tolist() == [0, 33, 67, 100]
+    assert table["frame"].tolist() == [0, 1, 2, 3]
+    assert table["track"].tolist() == [1] * 4
+    assert table.loc[0, ["emotion", "mask", "attention"]].tolist() == ["happy", "bare", "attending"]
+    assert table.loc[0, [f"p_{emotion}" for emotion in FER2013.emotions]].sum() == pytest.approx(1, abs=1e-3)
+    assert table["yaw"].abs().max() < 15
+
+
+def test_a_frame_without_a_face_has_a_row_so_that_absence_is_told_from_a_pause(seen):
+    log = filled(seen, 2)
+    log.add(replace(seen, timestamp=101.0, faces=()))
+    table = read_log(log.to_parquet())
+    assert table["time_ms"].tolist() == [0, 33, 1000]
+    assert table["track"].isna().tolist() == [False, False, True]
+
+
+def test_csv_and_parquet_say_the_same_over_the_borders_of_chunks(seen, monkeypatch):
+    monkeypatch.setattr(session_log, "CHUNK_ROWS", 7)
+    log = filled(seen, 20)
+    csv, parquet = read_log(log.to_csv()), read_log(log.to_parquet())
+    assert parquet["frame"].tolist() == list(range(20))
+    pd.testing.assert_frame_equal(csv, parquet, check_dtype=False)
+
+
+def test_another_model_or_empty_frames_first_change_no_row(seen, monkeypatch):
+    monkeypatch.setattr(session_log, "CHUNK_ROWS", 3)
+    five = seen.faces[0].scores[0]
+    five = replace(five, label_set=FER2013_FIVE, probabilities=five.probabilities[:5] / five.probabilities[:5].sum())
+    log = SessionLog("camera")
+    for number in range(4):
+        log.add(replace(seen, timestamp=float(number), faces=()))
+    log.add(replace(seen, timestamp=4.0))
+    log.add(replace(seen, timestamp=5.0, faces=(replace(seen.faces[0], scores=(five,)),)))
+    table = read_log(log.to_parquet())
+    assert table["label_set"].fillna("").tolist() == [""] * 4 + ["fer2013", FER2013_FIVE.name]
+    assert table["p_disgust"].notna().tolist() == [False] * 4 + [True, False]
+
+
+def test_ten_minutes_of_five_people_stay_small(seen):
+    log = filled(replace(seen, faces=seen.faces * 5), 600)
+    bytes_per_row = sum(map(len, log._chunks)) / (len(log) - len(log._pending))
+    assert bytes_per_row * 10 * 60 * 30 * 5 < 15e6
+
+
+def test_a_full_log_says_so_and_keeps_what_it_has(seen, monkeypatch):
+    monkeypatch.setattr(session_log, "MOST_ROWS", 5)
+    log = filled(seen, 9)
+    assert len(log) == 5
+    assert "full" in log.full
+    assert len(read_log(log.to_csv())) == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "neither CSV nor Parquet|lacks the column"),
+        (b"", "neither CSV nor Parquet"),
+        (b"PAR1 and then nothing", "neither CSV nor Parquet"),
+        (b"source,time_ms,frame\na,1,2\n", "lacks the column 'track'"),
+    ],
+)
+def test_a_file_that_is_no_log_is_told_with_what_is_wrong(content, words):
+    with pytest.raises(LogError, match=words):
+        read_log(content)
+
+
+def test_a_column_with_words_in_place_of_numbers_is_named(seen):
+    table = pd.read_csv(BytesIO(filled(seen, 3).to_csv())).astype({"p_sad": object})
+    table.loc[1, "p_sad"] = "much"
+    with pytest.raises(LogError, match="'p_sad'"):
+        read_log(table.to_csv(index=False).encode())
+
+
+def test_kept_logs_are_given_to_who_knows_their_key_until_others_need_the_room(seen):
+    kept = KeptLogs(most=2)
+    logs = [filled(seen, 1) for _ in range(3)]
+    keys = [kept.keep(log) for log in logs]
+    assert [kept.get(key) for key in keys] == [None, logs[1], logs[2]]
+    assert kept.get("") is None
+    assert KeptLogs(seconds=0).get(keys[1]) is None
