@@ -11,14 +11,11 @@ import numpy as np
 from fer_core.face_look import FaceLook, LookMemory
 from fer_core.observations import BoundingBox, ExpressionScores, FaceDetection, MaskReading
 from fer_core.smoothing import TIME_CONSTANT_SECONDS, Smoother
+from fer_core.vision.near_look import NearLook
 from fer_core.vision.tracking import FaceTracker
 
 MASK_SECONDS = 0.2
 """Time constant of the mask state: put on or taken off, it is followed within a seventh of a second."""
-NEAR_FACE = 0.22
-"""Width of a face in shares of the frame's longer side from which on a detector for near faces sees it as well as any."""
-WIDE_LOOK_SECONDS = 0.3
-"""Between two looks at the whole frame for those who are far away."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,8 @@ class StreamMemory:
 
     def __init__(self, smoothing: float = TIME_CONSTANT_SECONDS, thrifty: bool = False) -> None:
         self._smoothing = smoothing
-        self.thrifty = thrifty
+        self.near = NearLook() if thrifty else None
+        """When a quick look at near faces is enough; None where it never is."""
         self._tracker = FaceTracker()
         self._masks = Smoother(MASK_SECONDS)
         self._scores: list[Smoother] = []
@@ -106,8 +104,6 @@ class StreamMemory:
             Turns(pace if thrifty else EVERY_FRAME) for pace in (ANSWERS, LOOKS, EYES)
         )
         self._look = LookMemory()
-        self._boxes: list[BoundingBox] = []
-        self._wide_look = -math.inf
 
     @property
     def smoothing(self) -> float:
@@ -119,20 +115,6 @@ class StreamMemory:
         self._smoothing = seconds
         for smoother in self._scores:
             smoother.time_constant = seconds
-
-    def near_faces(self, frame: np.ndarray, timestamp: float) -> int:
-        """How many people are to be found by a look at near faces alone; 0 where the whole frame is to be looked at."""
-        since = timestamp - self._wide_look
-        if not self.thrifty or not 0 <= since < WIDE_LOOK_SECONDS - _TICK:
-            return 0
-        near = all(box.width >= NEAR_FACE * max(frame.shape[:2]) for box in self._boxes)
-        return len(self._boxes) if near else 0
-
-    def found(self, detections: Sequence[FaceDetection], timestamp: float, whole_frame: bool) -> None:
-        """Take note of the faces that were found in a frame."""
-        self._boxes = [detection.box for detection in detections]
-        if whole_frame:
-            self._wide_look = timestamp
 
     def identify(self, detections: Sequence[FaceDetection], timestamp: float, crops: np.ndarray | None) -> list[int]:
         """Whose faces these are, see :meth:`fer_core.vision.tracking.FaceTracker.update`."""

@@ -177,12 +177,16 @@ class FrameAnalyser:
 
     def _detect(self, frame: np.ndarray, timestamp: float, people: StreamMemory) -> list[FaceDetection]:
         """Every face, or where everyone was near a moment ago and still is, the near ones, which costs a fraction."""
-        expected = people.near_faces(frame, timestamp) if self._near else 0
-        detections = self._near.detect(frame) if self._near and expected else []
-        whole_frame = not expected or len(detections) != expected
-        if whole_frame:
-            detections = self.detector.detect(frame)
-        people.found(detections, timestamp, whole_frame)
+        near = people.near
+        if near is None or self._near is None:
+            return self.detector.detect(frame)
+        if expected := near.expected(frame, timestamp):
+            found = self._near.detect(frame)
+            if len(found) == expected:
+                return near.looked_near(found)
+        detections = self.detector.detect(frame)
+        if near.looked_wide(frame, detections, timestamp):
+            near.compare(self._near.detect(frame))
         return detections
 
     def _look(
