@@ -32,6 +32,7 @@ from fer_core.people import StreamMemory
 from fer_core.pipeline import Look
 from fer_core.session_log import SessionLog
 from fer_core.smoothing import TIME_CONSTANT_SECONDS
+from fer_core.vision.gaze import Gaze
 
 _log = logging.getLogger(__name__)
 
@@ -140,6 +141,8 @@ class _Moment:
     """Largest first, without what their landmarks told, which would fill the memory."""
     attention: dict[int, Attention | None]
     """By id."""
+    gaze: Gaze | None
+    """Of the largest face."""
 
 
 class LiveSession:
@@ -241,6 +244,7 @@ class LiveSession:
             (time.perf_counter() - started) * 1e3,
             tuple(replace(face, look=None) for face in analysis),
             {face.track: face.look.attention for face in analysis if face.track is not None and face.look},
+            next((face.look.gaze for face in analysis.faces[:1] if face.look), None),
         )
         with self._lock:
             if memory is self._memory:  # else the frame belongs to a history that has ended
@@ -280,6 +284,11 @@ class LiveSession:
             logging=logging_,
             failure=failure,
         )
+
+    def gazes(self, since: float, until: float) -> list[Gaze]:
+        """Where the largest face's eyes looked between two moments, as far as they were seen."""
+        with self._lock:
+            return [m.gaze for m in self._moments if m.gaze is not None and since <= m.timestamp <= until]
 
     def people(self, now: float, most: int = MOST_PEOPLE) -> list[PersonMinute]:
         """The last minute of those who are there now, by id; with more than ``most`` the largest ones."""

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from fer_core.figures.overlays import Layer
 from fer_core.live import LiveSettings
 from fer_core.ui.live import (
     Source,
@@ -13,6 +14,7 @@ from fer_core.ui.live import (
     live_session,
     video_stream,
 )
+from fer_core.ui.live_gaze import gaze_panel
 from fer_core.ui.live_people import show_log
 from fer_core.ui.live_settings import choose_attention, choose_layers, choose_pace, choose_rules
 from fer_core.ui.page import errors_in_words, score_notice, start_page
@@ -51,6 +53,8 @@ with video, errors_in_words():
 with panel, errors_in_words():
     if stream.playing:
         live_panel(session, attention)
+        if Layer.GAZE in layers:
+            gaze_panel(session)
     else:
         example_frame(analyser, settings)
 

@@ -13,12 +13,13 @@ from fer_core.alerts import AlertRule, Sign
 from fer_core.emotions import FER2013, FER2013_FIVE, LabelSet
 from fer_core.errors import ModelError, VideoError
 from fer_core.figures.overlays import Layer
-from fer_core.live import Connection, ConnectionWatch, LiveSession, LiveSettings, LoopedClip
+from fer_core.live import Connection, ConnectionWatch, LiveSession, LiveSettings, LoopedClip, _Moment
 from fer_core.media.video import write_video
 from fer_core.observations import BoundingBox, ExpressionScores, FaceDetection, FaceObservation, FrameAnalysis
 from fer_core.people import StreamMemory
 from fer_core.pipeline import Look
 from fer_core.session_log import read_log
+from fer_core.vision.gaze import Gaze
 
 MIRRORED = LiveSettings(mirror=True)
 FRAME = np.full((120, 160, 3), 128, np.uint8)
@@ -295,6 +296,14 @@ def test_of_a_private_stream_no_picture_is_made() -> None:
     session = LiveSession(PlainAnalyser())
     assert session.observe(FRAME, 0.0) is None
     assert session.snapshot(0.0).answer is not None
+
+
+def test_gazes_of_the_largest_face_are_told_for_a_span_of_time() -> None:
+    session = LiveSession(PlainAnalyser())
+    session._moments.extend(
+        _Moment(float(second), 1.0, (), {}, None if second == 3 else Gaze(second, 0.0)) for second in range(6)
+    )
+    assert [gaze.yaw for gaze in session.gazes(2, 4)] == [2, 4]
 
 
 def test_a_clip_begins_again_when_it_ends(tmp_path: Path) -> None:
