@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import Enum
 from functools import cache
 
+import cv2
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -31,13 +32,15 @@ from fer_core.vision.mask_state import MaskStateNetwork
 
 
 @cache
-def _keep_small_products_on_one_thread() -> None:
+def _keep_small_work_on_one_thread() -> None:
     """Cutting faces out is a product of small matrices, which OpenBLAS splits over all cores.
 
     While video codecs hold those cores its threads wait for each other: measured beside other work on two cores, the
-    90th percentile of a crop fell from 170 to 0.3 ms. The limit is the process's, hence set once.
+    90th percentile of a crop fell from 170 to 0.3 ms. OpenCV's threads cost a live frame 1 to 2 ms of processor time.
+    The limits are the process's, hence set once.
     """
     threadpool_limits(1, user_api="blas")
+    cv2.setNumThreads(1)
 
 
 class Look(Enum):
@@ -79,7 +82,7 @@ class FrameAnalyser:
         looks: LookReader | None = None,
         near: FaceDetector | None = None,
     ) -> None:
-        _keep_small_products_on_one_thread()
+        _keep_small_work_on_one_thread()
         self.detector = detector
         self.classifiers = tuple(classifiers)
         self._masks = masks

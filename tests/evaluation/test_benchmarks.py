@@ -1,4 +1,4 @@
-from fer_core.evaluation import benchmarks
+from fer_core.evaluation import benchmarks, stream_benchmark
 
 
 def test_the_frame_benchmark_names_every_detector_side_by_side():
@@ -19,3 +19,10 @@ def test_the_browsing_benchmark_filters_as_many_faces_as_fer2013_has(monkeypatch
     assert "35,887 faces; peak memory" in table
     assert "most disputed first" in table
     assert len(table.splitlines()) == 8
+
+
+def test_the_stream_benchmark_sets_turns_beside_every_frame_for_one_and_five_people(monkeypatch):
+    monkeypatch.setattr(stream_benchmark, "WARM_UP", 1)
+    table = [line.split() for line in stream_benchmark.stream_speed("senet", frames=3).splitlines()]
+    assert [(row[0], row[1]) for row in table[1:]] == [(n, look) for n in "15" for look in ("no", "no", "yes", "yes")]
+    assert {"detect", "classify", "look", "grows"} <= set(table[0])
