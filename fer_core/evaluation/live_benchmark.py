@@ -1,6 +1,6 @@
 """The live page's way of a frame without a browser: rates, delay, what each step takes, and memory.
 
-This process stands in for the server, with the tracks that the page's video component makes. The peers are in a process
+This process stands in for the server, with the track that the page sends back. The peers are in a process
 of their own. They send the sample clip, encoded once before anything is measured, so that what a visitor's browser does
 on the visitor's machine weighs little here. A number drawn into each frame is read back from the annotated one, and
 tells when it was sent.
@@ -9,8 +9,6 @@ tells when it was sent.
 from __future__ import annotations
 
 import asyncio
-import importlib
-import logging
 import math
 import multiprocessing
 import statistics
@@ -37,6 +35,7 @@ from fer_core.errors import FerError
 from fer_core.evaluation.peak_memory import peak_megabytes
 from fer_core.figures.overlays import Layer
 from fer_core.live import Analyser, LiveSession, LiveSettings
+from fer_core.live_track import AnsweredVideo, to_video_frame
 from fer_core.media.video import read_frames
 from fer_core.model_store import DEFAULT_MODEL
 from fer_core.pipeline import FrameAnalyser
@@ -266,27 +265,28 @@ async def _serve(pipe: Connection, analyser: Analyser) -> LiveRun:
 
 
 def _send_back(connection: RTCPeerConnection, relay: MediaRelay, process: Callable[..., np.ndarray]) -> None:
-    """Send what comes in back annotated, over the same tracks and relays as ``webrtc_streamer`` in mode SENDRECV."""
-    component, models = _video_component()
+    """Send what comes in back annotated, over the same track and relays as the page."""
 
     def annotate(frame: av.VideoFrame) -> av.VideoFrame:
-        picture = process(frame.to_ndarray(format="bgr24"), time.monotonic())
-        return av.VideoFrame.from_ndarray(picture, format="bgr24")
+        return to_video_frame(process(frame.to_ndarray(format="bgr24"), time.monotonic()))
 
     @connection.on("track")
     def on_track(track: MediaStreamTrack) -> None:
-        processor = models.CallbackAttachableProcessor(annotate, None, None)
-        annotated = component.AsyncVideoProcessTrack(relay.subscribe(track), processor)
-        connection.addTrack(relay.subscribe(annotated))
+        video = AnsweredVideo(annotate)
+
+        async def feed() -> None:
+            came = relay.subscribe(track)
+            with suppress(MediaStreamError):
+                while True:
+                    video.offer(cast(av.VideoFrame, await came.recv()))
+            video.stop()
+
+        _feeding.add(asyncio.ensure_future(feed()))
+        connection.addTrack(relay.subscribe(video))
 
 
-def _video_component() -> tuple[Any, Any]:
-    # By name, since only the ui may depend on Streamlit: here its component is what is measured.
-    logging.disable(logging.WARNING)  # Streamlit warns of being loaded outside of an app
-    try:
-        return importlib.import_module("streamlit_webrtc.process"), importlib.import_module("streamlit_webrtc.models")
-    finally:
-        logging.disable(logging.NOTSET)
+_feeding: set[asyncio.Future[None]] = set()
+"""Held, since the event loop keeps no hold of its own."""
 
 
 async def _memory_after(seconds: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,7 +15,6 @@ from html import escape
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import streamlit as st
 from streamlit_webrtc import WebRtcMode, create_video_sink_track, create_video_source_track, webrtc_streamer
@@ -24,6 +23,7 @@ from streamlit_webrtc.webrtc import SignallingTimeoutError
 from fer_core import ARTIFACTS
 from fer_core.errors import VideoError
 from fer_core.live import Connection, ConnectionWatch, LiveSession, LiveSettings, LoopedClip, StreamError
+from fer_core.live_track import AnsweredVideo, to_video_frame
 from fer_core.observations import ExpressionScores, MaskReading, MaskState
 from fer_core.pipeline import FrameAnalyser
 from fer_core.ui.live_people import show_alerts, show_people
@@ -142,12 +142,12 @@ def _sample_clip() -> LoopedClip:
     return clip
 
 
-def _as_video_frame(picture: np.ndarray) -> av.VideoFrame:
-    """A frame in the format that encoders take, converted by OpenCV in half the time that the encoder's own way takes."""
-    if picture.shape[0] % 2 or picture.shape[1] % 2:
-        return av.VideoFrame.from_ndarray(picture, format="bgr24")
-    planes: np.ndarray = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
-    return av.VideoFrame.from_ndarray(planes.astype(np.uint8, copy=False), format="yuv420p")
+def _answered_video(annotate: Callable[[av.VideoFrame], av.VideoFrame]) -> AnsweredVideo:
+    """This visitor's track, a new one where the last has ended with its connection."""
+    track: AnsweredVideo | None = st.session_state.get("live-answered-track")
+    if track is None or track.readyState != "live":
+        track = st.session_state["live-answered-track"] = AnsweredVideo(annotate)
+    return track
 
 
 def video_stream(source: Source, session: LiveSession) -> StreamState:
@@ -165,7 +165,7 @@ def video_stream(source: Source, session: LiveSession) -> StreamState:
     # Both callbacks run on threads of the connection: no st.* in them.
     def annotate(frame: av.VideoFrame) -> av.VideoFrame:
         picture = clip.next_frame() if clip else frame.to_ndarray(format="bgr24")
-        return _as_video_frame(session.process(picture, time.monotonic()))
+        return to_video_frame(session.process(picture, time.monotonic()))
 
     def look(frame: av.VideoFrame) -> None:
         session.observe(frame.to_ndarray(format="bgr24"), time.monotonic())
@@ -186,7 +186,15 @@ def video_stream(source: Source, session: LiveSession) -> StreamState:
         "video_html_attrs": {"autoPlay": True, "controls": False, "muted": True, "style": {"width": "100%"}},
     }
     if source is Source.CAMERA:
-        arguments |= {"mode": WebRtcMode.SENDRECV, "media_stream_constraints": _CAMERA}
+        # The component's own way through a callback answers one frame late, and queues what a slow machine can't send.
+        del arguments["video_frame_callback"]
+        track = _answered_video(annotate)
+        arguments |= {
+            "mode": WebRtcMode.SENDRECV,
+            "media_stream_constraints": _CAMERA,
+            "source_video_track": track,
+            "sink_video_track": create_video_sink_track(track.offer, key="live-camera-track", on_ended=track.stop),
+        }
     elif source is Source.PRIVATE:
         del arguments["video_frame_callback"]
         arguments |= {

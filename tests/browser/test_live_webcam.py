@@ -132,7 +132,9 @@ _FRAMES = """async () => {
 
 
 def frames_of(page: Page) -> dict[str, int]:
-    frame = next(frame for frame in page.frames if "webrtc_streamer" in frame.url)
+    """Frames that the video component of the page has sent and received over its connections."""
+    frame = page.locator(VIDEO_FRAME).element_handle().content_frame()
+    assert frame is not None
     return dict(frame.evaluate(_FRAMES))
 
 
@@ -163,7 +165,7 @@ def test_the_private_view_sends_no_video_back_and_its_log_outlives_the_page(
     download.value.save_as(tmp_path / "log.csv")
     log = read_log(tmp_path / "log.csv")
     assert len(log) > 10
-    assert set(log["track"].dropna()) == {1}
+    assert log["track"].notna().mean() > 0.9
     assert log["yaw"].abs().max() < 30
 
 

@@ -1,6 +1,5 @@
 """Frame numbers survive the whole way there and back; rates and delay tell of an analysis that takes its time."""
 
-import gc
 import math
 import time
 
@@ -72,19 +71,17 @@ def test_a_number_is_read_as_drawn_and_not_where_a_bit_is_lost(number):
     assert read_number(frame[..., 0]) is None
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_peer_gets_its_frames_back_and_what_the_analysis_takes_shows_in_rate_and_delay(clip, tmp_path):
     film = tmp_path / "film.mp4"
     write_video(film, clip[:90], fps=30)
     run = serve_live(SlowAnalyser(), seconds=1.5, clip=film, warm_up=0.2)
-    gc.collect()  # the video component leaves the event loops of its threads open, which a later test would hear of
     (analysed,), (peer,) = run.analysed, run.peers
     assert run.analysis.wall >= SLOW * 1e3 > 5 * run.analysis.processor, "it sleeps"
     assert 0 < analysed <= 1.1 / SLOW
     assert 0 < peer.returned <= 1.5 / SLOW
-    assert peer.repeated > 0
+    assert peer.repeated == 0, "no frame is sent twice"
     assert peer.delays.min() > SLOW * 1e3
-    assert np.median(peer.delays) < 2000
+    assert np.median(peer.delays) < 1000
     assert run.decoding.wall > 0
     assert 0 < run.encoding.processor <= run.encoding.wall
     assert 0 < run.cores < 4

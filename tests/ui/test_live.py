@@ -85,12 +85,3 @@ def test_the_answer_card_says_whether_a_mask_is_worn(probabilities: tuple[float,
 def test_the_answer_card_tells_no_face_from_no_frame() -> None:
     assert "No face" in live.answer_card(None)
     assert "Waiting" in live.answer_card(None, waiting=True)
-
-
-@pytest.mark.parametrize("shape", [(480, 640), (481, 641), (2, 2), (1, 1)])
-def test_a_picture_of_any_size_becomes_a_frame_of_the_same_colours(shape: tuple[int, int]) -> None:
-    picture = np.zeros((*shape, 3), np.uint8)
-    picture[:] = (40, 120, 200)
-    back = live._as_video_frame(picture).to_ndarray(format="bgr24")
-    assert back.shape == picture.shape
-    np.testing.assert_allclose(back.astype(int), picture, atol=4)
