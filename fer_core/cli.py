@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _add_train,
         _add_tune,
         _add_train_mask_state,
+        _add_train_geometry,
         _add_ensemble,
         _add_evaluate,
         _add_summarise,
@@ -144,6 +145,34 @@ def _train_mask_state(options: argparse.Namespace) -> int:
     from fer_core.training.mask_state_command import train_and_print
 
     return train_and_print(options)
+
+
+def _add_train_geometry(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "train-geometry", help="measure what distances and angles of landmarks add to a network's answers"
+    )
+    parser.add_argument("--data", type=Path, help="FER2013, to learn from (default: the stored predictions)")
+    parser.add_argument("--model", default="senet", help="to fuse with (default: senet)")
+    parser.add_argument("--out", type=Path, help="where predictions and card are (default: artifacts/geometry)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_train_geometry)
+
+
+def _train_geometry(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from fer_core.datasets import read_dataset
+    from fer_core.evaluation import geometry
+    from fer_core.model_store import ModelStore
+
+    folder, model = options.out or geometry.GEOMETRY_FOLDER, ModelStore().load(options.model)
+    if options.data:
+        dataset = read_dataset(options.data)
+        with tqdm(total=len(dataset), desc="landmarks") as bar:
+            learnt = geometry.learn_geometry(dataset, options.seed, bar.update)
+        geometry.save_geometry(folder, learnt, geometry.judge_geometry(learnt, model), options.model)
+    print(geometry.geometry_table(geometry.judge_geometry(geometry.load_geometry(folder), model), options.model))
+    return 0
 
 
 def _add_tune(commands: argparse._SubParsersAction) -> None:
@@ -372,12 +401,18 @@ def _cost(options: argparse.Namespace) -> int:
 
 def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("benchmark", help="measure speed, memory and the whole pipeline on known labels")
-    parser.add_argument("what", choices=("frame", "landmarks", "reading", "scenes", "browsing", "masked-scenes"))
+    parser.add_argument(
+        "what",
+        choices=(
+            *("frame", "stream", "landmarks", "live", "tracking", "reading", "browsing"),
+            *("scenes", "rolled-scenes", "masked-scenes"),
+        ),
+    )
     parser.add_argument(
         "--data",
         type=Path,
-        help="FER2013, for 'reading' (the unpacked csv), 'scenes' and 'browsing' (default: noise); for 'masked-scenes' "
-        "a folder of photos of masked people",
+        help="FER2013, for 'reading' (the unpacked csv), '(rolled-)scenes' and 'browsing' (default: noise); for "
+        "'masked-scenes' a folder of photos of masked people",
     )
     parser.add_argument(
         "--fer2013", type=Path, help="FER2013, for 'masked-scenes' to draw masks onto (default: without)"
@@ -386,13 +421,17 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--faces",
         type=int,
-        help="how many PrivateTest faces 'scenes' pastes in (default: all), or 'masked-scenes' (400)",
+        help="how many PrivateTest faces 'scenes' pastes in (default: all), 'rolled-scenes' (1000) or 'masked-scenes' (400)",
     )
     parser.add_argument(
         "--detector",
         action="append",
         help="for 'scenes' (default: blazeface) and 'masked-scenes' (default: every one); repeat to compare",
     )
+    parser.add_argument("--clip", type=Path, help="a film for 'tracking' (default: made clips alone)")
+    parser.add_argument("--peers", type=int, default=1, help="for 'live': how many watch at once (default: 1)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for 'live': how long to measure (default: 20)")
+    parser.add_argument("--minutes", type=float, help="for 'live', in place of --seconds: 10 show how memory grows")
     parser.set_defaults(run=_benchmark)
 
 
@@ -406,6 +445,21 @@ def _benchmark(options: argparse.Namespace) -> int:
         from fer_core.evaluation.landmark_benchmark import landmark_speed
 
         print(landmark_speed())
+        return 0
+    if options.what == "live":
+        from fer_core.evaluation.live_benchmark import live_benchmark
+
+        print(live_benchmark(options.peers, options.seconds, options.minutes, options.model))
+        return 0
+    if options.what == "stream":
+        from fer_core.evaluation.stream_benchmark import stream_speed
+
+        print(stream_speed(options.model))
+        return 0
+    if options.what == "tracking":
+        from fer_core.evaluation.tracking_benchmark import tracking_table
+
+        print(tracking_table(options.clip, options.data))
         return 0
     if options.what == "browsing":
         print(benchmarks.browsing_speed(options.data))
@@ -421,6 +475,10 @@ def _benchmark(options: argparse.Namespace) -> int:
         raise FerError(f"benchmark {options.what} reads FER2013; name it with --data PATH.")
     if options.what == "reading":
         print(benchmarks.reading_speed(options.data))
+    elif options.what == "rolled-scenes":
+        from fer_core.evaluation.roll_benchmark import rolled_scenes
+
+        print(rolled_scenes(options.data, options.model, options.faces or 1000))
     else:
         print(benchmarks.scenes(options.data, options.model, options.faces or 3589, options.detector))
     return 0

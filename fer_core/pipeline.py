@@ -23,6 +23,7 @@ from fer_core.observations import (
     MaskState,
 )
 from fer_core.people import StreamMemory
+from fer_core.vision.alignment import aligned_rolls
 from fer_core.vision.detectors import DEFAULT_DETECTOR, FaceDetector, create_detector, near_detector
 from fer_core.vision.expression import ExpressionClassifier
 from fer_core.vision.face_crops import crop_faces
@@ -140,7 +141,8 @@ class FrameAnalyser:
         detected = time.perf_counter()
         boxes = [self.detector.framing.crop_box(detection.box) for detection in detections]
         sizes = {c.input_size for c in (*self.classifiers, *filter(None, self._stand_ins))} | {MASK_INPUT_SIZE}
-        crops = {size: crop_faces(frame, boxes, size) for size in sizes}
+        rolls = aligned_rolls(detections)
+        crops = {size: crop_faces(frame, boxes, size, rolls) for size in sizes}
         cropped = time.perf_counter()
         tracks = people.identify(detections, timestamp, crops[MASK_INPUT_SIZE] if memory else None)
         turns = np.flatnonzero(people.to_answer(tracks, timestamp)).tolist()

@@ -23,6 +23,7 @@ from fer_core.ui.comparison import Choice
 from fer_core.ui.exhibits import show_exhibit
 from fer_core.ui.guests import is_guest
 from fer_core.ui.selection import SERVED, choose_detector
+from fer_core.vision.alignment import aligned_rolls
 from fer_core.vision.detectors import create_detector
 from fer_core.vision.expression import ExpressionClassifier
 from fer_core.vision.face_crops import crop_faces
@@ -134,7 +135,8 @@ def _times(analyser: FrameAnalyser, frame: np.ndarray, analysis: FrameAnalysis) 
     """Median milliseconds of one call for the largest face, by the model's name."""
     times: dict[str, float] = {}
     for classifier in analyser.classifiers if len(analysis) else ():
-        crops = crop_faces(frame, [analysis.faces[0].crop_box], classifier.input_size)
+        face = analysis.faces[0]
+        crops = crop_faces(frame, [face.crop_box], classifier.input_size, aligned_rolls([face.detection]))
         series: list[float] = []
         ends = time.perf_counter() + LONGEST_SERIES
         while len(series) < TIMED_CALLS and (not series or time.perf_counter() < ends):
@@ -167,7 +169,8 @@ def _show_face(choice: Choice, tried: _Tried, names: list[str], unsure: float) -
     figure = probability_bars_by_model(scores, {name: choice.styles[name] for name in names}, unsure)
     show_exhibit(Exhibit("try-it", "Probabilities for the face, by model", figure))
     crop, table = st.columns([1, 4], vertical_alignment="top")
-    crop.image(crop_faces(tried.frame, [face.crop_box], CROP_SIDE)[0], caption="As the models see it")
+    crops = crop_faces(tried.frame, [face.crop_box], CROP_SIDE, aligned_rolls([face.detection]))
+    crop.image(crops[0], caption="As the models see it")
     with table:
         st.dataframe(
             _answers(choice, tried, face, names, unsure),

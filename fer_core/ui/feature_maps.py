@@ -21,6 +21,7 @@ from fer_core.model_store import ModelStore, StoredModel
 from fer_core.observations import BoundingBox, FrameAnalysis
 from fer_core.pipeline import FrameAnalyser
 from fer_core.ui.selection import headline, model_labels
+from fer_core.vision.alignment import aligned_rolls
 from fer_core.vision.detectors import create_detector
 from fer_core.vision.face_crops import crop_faces
 
@@ -55,10 +56,12 @@ class ChosenFace:
     """``(H, W, 3) uint8`` BGR."""
     box: BoundingBox
     """What is cut out, in pixels of the frame."""
+    roll: float = 0.0
+    """Degrees clockwise by which the box is turned."""
 
     def pixels(self, side: int) -> np.ndarray:
         """The face as networks see it, ``(side, side) uint8`` grey."""
-        return crop_faces(self.frame, [self.box], side)[0]
+        return crop_faces(self.frame, [self.box], side, [self.roll])[0]
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,11 @@ def _finder(detector: str) -> FrameAnalyser:
 
 
 def _choose_among(photo: _Photo, analysis: FrameAnalysis) -> ChosenFace:
-    faces = [ChosenFace(f"{photo.stem}-{n}", photo.frame, f.crop_box) for n, f in enumerate(analysis, 1)]
+    rolls = aligned_rolls(face.detection for face in analysis)
+    faces = [
+        ChosenFace(f"{photo.stem}-{number}", photo.frame, face.crop_box, roll)
+        for number, (face, roll) in enumerate(zip(analysis, rolls, strict=True), 1)
+    ]
     picture, crop = st.columns(2, gap="medium", vertical_alignment="top")
     picture.image(_small(draw_analysis(photo.frame, analysis)), channels="BGR", output_format="JPEG")
     if len(faces) > 1:

@@ -17,6 +17,7 @@ from fer_core.media.images import decode_image, encode_image
 from fer_core.observations import ExpressionScores, FaceObservation
 from fer_core.photo_report import PhotoReport
 from fer_core.pipeline import FrameAnalyser
+from fer_core.vision.alignment import aligned_rolls
 from fer_core.vision.face_crops import crop_faces
 
 FACES_SHOWN = 24
@@ -119,7 +120,7 @@ def _for_display(frame: np.ndarray) -> np.ndarray:
 
 def _show_face(photo: AnalysedPhoto, index: int, face: FaceObservation, key: str) -> None:
     columns = st.columns([2] + [3] * len(face.scores), gap="small", vertical_alignment="center")
-    crop = crop_faces(photo.frame, [face.crop_box], CROP_SIDE)[0]
+    crop = crop_faces(photo.frame, [face.crop_box], CROP_SIDE, aligned_rolls([face.detection]))[0]
     caption = f"Face {index + 1}" + (f", {face.mask.state}" if face.mask and face.covered else "")
     columns[0].image(crop, caption=caption, width="stretch")
     for column, scores in zip(columns[1:], face.scores, strict=True):

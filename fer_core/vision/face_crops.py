@@ -48,7 +48,13 @@ class FaceFraming:
         return BoundingBox(x, y, side, side)
 
 
-def crop_faces(frame: np.ndarray, boxes: Sequence[BoundingBox], size: int) -> np.ndarray:
+FACE_MIDDLE = 0.5, 0.59
+"""Where the middle of a face lies in a FER2013 face, as fractions of its width and height: the centre of BlazeFace's box."""
+
+
+def crop_faces(
+    frame: np.ndarray, boxes: Sequence[BoundingBox], size: int, rolls: Sequence[float] | None = None
+) -> np.ndarray:
     """Cut boxes out of a frame as grey images of one size.
 
     Box edges are honoured to fractions of a pixel. Shrinking averages over the area that each output pixel covers, so
@@ -58,6 +64,8 @@ def crop_faces(frame: np.ndarray, boxes: Sequence[BoundingBox], size: int) -> np
         frame: ``(H, W, 3) uint8`` BGR.
         boxes: in pixels of the frame, of positive width and height; usually squares of :meth:`FaceFraming.crop_box`.
         size: side of the crops in pixels.
+        rolls: per box the degrees by which its head is rolled clockwise; the box is turned as much about the middle of
+            the face, so that the crop shows the head upright. Upright if left out.
 
     Returns:
         ``(len(boxes), size, size) uint8`` grey (ITU-R BT.601 luma, as OpenCV converts BGR).
@@ -66,14 +74,35 @@ def crop_faces(frame: np.ndarray, boxes: Sequence[BoundingBox], size: int) -> np
         ValueError: a box without area.
     """
     crops = np.empty((len(boxes), size, size), np.uint8)
-    for crop, box in zip(crops, boxes, strict=True):
+    for crop, box, roll in zip(crops, boxes, rolls or [0.0] * len(boxes), strict=True):
         if not (box.width > 0 and box.height > 0):
             raise ValueError(f"a crop needs a box of positive width and height, got {box}")
+        if roll:
+            crop[:] = _turned_crop(frame, box, size, roll)
+            continue
         columns, across = _resampling(box.x, box.width, frame.shape[1], size)
         rows, down = _resampling(box.y, box.height, frame.shape[0], size)
         grey = cv2.cvtColor(frame[rows, columns], cv2.COLOR_BGR2GRAY).astype(np.float32)
         np.rint(down @ grey @ across.T, out=crop, casting="unsafe")
     return crops
+
+
+def _turned_crop(frame: np.ndarray, box: BoundingBox, size: int, roll: float) -> np.ndarray:
+    """The ``(size, size) uint8`` grey crop of one box that is turned about the middle of its face."""
+    # Cut in pixels about as large as the frame's, then averaged, since a turn by itself would skip pixels.
+    cells = max(1, round(max(box.width, box.height) / size))
+    step_x, step_y = box.width / (size * cells), box.height / (size * cells)
+    cosine, sine = math.cos(math.radians(roll)), math.sin(math.radians(roll))
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    middle = np.array([box.width, box.height]) * FACE_MIDDLE
+    affine = np.empty((2, 3))
+    affine[:, :2] = turn * (step_x, step_y)
+    # To indices of the frame's pixels, whose centres lie half a pixel on, from indices of the crop's.
+    affine[:, 2] = (box.x, box.y) + middle + turn @ ((step_x / 2, step_y / 2) - middle) - 0.5
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    wide = (size * cells, size * cells)
+    turned = cv2.warpAffine(frame, affine, wide, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.resize(cv2.cvtColor(turned, cv2.COLOR_BGR2GRAY), (size, size), interpolation=cv2.INTER_AREA)
 
 
 def _resampling(start: float, length: float, available: int, size: int) -> tuple[slice, np.ndarray]:

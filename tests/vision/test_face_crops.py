@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fer_core.observations import BoundingBox
-from fer_core.vision.face_crops import FaceFraming, crop_faces
+from fer_core.vision.face_crops import FACE_MIDDLE, FaceFraming, crop_faces
 
 
 def grey_frame(values: np.ndarray) -> np.ndarray:
@@ -146,3 +146,38 @@ def test_a_frame_of_one_pixel_can_be_cropped() -> None:
 def test_a_box_without_area_is_refused(box: BoundingBox) -> None:
     with pytest.raises(ValueError, match="positive width and height"):
         crop_faces(horizontal_gradient(), [box], 48)
+
+
+def face_frame(roll: float = 0.0) -> np.ndarray:
+    """A blurred picture of 300 pixels, turned clockwise about (150, 150)."""
+    picture = np.random.default_rng(5).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    turn = cv2.getRotationMatrix2D((149.5, 149.5), -roll, 1)
+    return cv2.warpAffine(cv2.GaussianBlur(picture, (0, 0), 3), turn, (300, 300), borderMode=cv2.BORDER_REFLECT)
+
+
+@pytest.mark.parametrize("roll", [20.0, -35.0, 170.0])
+@pytest.mark.parametrize("side", [40, 120])
+def test_a_rolled_head_is_cropped_upright_about_the_middle_of_its_face(roll: float, side: int) -> None:
+    across, down = FACE_MIDDLE
+    box = BoundingBox(150 - across * side, 150 - down * side, side, side)
+    upright = crop_faces(face_frame(), [box], 48)[0].astype(int)
+    assert np.ptp(upright) > 20
+    assert np.abs(upright - crop_faces(face_frame(roll), [box], 48, [roll])[0]).max() <= 3
+
+
+def test_of_several_boxes_only_the_rolled_are_turned() -> None:
+    frame, box = face_frame(), BoundingBox(60.3, 50.8, 150, 150)
+    plain, turned = crop_faces(frame, [box, box], 48, [0.0, 25.0])
+    np.testing.assert_array_equal(plain, crop_faces(frame, [box], 48)[0])
+    assert np.abs(plain.astype(int) - turned).max() > 20
+
+
+def test_shrinking_a_turned_crop_averages_as_a_plain_one_does() -> None:
+    noise = np.random.default_rng(4).integers(0, 256, (600, 600, 3), dtype=np.uint8)
+    plain, turned = crop_faces(noise, [BoundingBox(60, 60, 480, 480)] * 2, 48, [0.0, 90.0])
+    assert turned.std() < 1.2 * plain.std()
+
+
+def test_a_turned_crop_over_the_border_repeats_the_nearest_pixel() -> None:
+    frame = np.full((50, 50, 3), 77, np.uint8)
+    assert (crop_faces(frame, [BoundingBox(-30, 20, 60, 60)], 24, [30.0]) == 77).all()
