@@ -6,6 +6,7 @@ from fer_core.errors import ModelError
 from fer_core.model_store import Network
 from fer_core.people import StreamMemory
 from fer_core.pipeline import FrameAnalyser
+from fer_core.vision.alignment import aligned_rolls
 from fer_core.vision.detectors import DETECTORS
 from fer_core.vision.expression import ExpressionClassifier, LiteRTNetwork
 from fer_core.vision.face_crops import crop_faces
@@ -30,6 +31,17 @@ def test_several_faces_get_the_answers_they_get_alone(photo):
         crop = (face.crop_box.x, face.crop_box.y)
         alone = analyser.classifiers[0].classify(crop_faces(pair, [face.crop_box], 48))[0]
         np.testing.assert_allclose(alone.probabilities, face.scores[0].probabilities, atol=1e-5, err_msg=str(crop))
+
+
+def test_a_rolled_head_is_answered_for_as_its_turned_crop_is(photo):
+    turned = cv2.warpAffine(photo, cv2.getRotationMatrix2D((224, 115), -30, 1), (512, 512))
+    analyser = FrameAnalyser.from_store(["senet"])
+    (face,) = analyser.analyse(turned)
+    (roll,) = aligned_rolls([face.detection])
+    assert 20 < roll < 40
+    upright, plain = analyser.classifiers[0].classify(crop_faces(turned, [face.crop_box] * 2, 48, [roll, 0.0]))
+    np.testing.assert_allclose(face.scores[0].probabilities, upright.probabilities, atol=1e-5)
+    assert np.abs(face.scores[0].probabilities - plain.probabilities).max() > 0.01
 
 
 def test_every_model_answers_for_every_face_in_the_order_asked_for(photo):

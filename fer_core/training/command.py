@@ -20,6 +20,7 @@ from fer_core.datasets.augmentation_policy import AugmentationPolicy
 from fer_core.datasets.protocols import divided, fold_split, grouped_folds, is_undivided
 from fer_core.emotions import FERPLUS
 from fer_core.errors import DatasetError, ModelError
+from fer_core.evaluation.hardware import lacks_bfloat16
 from fer_core.model_store import ModelStore, Network, Predictions
 from fer_core.models import get_architecture
 from fer_core.training.distillation import teach
@@ -61,6 +62,8 @@ def train(options: argparse.Namespace) -> int:
     elif (run.folder / "state.json").exists():
         raise ModelError(f"{run.folder} holds a run already; go on with --resume, or remove the folder to start anew.")
     held_out = None
+    if recipe.mixed_precision and not options.finish and lacks_bfloat16():
+        print("This processor has no bfloat16 arithmetic: without a GPU add --precision float32.", file=sys.stderr)
     try:
         if not options.finish:
             _fit(run)

@@ -15,7 +15,7 @@ from fer_core.session_log import read_log
 pytestmark = pytest.mark.browser
 
 FRAMES_PER_SECOND = 25
-SETTLE_SECONDS, READINGS = 6, 10
+SETTLE_SECONDS, READINGS = 6, 6
 FOLLOWED_SECONDS = 14
 VIDEO_FRAME = 'iframe[title*="webrtc_streamer"]'
 

@@ -165,6 +165,14 @@ def test_a_rolled_head_is_cropped_upright_about_the_middle_of_its_face(roll: flo
     assert np.abs(upright - crop_faces(face_frame(roll), [box], 48, [roll])[0]).max() <= 3
 
 
+def test_a_half_turn_shows_what_lies_mirrored_about_the_middle_of_the_face_upside_down() -> None:
+    frame = np.random.default_rng(6).integers(0, 256, (320, 400, 3), dtype=np.uint8)
+    box = BoundingBox(90, 40, 200, 200)
+    mirrored = BoundingBox(90, 40 + 200 * (2 * FACE_MIDDLE[1] - 1), 200, 200)
+    turned, plain = crop_faces(frame, [box, mirrored], 50, [180.0, 0.0]).astype(int)
+    assert np.abs(turned - plain[::-1, ::-1]).max() <= 1
+
+
 def test_of_several_boxes_only_the_rolled_are_turned() -> None:
     frame, box = face_frame(), BoundingBox(60.3, 50.8, 150, 150)
     plain, turned = crop_faces(frame, [box, box], 48, [0.0, 25.0])
