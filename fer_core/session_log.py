@@ -23,7 +23,7 @@ from fer_core.observations import LOOK_COLUMNS, FrameAnalysis, face_rows
 
 CHUNK_ROWS = 2000
 MOST_ROWS = 2_000_000
-"""Six hours of three people at 30 frames a second, some 100 MB."""
+"""Six hours of three people at 30 frames a second, at most 135 MB."""
 MOST_KEPT, KEPT_SECONDS = 8, 6 * 3600.0
 """How many logs are kept for those who come back, and for how long."""
 NEEDED_COLUMNS = ("source", "time_ms", "frame", "track", "verdict", "emotion", "confidence")

@@ -126,7 +126,7 @@ class FaceTracker:
             One id per box, in their order. Ids count from 1 and are never used again.
 
         Raises:
-            ValueError: a box without area, or crops of another shape.
+            ValueError: a box without area or with edges that are no numbers, or crops of another shape.
         """
         places = _places(boxes)
         looks = None if crops is None else appearance(crops)
@@ -161,8 +161,8 @@ def _places(boxes: Sequence[BoundingBox]) -> np.ndarray:
     """``(N, 3)`` centres in pixels and logarithms of the size, the geometric mean of width and height."""
     edges = np.array([(box.x, box.y, box.width, box.height) for box in boxes], float).reshape(-1, 4)
     sides = edges[:, 2:]
-    if not (sides > 0).all():
-        raise ValueError("a face to track needs a box of positive width and height")
+    if not (np.isfinite(edges).all() and (sides > 0).all()):
+        raise ValueError("a face to track needs a box of finite edges and of positive width and height")
     return np.column_stack([edges[:, :2] + sides / 2, np.log(sides).mean(axis=1)])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_core.observations import BoundingBox
-from fer_core.vision.tracking import MAX_GAP_SECONDS, MAX_UNSEEN_SECONDS, FaceTracker
+from fer_core.vision.tracking import MAX_UNSEEN_SECONDS, FaceTracker
 
 SIDE = 60.0
 
@@ -73,6 +73,12 @@ def test_one_missed_frame_ends_no_track_however_far_apart_frames_are():
     assert tracker.update([face(2)], 2.0) == [1]
 
 
+def test_a_head_that_is_jerked_aside_by_half_its_width_keeps_its_id(tracker):
+    for step in range(25):
+        tracker.update([face(100)], step / 25)
+    assert tracker.update([face(100 + SIDE / 2)], 1.0) == [1]
+
+
 def test_a_face_far_from_every_forecast_is_someone_new(tracker):
     for step in range(10):
         tracker.update([face(100)], step / 25)
@@ -86,8 +92,8 @@ def test_a_face_far_from_every_forecast_is_someone_new(tracker):
         (9.6, [1]),  # frames out of order
         (10.0, [1]),  # the same moment twice
         (9.4, [2]),  # the clock of another clip
-        (10.0 + MAX_GAP_SECONDS - 0.1, [1]),
-        (10.0 + MAX_GAP_SECONDS + 0.1, [2]),  # a seek, or a cut
+        (12.9, [1]),
+        (13.1, [2]),  # a seek, or a cut
         (float("nan"), [2]),
     ],
 )
@@ -105,13 +111,12 @@ def test_after_a_timestamp_that_is_no_number_the_stream_goes_on(tracker):
 
 
 def test_nothing_grows_with_the_stream(tracker):
-    rng = np.random.default_rng(0)
     ids, most = [0], 0
-    for step in range(10_000):  # everyone stays for a frame: the most new faces that a stream can bring
-        ids = tracker.update([face(x) for x in rng.uniform(0, 100_000, 2)], step / 5)
+    for step, x in enumerate(np.random.default_rng(0).uniform(0, 100_000, 10_000)):  # each stays for one frame
+        ids = tracker.update([face(x)], step / 5)
         most = max(most, len(tracker.alive))
-    assert max(ids) > 15_000
-    assert most <= 2 * (MAX_UNSEEN_SECONDS * 5 + 2)
+    assert ids[0] > 9_000
+    assert most <= MAX_UNSEEN_SECONDS * 5 + 2
 
 
 def looks(*seeds: int) -> np.ndarray:
@@ -136,7 +141,8 @@ def meet(turn_back: bool, with_crops: bool) -> list[int]:
 
 def test_crops_tell_whether_two_passed_or_turned_back_where_they_met():
     assert meet(turn_back=False, with_crops=True) == meet(turn_back=True, with_crops=True) == [1, 2]
-    assert meet(turn_back=False, with_crops=False) != meet(turn_back=True, with_crops=False), "motion can't"
+    assert meet(turn_back=False, with_crops=False) == [1, 2]
+    assert meet(turn_back=True, with_crops=False) == [2, 1], "by motion alone they would have passed"
 
 
 def test_two_who_swap_places_unseen_are_told_apart_by_their_crops_alone(tracker):
@@ -160,10 +166,14 @@ def test_looks_are_told_apart_in_brighter_and_in_darker_light(tracker):
     assert tracker.update([face(100), face(220)], 1.8, dark) == [2, 1]
 
 
-@pytest.mark.parametrize("box", [BoundingBox(0, 0, 0, 50), BoundingBox(0, 0, 50, -1), BoundingBox(0, 0, np.nan, 50)])
-def test_a_box_without_area_is_refused(tracker, box):
+@pytest.mark.parametrize(
+    "edges", [(0, 0, 0, 50), (0, 0, 50, -1), (0, 0, np.nan, 50), (np.nan, 0, 50, 50), (0, np.inf, 50, 50)]
+)
+def test_a_box_that_is_nowhere_or_without_area_is_refused_and_the_stream_goes_on(tracker, edges):
+    (known,) = tracker.update([face(100)], 0.0)
     with pytest.raises(ValueError, match="positive width and height"):
-        tracker.update([box], 0.0)
+        tracker.update([BoundingBox(*edges)], 0.04)
+    assert tracker.update([face(100)], 0.08) == [known]
 
 
 @pytest.mark.parametrize(
