@@ -23,6 +23,18 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
+class Draws:
+    """Place and light of ``N`` faces, as drawn."""
+
+    matrices: np.ndarray
+    """``(N, 2, 3) float64``: from pixels of the source to pixels of the result."""
+    contrasts: np.ndarray
+    """``(N,) float64``: factor of the deviation from the mean."""
+    offsets: np.ndarray
+    """``(N,) float64``: added grey levels."""
+
+
+@dataclass(frozen=True)
 class Augmentation:
     """Strengths of each transformation; every one is drawn anew per image, and 0 switches it off."""
 
@@ -80,6 +92,38 @@ class Augmentation:
         if self.mask:  # before what follows, so that it moves with the face and lies in its light
             images = default_bank(height).apply(images, rng, self.mask).images
         side = size or height
+        draws = self.draw(count, rng, (width, height), side)
+        changed = np.empty((count, side, side), np.uint8)
+        for image, matrix, result in zip(images, draws.matrices, changed, strict=True):
+            cv2.warpAffine(
+                image, matrix, (side, side), dst=result, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            )
+        if self.contrast or self.brightness:
+            pixels = changed.astype(np.float32)
+            means = pixels.mean(axis=(1, 2), keepdims=True)
+            pixels = (pixels - means) * draws.contrasts[:, None, None].astype(np.float32) + means
+            pixels += draws.offsets[:, None, None].astype(np.float32)
+            changed = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+        if self.degrades:
+            changed = self._degrade(changed, rng)
+        for row, (top, left, high, wide, grey) in enumerate(self.draw_erasing(count, rng, side)):
+            changed[row, top : top + high, left : left + wide] = grey
+        return changed
+
+    @property
+    def degrades(self) -> bool:
+        """Whether it does what bad cameras do: few pixels, blur, noise."""
+        return bool(self.coarse or self.blur or self.noise)
+
+    def draw(self, count: int, rng: np.random.Generator, source: tuple[int, int], side: int) -> Draws:
+        """What happens to the place and the light of each face, before any pixel moves.
+
+        Args:
+            count: of faces.
+            rng: source of every draw.
+            source: width and height of the faces in pixels.
+            side: of the result.
+        """
         angles = np.deg2rad(rng.uniform(-self.rotation, self.rotation, count))
         slants = np.tan(np.deg2rad(rng.uniform(-self.shear, self.shear, count))) if self.shear else np.zeros(count)
         zooms = rng.uniform(1 - self.zoom, 1 + self.zoom, count)
@@ -95,29 +139,30 @@ class Augmentation:
             shifts = shifts + rng.uniform(-1, 1, (count, 2)) * ((1 - kept) / kept / 2 * side)[:, None]
         if self.width_shift or self.height_shift:
             shifts = shifts + rng.uniform(-side, side, (count, 2)) * (self.width_shift, self.height_shift)
-        changed = np.empty((count, side, side), np.uint8)
-        for i in range(count):
-            cos, sin = np.cos(angles[i]) * zooms[i], np.sin(angles[i]) * zooms[i]
-            # Source pixels to the centre, mirrored, turned and scaled, then to the centre of the result.
-            scale = np.array([side / width, side / height])
-            turned = np.array([[cos * flips[i], -sin * upside[i]], [sin * flips[i], cos * upside[i]]])
-            linear = turned @ [[1, slants[i]], [0, 1]] * scale
-            offset = np.array([side - 1, side - 1]) / 2 - linear @ np.array([width - 1, height - 1]) / 2 + shifts[i]
-            matrix = np.column_stack([linear, offset])
-            cv2.warpAffine(
-                images[i], matrix, (side, side), dst=changed[i], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
-        if self.contrast or self.brightness:
-            pixels = changed.astype(np.float32)
-            means = pixels.mean(axis=(1, 2), keepdims=True)
-            pixels = (pixels - means) * contrasts[:, None, None].astype(np.float32) + means
-            pixels += offsets[:, None, None].astype(np.float32)
-            changed = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
-        if self.coarse or self.blur or self.noise:
-            changed = self._degrade(changed, rng)
-        if self.erasing:
-            self._erase(changed, rng)
-        return changed
+        cos, sin = np.cos(angles) * zooms, np.sin(angles) * zooms
+        # Source pixels to the centre, mirrored, turned and scaled, then to the centre of the result.
+        turned = np.stack([np.stack([cos * flips, -sin * upside], -1), np.stack([sin * flips, cos * upside], -1)], 1)
+        slanted = np.tile(np.eye(2), (count, 1, 1))
+        slanted[:, 0, 1] = slants
+        linear = turned @ slanted * (side / np.array(source))
+        offset = (side - 1) / 2 - linear @ ((np.array(source) - 1) / 2) + shifts
+        return Draws(np.concatenate([linear, offset[..., None]], axis=-1), contrasts, offsets)
+
+    def draw_erasing(self, count: int, rng: np.random.Generator, side: int) -> np.ndarray:
+        """Blank rectangles: ``(N, 5) int64`` of top, left, height, width and grey level, or nothing if none is wanted.
+
+        Faces that keep all their pixels have a height and width of 0.
+        """
+        if not self.erasing:
+            return np.empty((0, 5), np.int64)
+        rectangles = np.zeros((count, 5), np.int64)
+        for row in np.flatnonzero(rng.random(count) < self.erasing):
+            area, aspect = rng.uniform(0.02, 0.2), np.exp(rng.uniform(np.log(0.4), np.log(2.5)))
+            high = min(side, max(1, round(side * np.sqrt(area * aspect))))
+            wide = min(side, max(1, round(side * np.sqrt(area / aspect))))
+            top, left = rng.integers(0, side - high + 1), rng.integers(0, side - wide + 1)
+            rectangles[row] = top, left, high, wide, rng.integers(0, 256)
+        return rectangles
 
     def _grey(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         weights = np.broadcast_to(np.array(LUMA), (len(images), 3))
@@ -143,12 +188,3 @@ class Augmentation:
             noisy = degraded + deviations * rng.standard_normal(images.shape, np.float32)
             degraded = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
         return degraded
-
-    def _erase(self, images: np.ndarray, rng: np.random.Generator) -> None:
-        side = images.shape[1]
-        for row in np.flatnonzero(rng.random(len(images)) < self.erasing):
-            area, aspect = rng.uniform(0.02, 0.2), np.exp(rng.uniform(np.log(0.4), np.log(2.5)))
-            high = min(side, max(1, round(side * np.sqrt(area * aspect))))
-            wide = min(side, max(1, round(side * np.sqrt(area / aspect))))
-            top, left = rng.integers(0, side - high + 1), rng.integers(0, side - wide + 1)
-            images[row, top : top + high, left : left + wide] = rng.integers(0, 256)

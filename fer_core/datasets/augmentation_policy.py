@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from fer_core.datasets.augmentation import LIMITS, Augmentation
-from fer_core.datasets.mixing import Mixed, mix
+from fer_core.datasets.masks import default_bank
+from fer_core.datasets.mixing import Mixed, draw_mixing, mix
 from fer_core.errors import DatasetError
 
 LARGEST_ALPHA = 32.0
@@ -140,6 +141,51 @@ def draw_epoch(
         batch = order[start : start + batch_size]
         drawn = policy.augmentation.apply(images[batch], rng, size)[..., None].astype(np.float32)
         yield DrawnBatch(batch, mix(drawn, rng, policy.mixup, policy.cutmix))
+
+
+def plan_epoch(
+    images: np.ndarray, policy: AugmentationPolicy, batch_size: int, seed: int, epoch: int, size: int
+) -> dict[str, np.ndarray]:
+    """What :func:`draw_epoch` draws, without moving a pixel, for a device that moves them itself.
+
+    Args:
+        images: ``(N, H, W) uint8`` grey.
+        policy: what happens to them; its augmentation does not degrade.
+        batch_size: faces B in a batch.
+        seed: of the run.
+        epoch: counted from 0.
+        size: side of the drawn faces in pixels.
+
+    Returns:
+        Arrays of M batches. ``rows`` ``(M, B)``; ``matrix`` ``(M, B, 2, 3)`` from pixels of the result to pixels of the
+        source; ``contrast`` and ``offset`` ``(M, B)`` as in :class:`~fer_core.datasets.augmentation.Draws`; ``erased``
+        ``(M, B, 5)``, see :meth:`Augmentation.draw_erasing`; ``partners`` ``(M, B)``, ``share`` ``(M,)`` and ``cut``
+        ``(M, 4)`` as in :class:`~fer_core.datasets.mixing.DrawnMixing`, with ``cuts`` ``(M,)`` where they hold; and with
+        masks ``faces`` ``(M, B, H, W) uint8``, which wear them.
+    """
+    augmentation = policy.augmentation
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(images))
+    batches: list[dict[str, Any]] = []
+    for start in range(0, len(order) - batch_size + 1, batch_size):
+        rows = order[start : start + batch_size]
+        batch: dict[str, Any] = {"rows": rows}
+        if augmentation.mask:
+            batch["faces"] = default_bank(images.shape[1]).apply(images[rows], rng, augmentation.mask).images
+        draws = augmentation.draw(batch_size, rng, (images.shape[2], images.shape[1]), size)
+        linear = np.linalg.inv(draws.matrices[:, :, :2])
+        batch["matrix"] = np.concatenate([linear, -linear @ draws.matrices[:, :, 2:]], axis=-1)
+        batch |= {"contrast": draws.contrasts, "offset": draws.offsets}
+        erased = augmentation.draw_erasing(batch_size, rng, size)
+        batch["erased"] = erased if len(erased) else np.zeros((batch_size, 5))
+        mixing = draw_mixing(batch_size, size, rng, policy.mixup, policy.cutmix)
+        batch["partners"] = mixing.partners if mixing else np.arange(batch_size)
+        batch["share"] = mixing.share if mixing else 1.0
+        batch["cut"] = mixing.cut if mixing and mixing.cut else (0,) * 4
+        batch["cuts"] = bool(mixing and mixing.cut)
+        batches.append(batch)
+    kinds = {"rows": np.int32, "partners": np.int32, "cuts": bool, "faces": np.uint8}
+    return {name: np.stack([b[name] for b in batches]).astype(kinds.get(name, np.float32)) for name in batches[0]}
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,18 @@ class Mixed:
     """Whether a part of the partner was pasted (CutMix), not all of it blended in (MixUp)."""
 
 
+@dataclass(frozen=True)
+class DrawnMixing:
+    """How a batch is mixed, before any pixel is."""
+
+    partners: np.ndarray
+    """``(B,) int64``."""
+    share: float
+    """Of a face's own pixels, in [0, 1]."""
+    cut: tuple[int, int, int, int] | None = None
+    """Top, bottom, left and right in pixels of what is pasted from the partner; ``None`` blends all of it in."""
+
+
 def mix(images: np.ndarray, rng: np.random.Generator, mixup: float = 0.0, cutmix: float = 0.0) -> Mixed:
     """MixUp (Zhang et al. 2018, arXiv:1710.09412) or CutMix (Yun et al. 2019, arXiv:1905.04899) of a batch.
 
@@ -31,26 +43,38 @@ def mix(images: np.ndarray, rng: np.random.Generator, mixup: float = 0.0, cutmix
         mixup: alpha of the beta distribution that MixUp's share is drawn from; 0 switches it off.
         cutmix: the same of CutMix. With both, every batch draws one of them; with neither, it stays as it is.
     """
-    if not (mixup or cutmix):
+    drawn = draw_mixing(len(images), images.shape[1], rng, mixup, cutmix)
+    if drawn is None:
         return Mixed(images)
+    if drawn.cut is None:
+        mixed = drawn.share * images + (1 - drawn.share) * images[drawn.partners]
+        return Mixed(mixed.astype(np.float32), drawn.partners, drawn.share)
+    top, bottom, left, right = drawn.cut
+    mixed = images.copy()
+    mixed[:, top:bottom, left:right] = images[drawn.partners, top:bottom, left:right]
+    return Mixed(mixed.astype(np.float32), drawn.partners, drawn.share, cut=True)
+
+
+def draw_mixing(
+    count: int, side: int, rng: np.random.Generator, mixup: float = 0.0, cutmix: float = 0.0
+) -> DrawnMixing | None:
+    """Who is mixed with whom in a batch of ``count`` faces of ``side`` pixels, see :func:`mix`; ``None`` for nobody."""
+    if not (mixup or cutmix):
+        return None
     cut = cutmix > 0 and (not mixup or rng.random() < 0.5)
     alpha = cutmix if cut else mixup
     share = float(rng.beta(alpha, alpha))
-    partners = rng.permutation(len(images))
+    partners = rng.permutation(count)
     if not cut:
-        mixed = share * images + (1 - share) * images[partners]
-        return Mixed(mixed.astype(np.float32), partners, share)
-    side = images.shape[1]
+        return DrawnMixing(partners, share)
     half = side * np.sqrt(1 - share) / 2
     y, x = rng.uniform(0, side, 2)
     top, bottom, left, right = (int(np.clip(round(v), 0, side)) for v in (y - half, y + half, x - half, x + half))
-    mixed = images.copy()
-    mixed[:, top:bottom, left:right] = images[partners, top:bottom, left:right]
-    return Mixed(mixed.astype(np.float32), partners, 1 - (bottom - top) * (right - left) / side**2, cut=True)
+    return DrawnMixing(partners, 1 - (bottom - top) * (right - left) / side**2, (top, bottom, left, right))
 
 
 def mix_labels(
-    mixed: Mixed, targets: Mapping[str, np.ndarray], weights: Mapping[str, np.ndarray]
+    mixed: Mixed | DrawnMixing, targets: Mapping[str, np.ndarray], weights: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Targets ``(B, C)`` and weights ``(B,)`` per head in the shares of the pixels; rows of no weight add nothing."""
     share, partners = mixed.share, mixed.partners

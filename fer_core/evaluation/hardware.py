@@ -10,13 +10,14 @@ from pathlib import Path
 _CPUINFO = Path("/proc/cpuinfo")
 
 
-def hardware() -> str:
-    """Processor and cores of this machine, in words."""
+def hardware(accelerator: str | None = None) -> str:
+    """Processor and cores of this machine, in words, after the accelerator that did the work, if one did."""
     model = platform.processor() or platform.machine()
     if _CPUINFO.exists():
         names = [line.split(":", 1)[1].strip() for line in _CPUINFO.read_text().splitlines() if "model name" in line]
         model = names[0] if names else model
-    return f"{model}, {os.cpu_count()} cores"
+    processor = f"{model}, {os.cpu_count()} cores"
+    return f"{accelerator} beside {processor}" if accelerator else processor
 
 
 def lacks_bfloat16(cpuinfo: Path = _CPUINFO) -> bool:

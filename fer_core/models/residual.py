@@ -64,6 +64,8 @@ def _squeeze_and_excite(x: keras.KerasTensor, ratio: int) -> keras.KerasTensor:
 # One block at full resolution, where a block costs most time per weight.
 SENET = ResidualStages(widths=(32, 64, 128, 256), blocks=(1, 2, 2, 2), squeeze_ratio=8)
 RESNET = ResidualStages(widths=(32, 64, 128, 256), blocks=(1, 1, 1, 1))
+# Twice the width, four times the work: what a GPU can train to teach the others.
+SENET_WIDE = ResidualStages(widths=(64, 128, 256, 512), blocks=(1, 2, 2, 2), squeeze_ratio=8, dropout=0.3)
 TINY = ResidualStages(widths=(24, 48, 72, 128), blocks=(1, 1, 1, 1), squeeze_ratio=8, dropout=0.0)
 
 
@@ -79,6 +81,20 @@ TINY = ResidualStages(widths=(24, 48, 72, 128), blocks=(1, 1, 1, 1), squeeze_rat
 def senet(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
     """See :class:`ResidualStages`."""
     return SENET.features(image)
+
+
+@register_architecture(
+    ArchitectureConfig(
+        name="senet_wide",
+        title="SE-ResNet, wide",
+        input_size=48,
+        reference=f"{HU}; {HE}",
+        summary="The SE-ResNet at twice its width; four times the work, and the teacher of the others.",
+    )
+)
+def senet_wide(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
+    """See :class:`ResidualStages`."""
+    return SENET_WIDE.features(image)
 
 
 @register_architecture(

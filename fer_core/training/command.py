@@ -24,9 +24,9 @@ from fer_core.evaluation.hardware import lacks_bfloat16
 from fer_core.model_store import ModelStore, Network, Predictions
 from fer_core.models import get_architecture
 from fer_core.training.distillation import teach
-from fer_core.training.packaging import package
-from fer_core.training.recipes import Recipe, full_schedule, get_recipe
-from fer_core.training.run import Progress, TrainingRun, predict_probabilities
+from fer_core.training.packaging import LARGEST_LITERT, finished_network, keras_file, package
+from fer_core.training.recipes import FULL_CHANGES, Recipe, full_schedule, get_recipe
+from fer_core.training.run import Progress, TrainingRun, accelerator, predict_probabilities
 
 FOLDS = 10
 RANDOM_SPLIT_NOTES = {
@@ -56,8 +56,11 @@ def train(options: argparse.Namespace) -> int:
     if options.exclude:
         whole, notes["excluded"] = _thinned_out(whole, options.exclude, by_subject)
     folder = options.runs / options.name
-    run = TrainingRun(recipe, whole, folder, options.seed, weights, _taught(recipe, store, whole, folder))
-    if options.resume or options.finish:
+    taught = None if options.finish else _taught(recipe, store, whole, options.runs, folder)
+    run = _kind_of_run(recipe)(recipe, whole, folder, options.seed, weights, taught)
+    if options.finish:
+        run.recall()
+    elif options.resume:
         run.resume()
     elif (run.folder / "state.json").exists():
         raise ModelError(f"{run.folder} holds a run already; go on with --resume, or remove the folder to start anew.")
@@ -80,10 +83,11 @@ def train(options: argparse.Namespace) -> int:
         return 130
     if not run.history:
         raise ModelError(f"{run.folder}: no epoch is complete yet, so there is nothing to package.")
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow" and run.model.count_params() < LARGEST_LITERT:
+        (run.folder / "model.keras").write_bytes(keras_file(finished_network(run)))
         print(
-            f"Trained with {keras.backend.backend()}. The export to LiteRT needs TensorFlow: run the same command with "
-            "KERAS_BACKEND=tensorflow and --finish.",
+            f"Trained with {keras.backend.backend()}; the network is in {run.folder}. The export to LiteRT needs "
+            "TensorFlow: run the same command with KERAS_BACKEND=tensorflow and --finish.",
             file=sys.stderr,
         )
         return 0
@@ -113,8 +117,9 @@ def _thinned_out(dataset: FaceDataset, path: Path, by_subject: bool) -> tuple[Fa
 def _recipe(options: argparse.Namespace) -> Recipe:
     recipe = get_recipe(options.recipe or options.name, options.authors)
     if options.full:
-        recipe = full_schedule(recipe, get_architecture(recipe.architecture).config.full_size)
-    changes: dict[str, Any] = {
+        changes = {} if options.authors else FULL_CHANGES.get(options.recipe or options.name, {})
+        recipe = full_schedule(recipe, get_architecture(recipe.architecture).config.full_size, **changes)
+    chosen: dict[str, Any] = {
         "epochs": options.epochs,
         "weights": options.weights,
         "working_size": options.size,
@@ -123,8 +128,8 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     }
     if options.augment:
         policy = AugmentationPolicy.from_toml(options.augment, recipe.policy)
-        changes |= {"augmentation": policy.augmentation, "mixup": policy.mixup, "cutmix": policy.cutmix}
-    return replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+        chosen |= {"augmentation": policy.augmentation, "mixup": policy.mixup, "cutmix": policy.cutmix}
+    return replace(recipe, **{key: value for key, value in chosen.items() if value is not None})
 
 
 def _fitted_to(dataset: FaceDataset, recipe: Recipe, name: str) -> Recipe:
@@ -162,10 +167,20 @@ def _start_weights(weights: str | None, runs: Path, store: ModelStore) -> str | 
     )
 
 
-def _taught(recipe: Recipe, store: ModelStore, dataset: FaceDataset, folder: Path) -> dict[str, np.ndarray] | None:
+def _kind_of_run(recipe: Recipe) -> type[TrainingRun]:
+    if keras.backend.backend() != "jax" or accelerator() is None or recipe.augmentation.degrades:
+        return TrainingRun
+    from fer_core.training.accelerated import AcceleratedRun  # JAX is no requirement
+
+    return AcceleratedRun
+
+
+def _taught(
+    recipe: Recipe, store: ModelStore, dataset: FaceDataset, runs: Path, folder: Path
+) -> dict[str, np.ndarray] | None:
     if not recipe.teachers:
         return None
-    return teach(store, recipe, dataset.split(Split.TRAINING), folder)
+    return teach(store, recipe, dataset.split(Split.TRAINING), folder, runs)
 
 
 def _cross_validate(recipe: Recipe, dataset: FaceDataset, folder: Path, seed: int, weights: str | None) -> Predictions:
@@ -177,7 +192,7 @@ def _cross_validate(recipe: Recipe, dataset: FaceDataset, folder: Path, seed: in
         for network in (Network.FLOAT, Network.MIRRORED)
     }
     for fold in range(FOLDS):
-        run = TrainingRun(recipe, fold_split(dataset, fold_of, fold), folder / f"fold-{fold}", seed, weights)
+        run = _kind_of_run(recipe)(recipe, fold_split(dataset, fold_of, fold), folder / f"fold-{fold}", seed, weights)
         if (run.folder / "state.json").exists():
             run.resume()
         _fit(run)

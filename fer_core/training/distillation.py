@@ -7,8 +7,10 @@ labels, so that a student needs no loss of its own.
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from fer_core.answers import with_mirror
@@ -16,10 +18,13 @@ from fer_core.datasets import FaceDataset
 from fer_core.emotions import LABEL_SETS, restrict
 from fer_core.model_store import ModelStore
 from fer_core.training.recipes import Recipe
+from fer_core.training.run import Predict, predict_probabilities
 from fer_core.vision.expression import load_network
 
 
-def teach(store: ModelStore, recipe: Recipe, training: FaceDataset, folder: Path) -> dict[str, np.ndarray]:
+def teach(
+    store: ModelStore, recipe: Recipe, training: FaceDataset, folder: Path, runs: Path | None = None
+) -> dict[str, np.ndarray]:
     """Mean probabilities of a recipe's teachers over each training face and its mirror image.
 
     Args:
@@ -27,6 +32,7 @@ def teach(store: ModelStore, recipe: Recipe, training: FaceDataset, folder: Path
         recipe: names the teachers and the heads to be taught.
         training: ``N`` faces.
         folder: of the run; the answers are kept there, since asking takes minutes.
+        runs: where finished runs lie; a teacher that is one of them answers by its Keras network.
 
     Returns:
         ``{head: (N, classes) float32}`` for the heads that a teacher answers; a teacher with a larger label set that
@@ -37,7 +43,7 @@ def teach(store: ModelStore, recipe: Recipe, training: FaceDataset, folder: Path
     """
     sums: dict[str, list[np.ndarray]] = {}
     for name in recipe.teachers:
-        for head, probabilities in _answers(store, name, training, folder).items():
+        for head, probabilities in _answers(store, name, training, folder, runs).items():
             source = LABEL_SETS[head]
             for target in recipe.label_sets:
                 own_head = target.name == head
@@ -46,15 +52,22 @@ def teach(store: ModelStore, recipe: Recipe, training: FaceDataset, folder: Path
     return {head: np.mean(answers, axis=0).astype(np.float32) for head, answers in sums.items()}
 
 
-def _answers(store: ModelStore, name: str, training: FaceDataset, folder: Path) -> dict[str, np.ndarray]:
+def _answers(
+    store: ModelStore, name: str, training: FaceDataset, folder: Path, runs: Path | None
+) -> dict[str, np.ndarray]:
     path = folder / f"taught-by-{name}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as kept:
             answers = {head: kept[head] for head in kept.files}
         if all(len(array) == len(training) for array in answers.values()):
             return answers
-    network = load_network(store.load(name), threads=os.cpu_count() or 1)
-    _, answers = with_mirror(network.predict, training.images)
+    predict: Predict
+    if runs and (runs / name / "model.keras").is_file():
+        model = keras.saving.load_model(runs / name / "model.keras", compile=False, safe_mode=True)
+        predict = partial(predict_probabilities, model)
+    else:
+        predict = load_network(store.load(name), threads=os.cpu_count() or 1).predict
+    _, answers = with_mirror(predict, training.images)
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(path, **answers)  # type: ignore[arg-type]  # the stub takes them for allow_pickle
     return answers

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from fer_core.datasets.augmentation import Augmentation
 from fer_core.datasets.augmentation_policy import AugmentationPolicy
@@ -163,6 +164,7 @@ _LARGE = Recipe(
 
 COMMON: dict[str, Recipe] = {
     "senet": _RESIDUAL,
+    "senet-wide": replace(_RESIDUAL, architecture="senet_wide"),
     "resnet": replace(_RESIDUAL, architecture="resnet", epochs=20),
     "vggnet": replace(_RESIDUAL, architecture="vggnet", epochs=16, teachers=("senet",), teacher_share=0.5),
     # Its four dropouts leave no need of strong augmentation; under it, it learns too little in two hours.
@@ -285,24 +287,47 @@ AUTHORS: dict[str, Recipe] = {
 }
 
 FULL_EPOCHS = 250
+FULL_BATCH = 256
+_BY_THE_WIDE = {"teachers": ("senet-wide",), "teacher_share": 0.5}
+_UNMIXED = {"mixup": 0.0, "cutmix": 0.0}
+FULL_CHANGES: dict[str, dict[str, Any]] = {
+    "senet": _BY_THE_WIDE,
+    "vggnet": {**_BY_THE_WIDE, "cutmix": 0.0},
+    "resnet": {**_BY_THE_WIDE, "cutmix": 0.0},
+    "tiny": _UNMIXED,
+    "cnn4": {**_BY_THE_WIDE, **_UNMIXED},
+    **{key: {**_BY_THE_WIDE, "cutmix": 0.0} for key in ("mobilenet_v2", "vgg16", "resnet50", "resnet152v2")},
+    **dict.fromkeys(("senet-masks", "senet-ckplus", "resnet50-ckplus"), _UNMIXED),
+}
+"""What else the full schedule changes: teachers that only a GPU can train, and no mixing for those who start from
+weights or have few."""
 
 
-def full_schedule(recipe: Recipe, full_size: int | None = None) -> Recipe:
-    """The same recipe for a GPU: 250 epochs at the final size, MixUp and CutMix, a slower average.
+def full_schedule(recipe: Recipe, full_size: int | None = None, **changes: Any) -> Recipe:
+    """The same recipe for a GPU: 250 epochs at the final size in larger batches, MixUp and CutMix.
+
+    The rate of plain gradient descent grows with the batch (Goyal et al. 2017, arXiv:1706.02677, sec. 2.1); weights
+    decay more slowly, so that as much of them is lost over the longer run.
 
     Args:
         recipe: of either kind.
         full_size: what the network enlarges its input to; as in ``recipe`` if left out.
+        changes: further fields, such as those of :data:`FULL_CHANGES`.
     """
-    return replace(
+    batch = max(recipe.batch_size, FULL_BATCH)
+    full = replace(
         recipe,
         epochs=FULL_EPOCHS,
+        batch_size=batch,
+        peak_learning_rate=recipe.peak_learning_rate * (batch / recipe.batch_size if recipe.optimizer == "sgd" else 1),
+        weight_decay=recipe.weight_decay * 0.4,
         sizes=((0.0, recipe.sizes[-1][1]),),
         working_size=full_size or recipe.working_size,
         mixup=0.2,
         cutmix=1.0,
-        average_momentum=max(recipe.average_momentum, 0.9995),
+        average_momentum=max(recipe.average_momentum, 0.998),
     )
+    return replace(full, **changes)
 
 
 def get_recipe(name: str, authors: bool = False) -> Recipe:
@@ -323,7 +348,7 @@ def presets() -> dict[str, Recipe]:
         if name in AUTHORS:
             named[f"{name} --authors"] = AUTHORS[name]
         if name in COMMON:
-            named[f"{name} --full"] = full_schedule(COMMON[name])
+            named[f"{name} --full"] = full_schedule(COMMON[name], **FULL_CHANGES.get(name, {}))
     return named
 
 

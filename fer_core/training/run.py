@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,12 +27,16 @@ from fer_core.datasets.mixing import mix_labels
 from fer_core.datasets.statistics import class_weights
 from fer_core.emotions import FERPLUS
 from fer_core.errors import ModelError
+from fer_core.evaluation.hardware import hardware
 from fer_core.models import get_architecture
 from fer_core.models.normalisation import with_fused_layers
 from fer_core.training.recipes import Kept, Recipe
 
 Batch = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
 """Images ``(B, S, S, 1) float32 in 0..255``, targets and weights per head."""
+
+Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
+"""Faces ``(N, S, S) uint8`` to logits ``(N, classes)`` per head."""
 
 EVALUATION_BATCH = 256
 
@@ -55,11 +64,11 @@ class Batches:
     def __init__(
         self, dataset: FaceDataset, recipe: Recipe, seed: int, taught: Mapping[str, np.ndarray] | None = None
     ) -> None:
-        self._images = dataset.images
+        self.images = dataset.images
         self._recipe = recipe
         self._seed = seed
-        self._targets: dict[str, np.ndarray] = {}
-        self._weights: dict[str, np.ndarray] = {}
+        self.targets: dict[str, np.ndarray] = {}
+        self.weights: dict[str, np.ndarray] = {}
         for head in recipe.label_sets:
             targets, weights = dataset.targets(head)
             if head != FERPLUS:
@@ -67,19 +76,19 @@ class Batches:
                 targets = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / len(head)
             if taught and head.name in taught:
                 targets = targets * (1 - recipe.teacher_share) + recipe.teacher_share * taught[head.name]
-            self._targets[head.name] = targets.astype(np.float32)
-            self._weights[head.name] = weights.astype(np.float32)
+            self.targets[head.name] = targets.astype(np.float32)
+            self.weights[head.name] = weights.astype(np.float32)
 
     def __len__(self) -> int:
-        return len(self._images) // self._recipe.batch_size
+        return len(self.images) // self._recipe.batch_size
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of one epoch; the last, incomplete one is dropped, as the order changes every epoch."""
         recipe = self._recipe
         size = recipe.size_at(number)
-        for batch in draw_epoch(self._images, recipe.policy, recipe.batch_size, self._seed, number, size):
-            targets = {head: targets[batch.rows] for head, targets in self._targets.items()}
-            weights = {head: weights[batch.rows] for head, weights in self._weights.items()}
+        for batch in draw_epoch(self.images, recipe.policy, recipe.batch_size, self._seed, number, size):
+            targets = {head: targets[batch.rows] for head, targets in self.targets.items()}
+            weights = {head: weights[batch.rows] for head, weights in self.weights.items()}
             yield batch.mixed.images, *mix_labels(batch.mixed, targets, weights)
 
     def _class_weights(self, one_hot: np.ndarray) -> np.ndarray:
@@ -154,6 +163,7 @@ class TrainingRun:
         self._average = [np.array(w) for w in self.model.get_weights()]
         self.history: list[dict[str, float]] = []
         self.steps_done = 0
+        self.trained_on: dict[str, Any] = {"hardware": hardware(accelerator()), "versions": versions()}
 
     def _freeze(self) -> None:
         backbone = [layer for layer in self.model.layers if layer.name not in self.model.output_names]
@@ -196,15 +206,14 @@ class TrainingRun:
         """Epoch with the best validation score so far, counted from 0."""
         return int(np.argmax([row["validation_score"] for row in self.history]))
 
-    def resume(self) -> None:
-        """Take up the run where its last complete epoch left it.
+    def recall(self) -> None:
+        """Take over the history of the run in the folder and what it was trained on, to package its best weights.
 
         Raises:
-            ModelError: the folder holds no checkpoint, or one of another recipe or seed.
+            ModelError: the folder holds no run, or one of another recipe or seed.
         """
         try:
             state = json.loads((self.folder / "state.json").read_text())
-            checkpoint = np.load(self.folder / "checkpoint.npz", allow_pickle=False)
         except FileNotFoundError:
             raise ModelError(f"{self.folder}: there is no checkpoint to resume; start without --resume.") from None
         # A transformation that did not exist yet was off.
@@ -214,13 +223,28 @@ class TrainingRun:
                 f"{self.folder}: the checkpoint was made by another recipe or seed; start without --resume, or in "
                 "another folder."
             )
+        self.history = state["history"]
+        self.trained_on = state.get("trained_on", self.trained_on)
+        self.steps_done = len(self.history) * len(self._batches)
+
+    def resume(self) -> None:
+        """Take up the run where its last complete epoch left it.
+
+        Raises:
+            ModelError: the folder holds no checkpoint, or one of another recipe or seed.
+        """
+        here = self.trained_on
+        self.recall()
+        self.trained_on = here
+        try:
+            checkpoint = np.load(self.folder / "checkpoint.npz", allow_pickle=False)
+        except FileNotFoundError:
+            raise ModelError(f"{self.folder}: there is no checkpoint to resume; start without --resume.") from None
         self.model.optimizer.build(self.model.trainable_variables)
         self.model.set_weights([checkpoint[f"weight_{i}"] for i in range(len(self._average))])
         self._average = [checkpoint[f"average_{i}"] for i in range(len(self._average))]
         for i, variable in enumerate(self.model.optimizer.variables):
             variable.assign(checkpoint[f"optimizer_{i}"])
-        self.history = state["history"]
-        self.steps_done = len(self.history) * len(self._batches)
 
     def fit(
         self,
@@ -245,18 +269,8 @@ class TrainingRun:
 
     def _run_epoch(self, epoch: int, report: Callable[[Progress], None]) -> None:
         started = time.perf_counter()
+        losses = self._run_steps(epoch, report)
         total = self.recipe.epochs * len(self._batches)
-        losses = []
-        self._seed_dropout(epoch)
-        for step, (images, targets, weights) in enumerate(self._batches.epoch(epoch), start=1):
-            self.model.optimizer.learning_rate = self._learning_rate(total)
-            self.model.reset_metrics()
-            logs = self.model.train_on_batch(images, targets, sample_weight=weights, return_dict=True)
-            losses.append(float(logs["loss"]))
-            self.steps_done += 1
-            if self.steps_done % AVERAGE_EVERY == 0 or step == len(self._batches):
-                self._update_average()
-            report(Progress(epoch, step, len(self._batches), losses[-1]))
         row = {
             "epoch": epoch + 1,
             "loss": float(np.mean(losses)),
@@ -269,8 +283,28 @@ class TrainingRun:
             raise ModelError(f"The loss is no longer a number after epoch {epoch + 1}; lower the learning rate.")
         best_before = max((r["validation_score"] for r in self.history), default=-np.inf)
         self.history.append(row)
-        if row["validation_score"] > best_before:
-            _write_arrays(self.folder / "best.npz", weight=self._average)
+        self._keep(improved=row["validation_score"] > best_before)
+
+    def _run_steps(self, epoch: int, report: Callable[[Progress], None]) -> list[float]:
+        """One epoch's steps; the loss of each."""
+        total = self.recipe.epochs * len(self._batches)
+        losses = []
+        self._seed_dropout(epoch)
+        for step, (images, targets, weights) in enumerate(self._batches.epoch(epoch), start=1):
+            self.model.optimizer.learning_rate = self._learning_rate(total)
+            self.model.reset_metrics()
+            logs = self.model.train_on_batch(images, targets, sample_weight=weights, return_dict=True)
+            losses.append(float(logs["loss"]))
+            self.steps_done += 1
+            if self.steps_done % AVERAGE_EVERY == 0 or step == len(self._batches):
+                self._update_average()
+            report(Progress(epoch, step, len(self._batches), losses[-1]))
+        return losses
+
+    def _keep(self, improved: bool) -> None:
+        """What an epoch left, into the folder."""
+        if improved:
+            self._write_best(self._average)
         self._write_checkpoint()
 
     def _learning_rate(self, steps: int) -> float:
@@ -293,21 +327,27 @@ class TrainingRun:
 
     def _validate(self) -> dict[str, float]:
         """Loss and accuracy of the averaged weights for each head, on plain faces of both splits alike."""
-        current = self.model.get_weights()
-        self.model.set_weights(self._average)
         figures: dict[str, float] = {}
-        for split, dataset in self._evaluated.items():
-            logits = predict_logits(self.model, dataset.images)
+        with self._averaged() as predict:
+            answers = {split: predict(dataset.images) for split, dataset in self._evaluated.items()}
+        for split, logits in answers.items():
             for head in self.recipe.label_sets:
-                labels = dataset.as_label_set(head).labels
+                labels = self._evaluated[split].as_label_set(head).labels
                 known = labels >= 0
                 scores, truth = logits[head.name][known], labels[known]
                 log_probabilities = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
                 figures[f"{split}_loss_{head.name}"] = float(-log_probabilities[np.arange(len(truth)), truth].mean())
                 figures[f"{split}_accuracy_{head.name}"] = float((scores.argmax(axis=1) == truth).mean())
-        self.model.set_weights(current)
         figures["validation_score"] = self._score(figures)
         return figures
+
+    @contextmanager
+    def _averaged(self) -> Iterator[Predict]:
+        """What the averaged weights answer."""
+        current = self.model.get_weights()
+        self.model.set_weights(self._average)
+        yield partial(predict_logits, self.model)
+        self.model.set_weights(current)
 
     def _score(self, figures: Mapping[str, float]) -> float:
         """What the kept epoch has most of."""
@@ -322,6 +362,9 @@ class TrainingRun:
     def _recipe_as_json(self) -> dict:
         return json.loads(json.dumps(asdict(self.recipe)))
 
+    def _write_best(self, weights: list[np.ndarray]) -> None:
+        _write_arrays(self.folder / "best.npz", weight=weights)
+
     def _write_checkpoint(self) -> None:
         _write_arrays(
             self.folder / "checkpoint.npz",
@@ -329,7 +372,12 @@ class TrainingRun:
             average=self._average,
             optimizer=[np.array(keras.ops.convert_to_numpy(v)) for v in self.model.optimizer.variables],
         )
-        state = {"recipe": self._recipe_as_json(), "seed": self.seed, "history": self.history}
+        state = {
+            "recipe": self._recipe_as_json(),
+            "seed": self.seed,
+            "history": self.history,
+            "trained_on": self.trained_on,
+        }
         temporary = self.folder / "state.json.part"
         temporary.write_text(json.dumps(state, indent=1))
         os.replace(temporary, self.folder / "state.json")
@@ -365,3 +413,34 @@ def _write_arrays(path: Path, **groups: list[np.ndarray]) -> None:
     arrays = {f"{group}_{i}": array for group, members in groups.items() for i, array in enumerate(members)}
     np.savez(temporary, **arrays)  # type: ignore[arg-type]  # the stub takes them for allow_pickle
     os.replace(temporary, path)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what shaped the weights."""
+    packages: Mapping[str, Any] = {"keras": "keras", "numpy": "numpy", "opencv": "opencv-python-headless"}
+    found = {label: importlib.metadata.version(name) for label, name in packages.items()}
+    backend = keras.backend.backend()
+    for candidate in (backend, f"{backend}-cpu"):
+        try:
+            return {"python": platform.python_version(), backend: importlib.metadata.version(candidate), **found}
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {"python": platform.python_version(), **found}
+
+
+def accelerator() -> str | None:
+    """The GPU that Keras' backend computes on, by its maker's name; ``None`` on a processor."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        return None if device.platform == "cpu" else device.device_kind
+    if backend == "torch":
+        import torch
+
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(devices[0]).get("device_name", "GPU") if devices else None
