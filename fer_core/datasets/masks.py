@@ -141,10 +141,10 @@ _PIXEL_CENTRE = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
 """From places, where pixel j covers ``[j, j + 1]``, to indices of pixels, as OpenCV warps."""
 
 
-@lru_cache(maxsize=2)
-def default_bank(size: int) -> MaskBank:
-    """The bank that training draws from, for faces of ``size`` pixels."""
-    return MaskBank(size)
+@lru_cache(maxsize=4)
+def default_bank(size: int, seed: int = 0) -> MaskBank:
+    """The bank that training draws from, for faces of ``size`` pixels; of another seed, other masks of its styles."""
+    return MaskBank(size, seed=seed)
 
 
 def draw_mask(

@@ -61,6 +61,10 @@ class AcceleratedRun(TrainingRun):
     def _run_steps(self, epoch: int, report: Callable[[Progress], None]) -> list[float]:
         if not self._state:
             self._load()
+        self._seed_dropout(epoch)
+        for i, variable in enumerate(self.model.non_trainable_variables):
+            if not jnp.issubdtype(variable.value.dtype, jnp.floating):
+                self._state["others"][i] = jnp.array(variable.value)
         plan = self._plan(epoch)
         total = self.recipe.epochs * self.steps_per_epoch
         rates = []

@@ -22,7 +22,7 @@ from fer_core.answers import softmax
 from fer_core.datasets import FaceDataset, Split
 from fer_core.datasets.augmentation import Augmentation
 from fer_core.datasets.augmentation_policy import draw_epoch
-from fer_core.datasets.masks import MaskBank
+from fer_core.datasets.masks import default_bank
 from fer_core.datasets.mixing import mix_labels
 from fer_core.datasets.statistics import class_weights
 from fer_core.emotions import FERPLUS
@@ -386,7 +386,7 @@ class TrainingRun:
 
 def with_masks(faces: FaceDataset) -> FaceDataset:
     """The same faces, every one under a drawn mask of the styles that training draws; always the same masks."""
-    bank = MaskBank(faces.images.shape[1], seed=VALIDATION_MASKS_SEED)
+    bank = default_bank(faces.images.shape[1], VALIDATION_MASKS_SEED)
     return replace(faces, images=bank.apply(faces.images, np.random.default_rng(VALIDATION_MASKS_SEED)).images)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from fer_core.session_log import read_log
 
@@ -36,9 +36,13 @@ def choose_clip(page: Page) -> None:
     expect(page.locator(VIDEO_FRAME)).to_have_count(1, timeout=60_000)
 
 
-def frame_rate(page: Page) -> float:
+def rate_on(page: Page) -> Locator:
     """What the page says of the frames that went through the callback in the last two seconds."""
-    return float(page.locator(".st-key-live-frame-rate").get_by_test_id("stMetricValue").inner_text())
+    return page.locator(".st-key-live-frame-rate").get_by_test_id("stMetricValue")
+
+
+def frame_rate(page: Page) -> float:
+    return float(rate_on(page).inner_text())
 
 
 def expect_live_answers(page: Page) -> None:
@@ -76,7 +80,8 @@ def test_settings_take_effect_while_the_stream_goes_on(open_page: Callable[..., 
     page.get_by_role("option", name="Haar").click()
     time.sleep(3)
     expect(page.get_by_test_id("live-answer")).to_contain_text("happy", timeout=60_000)
-    assert frame_rate(page) > 0
+    # A rate needs two frames in two seconds, which the slow detector may not have had when it was just loaded.
+    expect(rate_on(page)).not_to_have_text("0.0", timeout=60_000)
     expect(video(page).get_by_role("button", name="Stop")).to_be_visible()
     assert page.console_errors == []
 

@@ -21,6 +21,7 @@ from fer_core.datasets.masks import (
     MaskKind,
     draw_mask,
 )
+from fer_core.model_store import ModelStore
 
 ALL = (*MASKS, MaskKind.SUNGLASSES)
 WARDROBES = (TRAINING_WARDROBE, TEST_WARDROBE)
@@ -277,7 +278,7 @@ def test_augmentation_masks_at_its_probability_and_draws_nothing_for_none(bank, 
     assert sizes == [48, 48]
 
 
-def test_recipes_from_before_masks_still_load(shipped):
-    stored = shipped.card.recipe["augmentation"]
+def test_recipes_from_before_masks_still_load():
+    stored = ModelStore().load("resnet").card.recipe["augmentation"]
     assert "mask" not in stored
     assert Augmentation(**stored).mask == 0.0

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer_core import models
 from fer_core.datasets import Split
 from fer_core.datasets.augmentation import Augmentation
 from fer_core.emotions import FER2013, Emotion
@@ -11,15 +12,23 @@ from fer_core.models import list_architectures
 from fer_core.training.recipes import AUTHORS, COMMON, Kept, Recipe, Schedule, full_schedule, get_recipe
 from fer_core.training.run import Batches, TrainingRun, with_masks
 from tests.conftest import make_dataset
+from tests.training.small_architecture import register_small
 
 SHORT = Recipe(
-    architecture="cnn4",
+    architecture="small",
     epochs=3,
     batch_size=16,
     sizes=((0.0, 48),),
     mixed_precision=False,
     augmentation=Augmentation(flip=0.5, shift=0.1),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small():
+    register_small()
+    yield
+    models._REGISTRY.pop("small")
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
