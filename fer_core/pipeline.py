@@ -31,6 +31,7 @@ from fer_core.vision.face_crops import crop_faces
 from fer_core.vision.landmarks import roll_of_eyes
 from fer_core.vision.mask_state import INPUT_SIZE as MASK_INPUT_SIZE
 from fer_core.vision.mask_state import MaskStateNetwork
+from fer_core.vision.near_look import NearLook
 
 
 @cache
@@ -156,7 +157,7 @@ class FrameAnalyser:
         """
         started = time.perf_counter()
         people = memory or StreamMemory()
-        detections = sight.detections if sight else self._detect(frame, timestamp, people)
+        detections = sight.detections if sight else self.find(frame, timestamp, people.near)
         detected = time.perf_counter()
         boxes = self._boxes(detections)
         crops = sight.crops if sight else self._crops(frame, detections)
@@ -205,13 +206,14 @@ class FrameAnalyser:
             },
         )
 
-    def see(self, frame: np.ndarray) -> Sight:
+    def see(self, frame: np.ndarray, detections: Sequence[FaceDetection] | None = None) -> Sight:
         """The part of :meth:`analyse` that asks the networks, which takes nearly all of its time.
 
         Args:
             frame: ``(H, W, 3) uint8`` BGR.
+            detections: its faces, where they were found before.
         """
-        detections = self.detector.detect(frame)
+        detections = self.find(frame) if detections is None else detections
         crops = self._crops(frame, detections)
         read = self._masks.read(crops[MASK_INPUT_SIZE]) if self._masks else [None] * len(detections)
         return Sight(detections, crops, read, self._classify(crops, read))
@@ -234,9 +236,15 @@ class FrameAnalyser:
         boxes, rolls = self._boxes(detections), aligned_rolls(detections)
         return {size: crop_faces(frame, boxes, size, rolls) for size in sizes}
 
-    def _detect(self, frame: np.ndarray, timestamp: float, people: StreamMemory) -> list[FaceDetection]:
-        """Every face, or where everyone was near a moment ago and still is, the near ones, which costs a fraction."""
-        near = people.near
+    def find(self, frame: np.ndarray, timestamp: float = 0.0, near: NearLook | None = None) -> list[FaceDetection]:
+        """Every face of a frame.
+
+        Args:
+            frame: ``(H, W, 3) uint8`` BGR.
+            timestamp: seconds from the start of the stream.
+            near: says where everyone was near a moment ago; while they still are, only near ones are looked for, which
+                costs a fraction.
+        """
         if near is None or self._near is None:
             return self.detector.detect(frame)
         if expected := near.expected(frame, timestamp):

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
@@ -47,7 +48,9 @@ _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 _TICK = 1e-6
 """Seconds by which times differ through rounding."""
 
-VideoSource = str | os.PathLike[str] | BinaryIO
+VideoFile = str | os.PathLike[str] | bytes
+"""A film that may be read by several at once: a path, or the content of a file."""
+VideoSource = VideoFile | BinaryIO
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def read_film(
     where the film's packets tell the number of every frame, else by decoding what comes before it.
 
     Args:
-        source: a path, or a seekable binary file, which is read from its beginning and left open.
+        source: a path, a file's content, or a seekable binary file, which is read from its beginning and left open.
         name: the film's name for messages; by default the file's own.
         start: seconds since the first frame; frames before it are left out.
         end: likewise; frames from it on are left out.
@@ -268,7 +271,7 @@ def write_video(target: str | os.PathLike[str] | BinaryIO, frames: Iterable[np.n
 
 
 @contextmanager
-def open_film(source: VideoSource, name: str | None) -> Iterator[tuple[InputContainer, VideoStream, str]]:
+def open_film(source: VideoSource, name: str | None = None) -> Iterator[tuple[InputContainer, VideoStream, str]]:
     """Open a film, find its picture, and close everything again."""
     shown_name = _name(source, name)
     with ExitStack() as stack:
@@ -278,6 +281,8 @@ def open_film(source: VideoSource, name: str | None) -> Iterator[tuple[InputCont
             except OSError as error:
                 reason = error.strerror or type(error).__name__
                 raise VideoError(f"{shown_name} could not be opened ({reason}): give the path of a video.") from error
+        elif isinstance(source, bytes):
+            source = BytesIO(source)  # shares the bytes
         if not source.seek(0, os.SEEK_END):
             raise VideoError(f"{shown_name} is empty: expected {EXPECTED}, so record or download it again.")
         source.seek(0)
