@@ -70,7 +70,7 @@ class VideoAnalysis:
     start: float
     """Seconds of the film at which the first analysed frame is shown."""
     end: float
-    """At which the last one ends."""
+    """Up to which it was analysed."""
     per_second: float | None
     """Frames a second that were looked at, at most; None where it was every one."""
     notes: tuple[str, ...]
@@ -203,16 +203,15 @@ def analyse_video(
                 notes.append(f"The analysis was ended at {minutes(last)}: what was found until then is kept.")
                 break
     step = 1.0 / info.frames_per_second
-    known_until = (
-        info.duration - max(MISSING_SECONDS, 2 * step, 1.5 / (per_second or math.inf)) if info.duration else 0.0
-    )
-    if not notes and end is None and last < known_until:
+    slack = max(MISSING_SECONDS, 2 * step, 1.5 / (per_second or math.inf))
+    if not notes and end is None and info.duration and last < info.duration - slack:
         notes.append(
             f"{shown_name} breaks off at {minutes(last)} of {minutes(length)}: all that came before was analysed."
         )
+    done = last + step if notes else max(until, last + step)
     if not any(part["track"].null_count < len(part) for part in log.parts()):
         notes.append(f"No face was found in {shown_name}.")
-    result = VideoAnalysis(shown_name, info, log, first, last + step, per_second, tuple(notes))
+    result = VideoAnalysis(shown_name, info, log, first, done, per_second, tuple(notes))
     if film and not drawn:
         result.write_film(source, film)
     return result

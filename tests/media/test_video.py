@@ -4,51 +4,21 @@ from __future__ import annotations
 
 import io
 import tracemalloc
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
-import skimage.data
 
 from fer_core.errors import VideoError
 from fer_core.media import sample_clip
 from fer_core.media.images import encode_image, read_image
 from fer_core.media.video import film_index, film_length, read_film, read_frames, video_info, write_video
+from tests.films import film, portrait
 
 SAMPLES = Path(__file__).parents[2] / "artifacts" / "samples"
-ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
-
-
-def portrait(shift: int = 0) -> np.ndarray:
-    """``(120, 160, 3)``: the face, rolled sideways by some pixels."""
-    return np.ascontiguousarray(np.roll(cv2.resize(ASTRONAUT[20:200, 110:350], (160, 120)), shift, axis=1))
-
-
-def film(
-    frames: Sequence[np.ndarray],
-    milliseconds: Sequence[int] | None = None,
-    container: str = "mp4",
-    matrix: Sequence[int] | None = None,
-    b_frames: int = 0,
-) -> bytes:
-    """An H.264 film with the given times and display matrix, and a key frame every ten frames."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as output:
-        stream = output.add_stream("libx264", rate=25)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt, stream.max_b_frames, stream.gop_size = "yuv420p", b_frames, 10
-        stream.codec_context.time_base = Fraction(1, 1000)
-        stream.set_display_matrix(matrix)
-        for number, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(pixels, format="bgr24")
-            frame.time_base, frame.pts = Fraction(1, 1000), milliseconds[number] if milliseconds else number * 40
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
-    return buffer.getvalue()
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
