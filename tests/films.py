@@ -25,10 +25,11 @@ def film(
     container: str = "mp4",
     matrix: Sequence[int] | None = None,
     b_frames: int = 0,
+    options: dict[str, str] | None = None,
 ) -> bytes:
     """An H.264 film with the given times and display matrix, and a key frame every ten frames."""
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as output:
+    with av.open(buffer, "w", format=container, options=options or {}) as output:
         stream = output.add_stream("libx264", rate=25)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt, stream.max_b_frames, stream.gop_size = "yuv420p", b_frames, 10

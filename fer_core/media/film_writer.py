@@ -34,7 +34,7 @@ class FilmWriter:
         target: a path, which is replaced when the film is whole, or a seekable binary file.
         like: size and rate of the frames to come.
         sound: the film whose sound is taken along, copied where an MP4 can hold it and else encoded as AAC.
-        start: seconds of that film's time at which this one begins.
+        start: seconds of that film's clock at which this one begins; by default where its picture does.
         end: and at which its sound ends at the latest.
 
     Raises:
@@ -46,13 +46,13 @@ class FilmWriter:
         target: str | os.PathLike[str] | BinaryIO,
         like: VideoInfo,
         sound: VideoFile | None = None,
-        start: float = 0.0,
+        start: float | None = None,
         end: float | None = None,
     ) -> None:
         self._width, self._height = like.width // 2 * 2, like.height // 2 * 2
         if not (self._width and self._height):
             raise VideoError(f"Frames of {like.width} x {like.height} pixels make no film: expected at least 2 x 2.")
-        self._start, self._last = start, -1
+        self._start, self._last = like.origin if start is None else start, -1
         self._path = Path(target) if isinstance(target, (str, os.PathLike)) else None
         # A film that breaks off never takes the place of a whole one.
         self._part = self._path.with_name(f".{self._path.name}.part") if self._path else None
@@ -70,9 +70,8 @@ class FilmWriter:
         self._picture.codec_context.time_base = Fraction(1, TICKS)
         if codec == "libx264":
             self._picture.options = dict(_OPTIONS)
-        clock = like.origin + start
-        until = math.inf if end is None else like.origin + end
-        self._sound = iter(()) if sound is None else self._take_sound(sound, clock, until)
+        until = math.inf if end is None else end
+        self._sound = iter(()) if sound is None else self._take_sound(sound, self._start, until)
         self._sound_time = next(self._sound, math.inf)  # also adds its stream, before the first packet is written
 
     def add(self, pixels: np.ndarray, time: float) -> None:

@@ -1,7 +1,9 @@
 """Recorded film in and out through PyAV, one frame in memory at a time.
 
-Frame numbers count from 0 in the order of showing and times from the first frame, as ``ffprobe -show_frames`` lists
-them. Only containers that people record and share in are opened, and only from an open file, so a playlist that points at
+Frame numbers count from 0 in the order of showing, and times are those of the film's own clock, as ``ffprobe
+-show_frames`` lists them: where the sound begins before the picture, the first frame is not at 0.
+
+Only containers that people record and share in are opened, and only from an open file, so a playlist that points at
 other files or addresses is refused instead of followed.
 """
 
@@ -65,7 +67,12 @@ class VideoInfo:
     duration: float | None
     """Seconds; None where the header does not say, as in films recorded by a browser."""
     origin: float = 0.0
-    """Seconds on the film's own clock at its first frame; sound is timed by the same clock."""
+    """Seconds on the film's clock at its first frame."""
+
+    @property
+    def end(self) -> float | None:
+        """Seconds on the film's clock at its end; None where the header does not say."""
+        return None if self.duration is None else self.origin + self.duration
 
 
 def video_info(source: VideoSource, name: str | None = None) -> VideoInfo:
@@ -79,9 +86,11 @@ def video_info(source: VideoSource, name: str | None = None) -> VideoInfo:
 
 
 def read_frames(source: VideoSource, name: str | None = None) -> Iterator[tuple[float, np.ndarray]]:
-    """Decode a film frame by frame, upright, at its own pace: times and pictures of :func:`read_film`."""
+    """Decode a film frame by frame, upright, at its own pace: pictures of :func:`read_film`, and seconds since the first."""
+    first: float | None = None
     for frame in read_film(source, name):
-        yield frame.time, frame.pixels
+        first = frame.time if first is None else first
+        yield frame.time - first, frame.pixels
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class FilmFrame:
     number: int
     """From 0, in the order of showing."""
     time: float
-    """Seconds since the film's first frame, from its own clock, so that a varying frame rate is kept."""
+    """Seconds on the film's own clock, so that a varying frame rate is kept."""
     pixels: np.ndarray
     """``(H, W, 3) uint8`` BGR, turned and mirrored as the film's display matrix asks."""
 
@@ -99,7 +108,7 @@ class FilmFrame:
 def read_film(
     source: VideoSource,
     name: str | None = None,
-    start: float = 0.0,
+    start: float | None = None,
     end: float | None = None,
     per_second: float | None = None,
 ) -> Iterator[FilmFrame]:
@@ -112,7 +121,7 @@ def read_film(
     Args:
         source: a path, a file's content, or a seekable binary file, which is read from its beginning and left open.
         name: the film's name for messages; by default the file's own.
-        start: seconds since the first frame; frames before it are left out.
+        start: seconds on the film's clock; frames before it are left out.
         end: likewise; frames from it on are left out.
         per_second: at most so many frames a second: the first in each such part of a second. Every frame if left out.
 
@@ -120,23 +129,23 @@ def read_film(
         VideoError: at the first ``next``, if the source is no film, has no picture or no frame that can be decoded, or
             no frame in the range.
     """
-    index = film_index(source, name) if start > 0 else None
+    index = film_index(source, name) if start is not None else None
     with open_film(source, name) as (container, stream, shown_name):
         clock = _Clock(1.0 / _rate(stream))
-        number, reformatter, empty, slot = 0, VideoReformatter(), True, -1
-        if index is not None and index.exact and (before := index.key_before(start)) > 0:
-            clock.origin = index.origin
+        number, reformatter, empty = 0, VideoReformatter(), True
+        slot: int | None = None
+        if index is not None and start is not None and index.exact and (before := index.key_before(start)) > 0:
             number = -1  # told by the first frame
             container.seek(int(index.pts[before]), stream=stream)
         for decoded in _decode(container, stream):
             if number < 0 and index is not None:
                 number = int(np.searchsorted(index.pts, decoded.pts or 0))
-                slot = _slot(index.times[number - 1], per_second) if number else -1
+                slot = _slot(index.times[number - 1], per_second) if number else None
             time = clock.tell(decoded)
             wanted, slot = per_second is None or _slot(time, per_second) != slot, _slot(time, per_second)
             if end is not None and time >= end - _TICK:
                 break
-            if wanted and time >= start - _TICK:
+            if wanted and (start is None or time >= start - _TICK):
                 empty = False
                 yield FilmFrame(number, time, _upright(decoded, reformatter))
             number += 1
@@ -145,20 +154,18 @@ def read_film(
 
 
 class _Clock:
-    """Times of frames since the first one, which never run backwards."""
+    """Times of frames, which never run backwards."""
 
     def __init__(self, step: float) -> None:
-        self._step, self._time = step, -step
-        self.origin: float | None = None
+        self._step = step
+        self._time: float | None = None
 
     def tell(self, frame: av.VideoFrame) -> float:
         if frame.time is None:
-            self._time += self._step
+            self._time = 0.0 if self._time is None else self._time + self._step
         else:
-            self.origin = frame.time if self.origin is None else self.origin
             # A clock that jumps back, as where two films were joined, must not make time run backwards.
-            self._time = max(frame.time - self.origin, self._time)
-        self._time = max(self._time, 0.0)
+            self._time = max(frame.time, self._time if self._time is not None else frame.time)
         return self._time
 
 
@@ -173,11 +180,9 @@ class FilmIndex:
     pts: np.ndarray
     """``(N,) int64`` times of the frames in ticks of the film's clock, in the order of showing."""
     times: np.ndarray
-    """``(N,) float64`` the same in seconds since the first frame."""
+    """``(N,) float64`` the same in seconds."""
     keys: np.ndarray
     """``(K,) int64`` numbers of the key frames, at which decoding can begin."""
-    origin: float
-    """Seconds on the film's own clock at its first frame."""
     exact: bool
     """Whether one packet is one frame and tells its time, so that these are the numbers and times of the frames."""
 
@@ -211,21 +216,20 @@ def film_index(source: VideoSource, name: str | None = None) -> FilmIndex:
         exact = exact and stream.codec_context.name in _ONE_PACKET_A_FRAME and container.format.name in _SEEKABLE
     ordered, counts = np.unique(np.frombuffer(pts, np.int64), return_counts=True)
     exact = exact and len(ordered) > 0 and bool((counts == 1).all())
-    origin = float(ordered[0] * base) if len(ordered) else 0.0
     numbers = np.searchsorted(ordered, np.unique(np.frombuffer(keys, np.int64)))
-    return FilmIndex(ordered, ordered * base - origin, numbers, origin, exact)
+    return FilmIndex(ordered, ordered * base, numbers, exact)
 
 
-def film_length(source: VideoSource, name: str | None = None) -> float:
-    """Seconds from a film's first frame to the end of its last: as the header says, else as the packets do.
+def film_span(source: VideoSource, name: str | None = None) -> tuple[float, float]:
+    """Seconds on a film's clock at its first frame and at its end, as the header says, else as the packets do.
 
     Arguments and errors as in :func:`read_film`.
     """
     info = video_info(source, name)
-    if info.duration:
-        return info.duration
-    index = film_index(source, name)
-    return (float(index.times[-1]) if len(index.times) else 0.0) + 1.0 / info.frames_per_second
+    if info.end is not None:
+        return info.origin, info.end
+    times = film_index(source, name).times
+    return info.origin, (float(times[-1]) if len(times) else info.origin) + 1.0 / info.frames_per_second
 
 
 def write_video(target: str | os.PathLike[str] | BinaryIO, frames: Iterable[np.ndarray], fps: float) -> int:
@@ -367,6 +371,7 @@ def _no_frames(name: str) -> str:
     return f"{name} has no frame that can be decoded: expected {EXPECTED}, so record it again or convert it to MP4."
 
 
-def _nothing_in_range(name: str, start: float, end: float | None) -> str:
-    until = f"{end:g} s" if end is not None else "its end"
-    return f"{name} has no frame from {start:g} s to {until}: choose a range within the film."
+def _nothing_in_range(name: str, start: float | None, end: float | None) -> str:
+    first = "its beginning" if start is None else f"{start:g} s"
+    last = "its end" if end is None else f"{end:g} s"
+    return f"{name} has no frame from {first} to {last}: choose a range within the film."

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from fer_core.media.film_writer import FilmWriter
-from fer_core.media.video import FilmFrame, VideoFile, VideoInfo, film_length, read_film, video_info
+from fer_core.media.video import FilmFrame, VideoFile, VideoInfo, film_span, read_film, video_info
 from fer_core.observations import FrameAnalysis
 from fer_core.people import StreamMemory
 from fer_core.pipeline import FrameAnalyser, Look
@@ -68,7 +68,7 @@ class VideoAnalysis:
     log: SessionLog
     """One row per face, model and frame; one for a frame without a face."""
     start: float
-    """Seconds of the film at which the first analysed frame is shown."""
+    """Seconds on the film's clock at which the first analysed frame is shown."""
     end: float
     """Up to which it was analysed."""
     per_second: float | None
@@ -133,7 +133,7 @@ def analyse_video(
     analyser: FrameAnalyser,
     *,
     name: str | None = None,
-    start: float = 0.0,
+    start: float | None = None,
     end: float | None = None,
     per_second: float | None = None,
     look: Look = Look.NOTHING,
@@ -149,8 +149,8 @@ def analyse_video(
         source: a path, or the content of a file.
         analyser: looks at the frames.
         name: the film's name; by default the file's own.
-        start: seconds of the film at which to begin.
-        end: and to end; by default where the film ends.
+        start: seconds on the film's clock at which to begin, as ``ffprobe`` gives the times of frames.
+        end: and to end; by default where the film does.
         per_second: at most so many frames a second are looked at; every frame if left out. People keep their ids where
             it is 1 or more.
         look: what to see in the faces beside their expression.
@@ -183,12 +183,12 @@ def analyse_video(
     """
     info = video_info(source, name)
     shown_name = name or (os.path.basename(source) if isinstance(source, (str, os.PathLike)) else "The video")
-    length = film_length(source, name)
-    until = length if end is None else min(end, length)
-    log, memory, pace = SessionLog(shown_name, bounded=False), StreamMemory(smoothing), _Pace(start, until)
+    origin, film_end = film_span(source, name)
+    begin, until = (origin if start is None else start), (film_end if end is None else min(end, film_end))
+    log, memory, pace = SessionLog(shown_name, bounded=False), StreamMemory(smoothing), _Pace(begin, until)
     drawn = film is not None and per_second is None
     notes: list[str] = []
-    first, last = start, start
+    first, last = begin, begin
     seen = see_frames(read_film(source, name, start, end, per_second), analyser, threads or _threads())
     with AnnotatedFilm(FilmWriter(film, info, source, start, end)) if film and drawn else nullcontext() as annotated:
         for frame, sight in seen:
@@ -204,9 +204,9 @@ def analyse_video(
                 break
     step = 1.0 / info.frames_per_second
     slack = max(MISSING_SECONDS, 2 * step, 1.5 / (per_second or math.inf))
-    if not notes and end is None and info.duration and last < info.duration - slack:
+    if not notes and end is None and info.end and last < info.end - slack:
         notes.append(
-            f"{shown_name} breaks off at {minutes(last)} of {minutes(length)}: all that came before was analysed."
+            f"{shown_name} breaks off at {minutes(last)} of {minutes(film_end)}: all that came before was analysed."
         )
     done = last + step if notes else max(until, last + step)
     if not any(part["track"].null_count < len(part) for part in log.parts()):

@@ -68,7 +68,7 @@ def draw_film(
     analyses: Iterable[tuple[int, FrameAnalysis]],
     target: str | os.PathLike[str] | BinaryIO,
     name: str | None = None,
-    start: float = 0.0,
+    start: float | None = None,
     end: float | None = None,
     layers: Collection[Layer] = LAYERS,
     on_progress: Callable[[float], None] = lambda time: None,
@@ -80,7 +80,7 @@ def draw_film(
         analyses: numbers of frames and what was found in them, in order; a frame without one shows the last.
         target: see :class:`fer_core.media.film_writer.FilmWriter`.
         name: the film's name for messages.
-        start: seconds of the film at which to begin.
+        start: seconds on the film's clock at which to begin.
         end: and to end.
         layers: what to draw.
         on_progress: given the film's time in seconds after each frame; what it raises ends the work.

@@ -66,7 +66,8 @@ def see_frames(
         finally:
             idle.put(mine)
 
-    number, stretch = -1, _Stretch()
+    number: int | None = None
+    stretch = _Stretch()
     waiting: deque[tuple[FilmFrame, Future[Sight]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:

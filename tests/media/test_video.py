@@ -15,7 +15,7 @@ import pytest
 from fer_core.errors import VideoError
 from fer_core.media import sample_clip
 from fer_core.media.images import encode_image, read_image
-from fer_core.media.video import film_index, film_length, read_film, read_frames, video_info, write_video
+from fer_core.media.video import film_index, film_span, read_film, read_frames, video_info, write_video
 from tests.films import film, portrait
 
 SAMPLES = Path(__file__).parents[2] / "artifacts" / "samples"
@@ -90,7 +90,8 @@ def test_frames_of_a_range_have_the_numbers_times_and_pictures_of_the_whole_film
     data = io.BytesIO(film([portrait(3 * n) for n in range(45)], milliseconds, container, b_frames=b_frames))
     whole = list(read_film(data))
     assert [frame.number for frame in whole] == list(range(45))
-    expected = [time / 1000 for time in milliseconds or range(0, 45 * 40, 40)]
+    origin = 0.0 if container != "mpegts" else video_info(data).origin
+    expected = [origin + time / 1000 for time in milliseconds or range(0, 45 * 40, 40)]
     assert [frame.time for frame in whole] == pytest.approx(expected, abs=1.1e-5)  # MPEG-TS counts 1/90000 s
     part = list(read_film(data, start=whole[23].time, end=whole[37].time))
     assert [(frame.number, frame.time) for frame in part] == [(f.number, pytest.approx(f.time)) for f in whole[23:37]]
@@ -120,8 +121,17 @@ def test_a_range_beyond_the_film_is_refused_in_a_sentence() -> None:
 
 
 def test_a_film_whose_header_tells_no_length_is_as_long_as_its_packets_say() -> None:
-    assert film_length(io.BytesIO(film([portrait()] * 10, container="matroska"))) == pytest.approx(0.4, abs=0.05)
-    assert film_length(SAMPLES / "astronaut.mp4") == pytest.approx(8.0)
+    data = io.BytesIO(film([portrait()] * 10, container="matroska", options={"live": "1"}))
+    assert video_info(data).duration is None
+    assert film_span(data) == pytest.approx((0.0, 0.4), abs=0.05)
+    assert film_span(SAMPLES / "astronaut.mp4") == (0.0, pytest.approx(8.0))
+
+
+def test_times_are_those_of_the_films_clock_where_its_sound_begins_before_its_picture() -> None:
+    data = io.BytesIO(film([portrait(n) for n in range(7)], [852 + 40 * n for n in range(7)]))
+    assert [frame.time for frame in read_film(data)] == pytest.approx([0.852 + 0.04 * n for n in range(7)], abs=1e-6)
+    assert [frame.number for frame in read_film(data, start=0.9, end=1.0)] == [2, 3]
+    assert film_span(data) == pytest.approx((0.852, 1.132), abs=1e-6)
 
 
 ONE = 1 << 16
