@@ -244,6 +244,6 @@ class _Pace:
 
 def minutes(seconds: float) -> str:
     """``1:02`` or ``1:00:02``."""
-    whole = int(seconds)
+    whole = round(seconds)
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"

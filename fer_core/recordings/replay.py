@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Any
 
@@ -34,12 +34,19 @@ def analyses_of(log: SessionLog, info: VideoInfo) -> Iterator[tuple[int, FrameAn
     """
     rows = chain.from_iterable(part.to_pylist() for part in log.parts())
     for number, of_frame in groupby(rows, key=lambda row: row["frame"]):
-        members = list(of_frame)
-        faces = [
-            _face(list(of_face)) for face, of_face in groupby(members, key=lambda row: row["face"]) if face is not None
-        ]
-        first = members[0]
-        yield number, FrameAnalysis(first["time_ms"] / 1000, info.width, info.height, first["detector"], tuple(faces))
+        yield number, analysis_of(list(of_frame), info)
+
+
+def analysis_of(rows: Sequence[Mapping[str, Any]], info: VideoInfo) -> FrameAnalysis:
+    """What was found in a frame.
+
+    Args:
+        rows: of that frame, at least one, as a log has them; what is empty is None.
+        info: of the film.
+    """
+    faces = [_face(list(of_face)) for face, of_face in groupby(rows, key=lambda row: row["face"]) if face is not None]
+    first = rows[0]
+    return FrameAnalysis(first["time_ms"] / 1000, info.width, info.height, first["detector"], tuple(faces))
 
 
 def _face(rows: list[Mapping[str, Any]]) -> FaceObservation:
@@ -57,4 +64,4 @@ def _face(rows: list[Mapping[str, Any]]) -> FaceObservation:
         shares = np.array([1 - covered, 0, 0], np.float32)
         shares[max(state, 1)] = covered
         mask = MaskReading(shares)
-    return FaceObservation(FaceDetection(box, first["detection_score"]), box, tuple(scores), mask, first["track"])
+    return FaceObservation(FaceDetection(box, first["detection_score"]), box, tuple(scores), mask, int(first["track"]))
