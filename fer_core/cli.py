@@ -375,7 +375,7 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "what",
         choices=(
-            *("frame", "stream", "landmarks", "live", "tracking", "reading", "browsing"),
+            *("frame", "stream", "video", "landmarks", "live", "tracking", "reading", "browsing"),
             *("scenes", "rolled-scenes", "masked-scenes"),
         ),
     )
@@ -402,7 +402,11 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--clip", type=Path, help="a film for 'tracking' (default: made clips alone)")
     parser.add_argument("--peers", type=int, default=1, help="for 'live': how many watch at once (default: 1)")
     parser.add_argument("--seconds", type=float, default=20.0, help="for 'live': how long to measure (default: 20)")
-    parser.add_argument("--minutes", type=float, help="for 'live', in place of --seconds: 10 show how memory grows")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="for 'live', in place of --seconds: 10 show how memory grows; for 'video' of the long film (default: 10)",
+    )
     parser.set_defaults(run=_benchmark)
 
 
@@ -426,6 +430,11 @@ def _benchmark(options: argparse.Namespace) -> int:
         from fer_core.evaluation.stream_benchmark import stream_speed
 
         print(stream_speed(options.model))
+        return 0
+    if options.what == "video":
+        from fer_core.evaluation.video_benchmark import LONG_MINUTES, video_speed
+
+        print(video_speed(options.model, long=LONG_MINUTES if options.minutes is None else options.minutes))
         return 0
     if options.what == "tracking":
         from fer_core.evaluation.tracking_benchmark import tracking_table

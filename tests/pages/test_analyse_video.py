@@ -120,16 +120,17 @@ def test_the_annotated_film_is_made_when_asked_for(page, photo):
     assert page.get("download_button")[-1].proto.label == "Annotated film"
 
 
-def test_page_command_and_function_give_the_same_answers(page, photo, tmp_path):
+def test_page_archive_and_function_give_the_same_answers(page, photo, tmp_path):
     from fer_core import analyse_video, load_model
-    from fer_core.cli import main
+    from fer_core.archive.run import analyse_archive
+    from fer_core.archive.sources import find_sources
 
     content = clip([np.roll(cv2.resize(photo, (256, 256)), 2 * n, axis=1) for n in range(10)])
     (tmp_path / "film.mp4").write_bytes(content)
     from_page = analyse(upload(page, content)).session_state["video-result-table"]
     from_function = analyse_video(tmp_path / "film.mp4", load_model())
     assert from_function.table().equals(from_page)
-    assert main(["analyse", str(tmp_path / "film.mp4"), "--out", str(tmp_path / "out"), "--workers", "1"]) == 0
+    analyse_archive(find_sources([tmp_path / "film.mp4"]), tmp_path / "out", workers=0)
     from_command = pd.read_parquet(tmp_path / "out")
     from_csv = read_log(from_function.log.to_csv())
     told = [name for name in from_page if from_page[name].notna().any() and name != "source"]
