@@ -1,11 +1,18 @@
-from fer_core.evaluation.video_benchmark import video_speed
+import json
+from pathlib import Path
+
+from fer_core.evaluation.video_benchmark import measure, write_loop
+from fer_core.media.video import read_film
 
 
-def test_speed_with_and_without_the_film_and_memory_of_two_lengths_are_told():
-    table, *notes = video_speed("senet", short=0.02, long=0.04).split("\nwanted")
-    assert [line.split()[:3] for line in table.split("\n")[1:]] == [
-        ["0.02", "no", "30"],
-        ["0.02", "yes", "30"],
-        ["0.04", "no", "60"],
-    ]
-    assert "more than 0.02" in notes[0]
+def test_the_film_is_as_long_as_asked_for_and_its_frames_are_counted(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "loop.mp4"
+    write_loop(path, 0.15)
+    assert [round(frame.time * 25) for frame in read_film(path)] == list(range(225))
+    write_loop(path, 0.02)
+    measure(path, "senet", with_film=True)
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["frames"] == 30
+    assert figures["seconds"] > 0
+    assert figures["megabytes"] > 50
+    assert path.with_suffix(".drawn.mp4").exists()
