@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fer_core.analyse_command import add_analyse
 from fer_core.errors import DatasetError, FerError
 
 
@@ -15,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m fer_core", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for add in (
-        _add_analyse,
+        add_analyse,
         _add_train,
         _add_tune,
         _add_train_mask_state,
@@ -40,36 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # the reader of our output has seen enough
         return 0
-
-
-def _add_analyse(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("analyse", help="faces and their expressions in photos")
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files, or folders of them")
-    parser.add_argument("--model", action="append", help="model name; repeat to compare (default: senet)")
-    parser.add_argument("--answer", help="name of the models' answer (default: each card's first)")
-    parser.add_argument("--detector", help="face detector (default: blazeface)")
-    parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
-    parser.set_defaults(run=_analyse)
-
-
-def _analyse(options: argparse.Namespace) -> int:
-    from fer_core.media.images import read_image
-    from fer_core.model_store import DEFAULT_MODEL
-    from fer_core.photo_report import PhotoReport, format_reports, image_files
-    from fer_core.pipeline import FrameAnalyser
-    from fer_core.vision.detectors import DEFAULT_DETECTOR
-
-    models = options.model or [DEFAULT_MODEL]
-    analyser = FrameAnalyser.from_store(models, options.detector or DEFAULT_DETECTOR, options.answer)
-    reports, failed = [], 0
-    for path in image_files(options.paths):
-        try:
-            reports.append(PhotoReport(str(path), analyser.analyse(read_image(path))))
-        except FerError as error:
-            print(f"error: {error}", file=sys.stderr)
-            failed += 1
-    print(format_reports(reports, options.format))
-    return 1 if failed else 0
 
 
 def _add_train(commands: argparse._SubParsersAction) -> None:
@@ -404,7 +375,7 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "what",
         choices=(
-            *("frame", "stream", "landmarks", "live", "tracking", "reading", "browsing"),
+            *("frame", "stream", "video", "landmarks", "live", "tracking", "reading", "browsing"),
             *("scenes", "rolled-scenes", "masked-scenes"),
         ),
     )
@@ -431,7 +402,11 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--clip", type=Path, help="a film for 'tracking' (default: made clips alone)")
     parser.add_argument("--peers", type=int, default=1, help="for 'live': how many watch at once (default: 1)")
     parser.add_argument("--seconds", type=float, default=20.0, help="for 'live': how long to measure (default: 20)")
-    parser.add_argument("--minutes", type=float, help="for 'live', in place of --seconds: 10 show how memory grows")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="for 'live', in place of --seconds: 10 show how memory grows; for 'video' of the long film (default: 10)",
+    )
     parser.set_defaults(run=_benchmark)
 
 
@@ -455,6 +430,11 @@ def _benchmark(options: argparse.Namespace) -> int:
         from fer_core.evaluation.stream_benchmark import stream_speed
 
         print(stream_speed(options.model))
+        return 0
+    if options.what == "video":
+        from fer_core.evaluation.video_benchmark import LONG_MINUTES, video_speed
+
+        print(video_speed(options.model, long=LONG_MINUTES if options.minutes is None else options.minutes))
         return 0
     if options.what == "tracking":
         from fer_core.evaluation.tracking_benchmark import tracking_table

@@ -192,6 +192,12 @@ class FrameAnalysis:
 
 LOOK_COLUMNS = ("yaw", "pitch", "roll", "gaze_yaw", "gaze_pitch", "eye_openness", "perclos", "attention")
 """Of a table of faces, filled where landmarks were looked for."""
+FACE_COLUMNS = (
+    *("source", "time_ms", "face", "track", "detector", "box_x", "box_y", "box_width", "box_height", "detection_score"),
+    *("mask", "mask_probability", "model", "label_set", "verdict", "emotion", "confidence"),
+    *("runner_up", "runner_up_confidence"),
+)
+"""Of a table of faces, before the probabilities."""
 
 
 def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[str, Any]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 
 import cv2
 import numpy as np
@@ -30,6 +31,7 @@ from fer_core.vision.face_crops import crop_faces
 from fer_core.vision.landmarks import roll_of_eyes
 from fer_core.vision.mask_state import INPUT_SIZE as MASK_INPUT_SIZE
 from fer_core.vision.mask_state import MaskStateNetwork
+from fer_core.vision.near_look import NearLook
 
 
 @cache
@@ -52,6 +54,18 @@ class Look(Enum):
     """Landmarks, head pose, gaze, eye openness, blinks and PERCLOS."""
     ATTENTION = 2
     """Whether people attend; never to be asked for without their knowledge."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one frame shows by itself, whoever was seen before: made on any thread or machine, in any order."""
+
+    detections: Sequence[FaceDetection]
+    crops: Mapping[int, np.ndarray]
+    """``(faces, S, S) uint8`` by side S."""
+    readings: Sequence[MaskReading | None]
+    scores: Sequence[Sequence[ExpressionScores]]
+    """Of those who answer for a face with the mask that it was read with."""
 
 
 class FrameAnalyser:
@@ -90,6 +104,8 @@ class FrameAnalyser:
         self._stand_ins = tuple(stand_ins) or (None,) * len(self.classifiers)
         self._looks = looks
         self._near = near
+        self._again: Callable[[], FrameAnalyser] | None = None
+        self._copies: list[FrameAnalyser] = []
 
     @classmethod
     def from_store(
@@ -115,7 +131,9 @@ class FrameAnalyser:
         masks, looks = MaskStateNetwork.shipped(threads), LookReader(threads)
         finder = create_detector(detector, threads)
         near = near_detector(finder, threads) if detector == DEFAULT_DETECTOR else None
-        return cls(finder, classifiers, masks, stand_ins, looks, near)
+        analyser = cls(finder, classifiers, masks, stand_ins, looks, near)
+        analyser._again = partial(cls.from_store, models, detector, answer, network, store, threads)
+        return analyser
 
     def analyse(
         self,
@@ -123,6 +141,7 @@ class FrameAnalyser:
         timestamp: float = 0.0,
         memory: StreamMemory | None = None,
         look: Look = Look.NOTHING,
+        sight: Sight | None = None,
     ) -> FrameAnalysis:
         """Everything about one frame.
 
@@ -131,30 +150,37 @@ class FrameAnalyser:
             timestamp: seconds from the start of the stream.
             memory: of the stream that the frame belongs to: with it people have ids, and their answers are smoothed.
             look: what else to see in the faces; attention needs a memory.
+            sight: what :meth:`see` made of this frame, where it was asked before; the analysis is the same.
 
         Returns:
             The faces, largest first, with every model's answer.
         """
         started = time.perf_counter()
         people = memory or StreamMemory()
-        detections = self._detect(frame, timestamp, people)
+        detections = sight.detections if sight else self.find(frame, timestamp, people.near)
         detected = time.perf_counter()
-        boxes = [self.detector.framing.crop_box(detection.box) for detection in detections]
-        sizes = {c.input_size for c in (*self.classifiers, *filter(None, self._stand_ins))} | {MASK_INPUT_SIZE}
-        rolls = aligned_rolls(detections)
-        crops = {size: crop_faces(frame, boxes, size, rolls) for size in sizes}
+        boxes = self._boxes(detections)
+        crops = sight.crops if sight else self._crops(frame, detections)
         cropped = time.perf_counter()
         tracks = people.identify(detections, timestamp, crops[MASK_INPUT_SIZE] if memory else None)
         turns = np.flatnonzero(people.to_answer(tracks, timestamp)).tolist()
         tracked = time.perf_counter()
         if self._masks:
-            for row, reading in zip(turns, self._masks.read(crops[MASK_INPUT_SIZE][turns]), strict=True):
-                people.read_mask(tracks[row], reading, timestamp)
+            found = [sight.readings[row] for row in turns] if sight else self._masks.read(crops[MASK_INPUT_SIZE][turns])
+            for row, reading in zip(turns, found, strict=True):
+                if reading is not None:
+                    people.read_mask(tracks[row], reading, timestamp)
         readings = [people.known(track)[0] for track in tracks]
         read = time.perf_counter()
-        answers = self._classify({size: of[turns] for size, of in crops.items()}, [readings[row] for row in turns])
-        for row, of_face in zip(turns, answers, strict=True):
-            people.answer(tracks[row], of_face, timestamp)
+        # Who answers depends on the mask, which over time may be another than the one that was read in this frame.
+        known = (
+            {r: sight.scores[r] for r in turns if _covered(readings[r]) == _covered(sight.readings[r])} if sight else {}
+        )
+        asked = [row for row in turns if row not in known]
+        answers = self._classify({size: of[asked] for size, of in crops.items()}, [readings[row] for row in asked])
+        known |= dict(zip(asked, answers, strict=True))
+        for row in turns:
+            people.answer(tracks[row], known[row], timestamp)
         scores = [people.known(track)[1] for track in tracks]
         classified = time.perf_counter()
         looks: list[FaceLook | None] = [None] * len(tracks)
@@ -180,9 +206,45 @@ class FrameAnalyser:
             },
         )
 
-    def _detect(self, frame: np.ndarray, timestamp: float, people: StreamMemory) -> list[FaceDetection]:
-        """Every face, or where everyone was near a moment ago and still is, the near ones, which costs a fraction."""
-        near = people.near
+    def see(self, frame: np.ndarray, detections: Sequence[FaceDetection] | None = None) -> Sight:
+        """The part of :meth:`analyse` that asks the networks, which takes nearly all of its time.
+
+        Args:
+            frame: ``(H, W, 3) uint8`` BGR.
+            detections: its faces, where they were found before.
+        """
+        detections = self.find(frame) if detections is None else detections
+        crops = self._crops(frame, detections)
+        read = self._masks.read(crops[MASK_INPUT_SIZE]) if self._masks else [None] * len(detections)
+        return Sight(detections, crops, read, self._classify(crops, read))
+
+    def copies(self, count: int) -> list[FrameAnalyser]:
+        """This one and others like it with networks of their own: threads that share one take turns at its networks.
+
+        Those made once are kept. One that did not come from a store has none.
+        """
+        while self._again and len(self._copies) < count - 1:
+            self._copies.append(self._again())
+        return [self, *self._copies[: count - 1]]
+
+    def _boxes(self, detections: Sequence[FaceDetection]) -> list[BoundingBox]:
+        return [self.detector.framing.crop_box(detection.box) for detection in detections]
+
+    def _crops(self, frame: np.ndarray, detections: Sequence[FaceDetection]) -> dict[int, np.ndarray]:
+        """Every face ``(faces, S, S) uint8`` at each side S that a network takes."""
+        sizes = {c.input_size for c in (*self.classifiers, *filter(None, self._stand_ins))} | {MASK_INPUT_SIZE}
+        boxes, rolls = self._boxes(detections), aligned_rolls(detections)
+        return {size: crop_faces(frame, boxes, size, rolls) for size in sizes}
+
+    def find(self, frame: np.ndarray, timestamp: float = 0.0, near: NearLook | None = None) -> list[FaceDetection]:
+        """Every face of a frame.
+
+        Args:
+            frame: ``(H, W, 3) uint8`` BGR.
+            timestamp: seconds from the start of the stream.
+            near: says where everyone was near a moment ago; while they still are, only near ones are looked for, which
+                costs a fraction.
+        """
         if near is None or self._near is None:
             return self.detector.detect(frame)
         if expected := near.expected(frame, timestamp):
@@ -223,10 +285,10 @@ class FrameAnalyser:
         ]
 
     def _classify(
-        self, crops: dict[int, np.ndarray], readings: Sequence[MaskReading | None]
+        self, crops: Mapping[int, np.ndarray], readings: Sequence[MaskReading | None]
     ) -> list[list[ExpressionScores]]:
         """Every face's answers, from those who answer for it."""
-        covered = np.array([r is not None and r.state != MaskState.BARE for r in readings], bool)
+        covered = np.array([_covered(reading) for reading in readings], bool)
         asked: dict[ExpressionClassifier, np.ndarray] = {}
         for classifier, stand_in in zip(self.classifiers, self._stand_ins, strict=True):
             asked[classifier] = np.ones(len(covered), bool) if stand_in is None else ~covered
@@ -240,6 +302,10 @@ class FrameAnalyser:
             for row, answer in zip(np.flatnonzero(rows), answers, strict=True):
                 scores[row].append(answer)
         return scores
+
+
+def _covered(reading: MaskReading | None) -> bool:
+    return reading is not None and reading.state != MaskState.BARE
 
 
 def _stand_ins(

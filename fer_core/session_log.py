@@ -1,4 +1,4 @@
-"""The log of a stream: one row per face and frame, kept in memory until someone downloads or drops it.
+"""The log of a stream or a film: one row per face and frame, kept in memory until someone downloads or drops it.
 
 Rows are compressed in chunks, each a small Parquet file in memory, so that an hour of several people takes megabytes, and
 a change of the model, which changes the columns, does no harm.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fer_core.errors import FerError
-from fer_core.observations import LOOK_COLUMNS, FrameAnalysis, face_rows
+from fer_core.observations import FACE_COLUMNS, LOOK_COLUMNS, FrameAnalysis, face_rows
 
 CHUNK_ROWS = 2000
 MOST_ROWS = 2_000_000
@@ -41,10 +42,12 @@ class SessionLog:
 
     Args:
         source: name of the stream, for the column ``source``.
+        bounded: whether it ends at :data:`MOST_ROWS`; a film does by itself.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, bounded: bool = True) -> None:
         self.source = source
+        self._bounded = bounded
         self.started_at = datetime.now()
         """On the clock of the computer, for the file's name."""
         self.full = ""
@@ -58,31 +61,47 @@ class SessionLog:
     def __len__(self) -> int:
         return self._rows
 
-    def add(self, analysis: FrameAnalysis) -> None:
-        """Take note of the next frame; its rows' ``time_ms`` counts from the first one, ``frame`` from 0."""
+    def add(self, analysis: FrameAnalysis, frame: int | None = None) -> None:
+        """Take note of the next frame.
+
+        Args:
+            analysis: of the frame.
+            frame: its number in a film; its time is then that in the film. Without it ``time_ms`` counts from the first
+                frame and ``frame`` from 0.
+        """
         with self._lock:
             if self.full:
                 return
-            self._first = analysis.timestamp if self._first is None else self._first
+            if self._first is None:
+                self._first = analysis.timestamp if frame is None else 0.0
             time_ms = round((analysis.timestamp - self._first) * 1000)
             rows = [*face_rows(self.source, [analysis])] or [{"source": self.source, "detector": analysis.detector}]
-            self._pending += ({**row, "time_ms": time_ms, "frame": self._frames} for row in rows)
+            number = self._frames if frame is None else frame
+            self._pending += ({**row, "time_ms": time_ms, "frame": number} for row in rows)
             self._rows += len(rows)
             self._frames += 1
-            if self._rows >= MOST_ROWS:
+            if self._bounded and self._rows >= MOST_ROWS:
                 self.full = f"It is full with {MOST_ROWS:,} rows: download it and start another."
             if len(self._pending) >= CHUNK_ROWS or self.full:
                 self._chunks.append(_packed(pa.Table.from_pylist(_filled(self._pending))))
                 self._pending = []
 
-    def table(self) -> pa.Table:
-        """All rows so far; without any, a table without columns."""
+    @property
+    def frames(self) -> int:
+        """How many frames it holds."""
+        return self._frames
+
+    def parts(self) -> Iterator[pa.Table]:
+        """All rows so far, some thousand at a time; a column that is empty in a part has no type there."""
         with self._lock:
             chunks, pending = list(self._chunks), list(self._pending)
-        tables = [pq.read_table(BytesIO(chunk)) for chunk in chunks]
+        yield from (pq.read_table(BytesIO(chunk)) for chunk in chunks)
         if pending:
-            tables.append(pa.Table.from_pylist(_filled(pending)))
-        # Columns that were empty throughout a chunk have no type there.
+            yield pa.Table.from_pylist(_filled(pending))
+
+    def table(self) -> pa.Table:
+        """All rows so far; without any, a table without columns."""
+        tables = list(self.parts())
         return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
 
     def to_csv(self) -> bytes:
@@ -126,9 +145,10 @@ class KeptLogs:
 
 def _filled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with every column of any of them; Arrow would take those of the first alone."""
-    columns = dict.fromkeys(["source", "time_ms", "frame", *max(rows, key=len)])
+    columns = dict.fromkeys(["source", "time_ms", "frame", *FACE_COLUMNS, *max(rows, key=len)])
     for row in rows:
         columns |= dict.fromkeys(row)
+    columns |= dict.fromkeys(LOOK_COLUMNS)
     return [columns | row for row in rows]
 
 

@@ -1,9 +1,12 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
 
 from fer_core.errors import ModelError
 from fer_core.model_store import Network
+from fer_core.observations import face_rows
 from fer_core.people import StreamMemory
 from fer_core.pipeline import FrameAnalyser
 from fer_core.vision.alignment import aligned_rolls
@@ -74,6 +77,22 @@ def test_in_a_stream_people_keep_their_ids_and_answers_follow_smoothly(photo):
     smoothed = analyser.analyse(dark, 0.08, memory).faces[0].scores[0]
     assert alone.probabilities.sum() == pytest.approx(smoothed.probabilities.sum())
     assert np.abs(alone.probabilities - smoothed.probabilities).max() > 1e-4
+
+
+def test_what_was_seen_apart_on_other_threads_comes_to_the_same_analyses(photo):
+    # A mask comes and goes, so that the state over time is another than that of single frames.
+    masked = photo.copy()
+    cv2.ellipse(masked, (222, 145), (52, 42), 0, 0, 360, (230, 230, 225), -1)
+    frames = [photo] * 3 + [masked] * 9 + [photo] * 8
+    analyser = FrameAnalyser.from_store(["senet"])
+    assert {bool(analyser.analyse(frame).faces[0].covered) for frame in frames} == {False, True}
+    one, other = StreamMemory(), StreamMemory()
+    with ThreadPoolExecutor(2) as threads:
+        sights = list(threads.map(lambda pair: pair[0].see(pair[1]), zip(analyser.copies(2) * 10, frames, strict=True)))
+    for number, (frame, sight) in enumerate(zip(frames, sights, strict=True)):
+        plain = analyser.analyse(frame, number / 25, one)
+        apart = analyser.analyse(frame, number / 25, other, sight=sight)
+        assert [*face_rows("", [plain])] == [*face_rows("", [apart])]
 
 
 def test_the_int8_and_the_float_network_agree_on_a_clear_face(photo):

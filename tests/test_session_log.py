@@ -45,6 +45,22 @@ def test_a_frame_without_a_face_has_a_row_so_that_absence_is_told_from_a_pause(s
     assert table["track"].isna().tolist() == [False, False, True]
 
 
+def test_a_log_without_a_face_can_be_read_back(seen):
+    log = SessionLog("camera")
+    log.add(replace(seen, faces=()))
+    for content in (log.to_csv(), log.to_parquet()):
+        assert read_log(content)[["track", "verdict", "yaw"]].isna().all(axis=None)
+
+
+def test_frames_of_a_film_keep_their_numbers_and_times(seen):
+    log = SessionLog("clip.mp4", bounded=False)
+    for number in (50, 75):
+        log.add(replace(seen, timestamp=number / 25), number)
+    table = read_log(log.to_csv())
+    assert table["time_ms"].tolist() == [2000, 3000]
+    assert table["frame"].tolist() == [50, 75]
+
+
 def test_csv_and_parquet_say_the_same_over_the_borders_of_chunks(seen, monkeypatch):
     monkeypatch.setattr(session_log, "CHUNK_ROWS", 7)
     log = filled(seen, 20)

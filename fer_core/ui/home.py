@@ -26,6 +26,12 @@ _PAGES = (
         "Every face in your photos, with probabilities, several models side by side, and tables to download.",
     ),
     (
+        "pages/3_Analyse_Video.py",
+        "Analyse Video",
+        ":material/movie:",
+        "Everyone in a recorded film over time: timelines, key moments, the annotated film, tables and subtitles.",
+    ),
+    (
         "pages/6_Compare_Models.py",
         "Compare Models",
         ":material/leaderboard:",

@@ -4,50 +4,21 @@ from __future__ import annotations
 
 import io
 import tracemalloc
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
-import skimage.data
 
 from fer_core.errors import VideoError
 from fer_core.media import sample_clip
 from fer_core.media.images import encode_image, read_image
-from fer_core.media.video import read_frames, video_info, write_video
+from fer_core.media.video import film_index, film_span, read_film, read_frames, video_info, write_video
+from tests.films import film, portrait
 
 SAMPLES = Path(__file__).parents[2] / "artifacts" / "samples"
-ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
-
-
-def portrait(shift: int = 0) -> np.ndarray:
-    """``(120, 160, 3)``: the face, rolled sideways by some pixels."""
-    return np.ascontiguousarray(np.roll(cv2.resize(ASTRONAUT[20:200, 110:350], (160, 120)), shift, axis=1))
-
-
-def film(
-    frames: Sequence[np.ndarray],
-    milliseconds: Sequence[int] | None = None,
-    container: str = "mp4",
-    matrix: Sequence[int] | None = None,
-) -> bytes:
-    """An H.264 film with the given times and display matrix."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format=container) as output:
-        stream = output.add_stream("libx264", rate=25)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt, stream.max_b_frames = "yuv420p", 0
-        stream.codec_context.time_base = Fraction(1, 1000)
-        stream.set_display_matrix(matrix)
-        for number, pixels in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(pixels, format="bgr24")
-            frame.time_base, frame.pts = Fraction(1, 1000), milliseconds[number] if milliseconds else number * 40
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
-    return buffer.getvalue()
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
@@ -105,6 +76,62 @@ def test_a_varying_frame_rate_is_kept_and_time_starts_at_zero() -> None:
     times = [500, 540, 900, 920, 1400, 1410, 2500]
     read = [time for time, _ in read_frames(io.BytesIO(film([portrait(n) for n in range(7)], times)))]
     assert read == pytest.approx([(time - 500) / 1000 for time in times], abs=1e-6)
+
+
+UNEVEN = [40 * number + 13 * (number % 3) for number in range(45)]
+
+
+@pytest.mark.parametrize("milliseconds", [None, UNEVEN], ids=["constant rate", "varying rate"])
+@pytest.mark.parametrize("b_frames", [0, 2])
+@pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
+def test_frames_of_a_range_have_the_numbers_times_and_pictures_of_the_whole_film(
+    container: str, b_frames: int, milliseconds: list[int] | None
+) -> None:
+    data = io.BytesIO(film([portrait(3 * n) for n in range(45)], milliseconds, container, b_frames=b_frames))
+    whole = list(read_film(data))
+    assert [frame.number for frame in whole] == list(range(45))
+    origin = 0.0 if container != "mpegts" else video_info(data).origin
+    expected = [origin + time / 1000 for time in milliseconds or range(0, 45 * 40, 40)]
+    assert [frame.time for frame in whole] == pytest.approx(expected, abs=1.1e-5)  # MPEG-TS counts 1/90000 s
+    part = list(read_film(data, start=whole[23].time, end=whole[37].time))
+    assert [(frame.number, frame.time) for frame in part] == [(f.number, pytest.approx(f.time)) for f in whole[23:37]]
+    for frame in part:
+        np.testing.assert_array_equal(frame.pixels, whole[frame.number].pixels)
+
+
+def test_a_range_is_reached_by_its_key_frame_where_the_packets_tell_the_numbers() -> None:
+    index = film_index(io.BytesIO(film([portrait(n) for n in range(45)], UNEVEN, b_frames=2)))
+    assert index.exact
+    assert index.times.tolist() == pytest.approx([time / 1000 for time in UNEVEN])
+    assert index.keys.tolist() == [0, 10, 20, 30, 40]
+    assert [index.key_before(time) for time in (0.0, index.times[19], index.times[20], 99.0)] == [0, 10, 20, 40]
+
+
+def test_frames_a_second_are_chosen_alike_whatever_range_is_read() -> None:
+    data = io.BytesIO(film([portrait(n) for n in range(45)], UNEVEN))
+    chosen = [frame.number for frame in read_film(data, per_second=5)]
+    assert chosen == [0, *(n for n in range(1, 45) if UNEVEN[n] // 200 != UNEVEN[n - 1] // 200)]
+    part = [frame.number for frame in read_film(data, start=0.85, per_second=5)]
+    assert part == [number for number in chosen if UNEVEN[number] >= 850]
+
+
+def test_a_range_beyond_the_film_is_refused_in_a_sentence() -> None:
+    with pytest.raises(VideoError, match=r"^party\.mp4 has no frame from 7 s to 9 s: choose a range"):
+        list(read_film(io.BytesIO(film([portrait()] * 3)), "party.mp4", start=7, end=9))
+
+
+def test_a_film_whose_header_tells_no_length_is_as_long_as_its_packets_say() -> None:
+    data = io.BytesIO(film([portrait()] * 10, container="matroska", options={"live": "1"}))
+    assert video_info(data).duration is None
+    assert film_span(data) == pytest.approx((0.0, 0.4), abs=0.05)
+    assert film_span(SAMPLES / "astronaut.mp4") == (0.0, pytest.approx(8.0))
+
+
+def test_times_are_those_of_the_films_clock_where_its_sound_begins_before_its_picture() -> None:
+    data = io.BytesIO(film([portrait(n) for n in range(7)], [852 + 40 * n for n in range(7)]))
+    assert [frame.time for frame in read_film(data)] == pytest.approx([0.852 + 0.04 * n for n in range(7)], abs=1e-6)
+    assert [frame.number for frame in read_film(data, start=0.9, end=1.0)] == [2, 3]
+    assert film_span(data) == pytest.approx((0.852, 1.132), abs=1e-6)
 
 
 ONE = 1 << 16

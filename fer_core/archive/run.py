@@ -1,0 +1,193 @@
+"""Works through an archive: several processes, one file each at a time; what fails is told at the end."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from fer_core.archive.parts import ArchiveSettings, Parts, part_schema
+from fer_core.archive.sources import SourceFile, content_digest
+from fer_core.errors import FerError
+from fer_core.media.images import read_image
+from fer_core.pipeline import FrameAnalyser
+from fer_core.recordings.analysis import analyse_video
+from fer_core.session_log import SessionLog
+
+FAILURES_FILE = "_failures.csv"
+"""In the data set's folder, whose readers leave out names that begin so."""
+
+
+_STANDARD = ArchiveSettings()
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    DONE = "analysed"
+    SKIPPED = "done before"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """One file of an archive after its turn."""
+
+    source: str
+    outcome: Outcome
+    note: str = ""
+    """Why it failed, or what is to be known of its results: a sentence."""
+
+
+class FileWorker:
+    """Analyses files one after the other.
+
+    Args:
+        folder: of the data set.
+        settings: of the analysis.
+        threads: for a film.
+    """
+
+    def __init__(self, folder: Path, settings: ArchiveSettings, threads: int) -> None:
+        self._parts, self._settings, self._threads = Parts(folder, settings), settings, threads
+        self._analyser: FrameAnalyser | None = None
+
+    def work(self, file: SourceFile) -> FileResult:
+        """Write the part of one file, unless it is there; never raises for what the file holds."""
+        try:
+            digest = content_digest(file.path)
+            if self._parts.take_over(file, digest):
+                return FileResult(file.source, Outcome.SKIPPED)
+            self._analyser = self._analyser or self._settings.analyser()
+            log, notes = self._log(file, self._analyser)
+            label_sets = [classifier.rule.label_set for classifier in self._analyser.classifiers]
+            self._parts.write(file, digest, log, part_schema(label_sets))
+            return FileResult(file.source, Outcome.DONE, " ".join(notes))
+        except FerError as error:
+            return FileResult(file.source, Outcome.FAILED, str(error))
+        except Exception as error:  # a flaw that one file brings to light must not stop the others
+            return FileResult(file.source, Outcome.FAILED, f"{file.source} could not be analysed: {error!r}.")
+
+    def _log(self, file: SourceFile, analyser: FrameAnalyser) -> tuple[SessionLog, Sequence[str]]:
+        if file.is_film:
+            found = analyse_video(file.path, analyser, per_second=self._settings.per_second, threads=self._threads)
+            return found.log, found.notes
+        log = SessionLog(file.source, bounded=False)
+        log.add(analyser.analyse(read_image(file.path)), 0)
+        return log, ()
+
+
+def analyse_archive(
+    files: Sequence[SourceFile],
+    folder: Path,
+    settings: ArchiveSettings = _STANDARD,
+    workers: int | None = None,
+    on_result: Callable[[FileResult], None] = lambda result: None,
+) -> list[FileResult]:
+    """Analyse every file into a Parquet data set that is partitioned by source.
+
+    Killed and started again it does what is left, and the data set is the same as if it had never been stopped.
+
+    Args:
+        files: photos and films.
+        folder: of the data set.
+        settings: of the analysis.
+        workers: processes; as many as there are processor cores if left out, 0 for this one.
+        on_result: told of each file, in the order in which they end.
+
+    Returns:
+        One result per file, in their order. Those that failed are also listed in :data:`FAILURES_FILE`.
+
+    Raises:
+        FerError: the settings name what there is not, or the folder cannot be made.
+    """
+    settings.analyser()  # tells of a wrong name before any process is started
+    Parts(folder, settings)
+    cores = os.cpu_count() or 1
+    count = cores if workers is None else workers
+    arguments = folder, settings, max(2, cores // max(count, 1) + 1)
+    by_source: dict[str, FileResult] = {}
+    if not count:
+        worker = FileWorker(*arguments)
+        results: Iterable[FileResult] = map(worker.work, files)
+    else:
+        results = _in_processes(files, arguments, count)
+    for result in results:
+        by_source[result.source] = result
+        on_result(result)
+    ordered = [by_source[file.source] for file in files]
+    _list_failures(folder, [result for result in ordered if result.outcome is Outcome.FAILED])
+    return ordered
+
+
+_worker: FileWorker | None = None
+"""Of a process of the pool."""
+
+
+def _start(folder: Path, settings: ArchiveSettings, threads: int) -> None:
+    global _worker
+    _worker = FileWorker(folder, settings, threads)
+
+
+def _work(file: SourceFile) -> FileResult:
+    assert _worker is not None
+    return _worker.work(file)
+
+
+def _in_processes(
+    files: Sequence[SourceFile], arguments: tuple[Path, ArchiveSettings, int], workers: int
+) -> Iterator[FileResult]:
+    """Results as they come. A process that dies takes only its own file with it."""
+    batches = [(list(files), workers)]
+    while batches:
+        batch, count = batches.pop()
+        left = dict.fromkeys(batch)
+        for result in _in_pool(batch, arguments, count):
+            left.pop(result[0])
+            yield result[1]
+        unfinished = list(left)
+        if not unfinished:
+            continue
+        if count == 1:
+            killer = unfinished.pop(0)
+            yield FileResult(killer.source, Outcome.FAILED, f"{killer.source} ended the process that looked at it.")
+            batches.append((unfinished, 1))
+        else:
+            # Which file killed a process is not told, so those that were at work then are tried again one by one: the
+            # pool has handed out one per process and some in reserve, in order.
+            handed_out = 2 * count + 1
+            batches += [(unfinished[handed_out:], count), (unfinished[:handed_out], 1)]
+
+
+def _in_pool(
+    files: Sequence[SourceFile], arguments: tuple[Path, ArchiveSettings, int], workers: int
+) -> Iterator[tuple[SourceFile, FileResult]]:
+    """Files and their results until all are done, or a process dies."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=arguments)
+    try:
+        running = {pool.submit(_work, file): file for file in files}
+        for future in as_completed(running):
+            if future.exception() is None:
+                yield running[future], future.result()
+    except BrokenProcessPool:  # while files were handed in
+        return
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _list_failures(folder: Path, failures: Sequence[FileResult]) -> None:
+    place = folder / FAILURES_FILE
+    if not failures:
+        place.unlink(missing_ok=True)
+        return
+    with place.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(["source", "reason"])
+        writer.writerows([result.source, result.note] for result in failures)

@@ -1,0 +1,41 @@
+"""A recorded film in, everyone in it over time: timelines, key moments, the annotated film, tables and subtitles."""
+
+import streamlit as st
+
+from fer_core.ui.live_settings import choose_attention
+from fer_core.ui.page import errors_in_words, score_notice, start_page
+from fer_core.ui.selection import choose_answer, choose_detector, choose_model, frame_analyser
+from fer_core.ui.video import choose_film, choose_wish, finished_work, start_work
+from fer_core.ui.video_results import show_result
+
+start_page(
+    "Analyse Video",
+    "🎞️",
+    "Drop in a film: everyone in it is followed and answered for, frame by frame. It is read in memory and not kept.",
+)
+
+with errors_in_words(), st.sidebar:
+    model = choose_model()
+    answer = choose_answer([model])
+    detector = choose_detector()
+    attention = choose_attention()
+    analyser = frame_analyser((model.name,), detector, answer.name)
+
+with errors_in_words():
+    film = choose_film()
+    if film is not None:
+        wish = choose_wish(film, attention)
+        st.button(
+            "Analyse", type="primary", icon=":material/play_arrow:", on_click=start_work, args=(film, analyser, wish)
+        )
+
+score_notice()
+
+if film is None:
+    st.info("Nothing to analyse yet: choose a video above, or try the sample clip.", icon=":material/movie:")
+    st.stop()
+
+with errors_in_words():
+    found = finished_work(film)
+    if found is not None:
+        show_result(film, found)
