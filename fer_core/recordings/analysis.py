@@ -202,19 +202,37 @@ def analyse_video(
                 seen.close()
                 notes.append(f"The analysis was ended at {minutes(last)}: what was found until then is kept.")
                 break
-    step = 1.0 / info.frames_per_second
-    slack = max(MISSING_SECONDS, 2 * step, 1.5 / (per_second or math.inf))
-    if not notes and end is None and info.end and last < info.end - slack:
-        notes.append(
-            f"{shown_name} breaks off at {minutes(last)} of {minutes(film_end)}: all that came before was analysed."
-        )
-    done = last + step if notes else max(until, last + step)
+    done = last + 1.0 / info.frames_per_second
+    if not notes and end is None:
+        notes += tail_note(shown_name, info, last, per_second)
+    if not notes:
+        done = max(until, done)
     if not any(part["track"].null_count < len(part) for part in log.parts()):
-        notes.append(f"No face was found in {shown_name}.")
+        notes.append(no_face_note(shown_name))
     result = VideoAnalysis(shown_name, info, log, first, done, per_second, tuple(notes))
     if film and not drawn:
         result.write_film(source, film)
     return result
+
+
+def tail_note(name: str, info: VideoInfo, last: float, per_second: float | None) -> list[str]:
+    """That a film has lost its tail, as far as its header tells.
+
+    Args:
+        name: of the film.
+        info: of the same.
+        last: seconds on its clock at its last frame.
+        per_second: frames a second that were looked at, at most.
+    """
+    slack = max(MISSING_SECONDS, 2 / info.frames_per_second, 1.5 / (per_second or math.inf))
+    if info.end is None or last >= info.end - slack:
+        return []
+    return [f"{name} breaks off at {minutes(last)} of {minutes(info.end)}: all that came before was analysed."]
+
+
+def no_face_note(name: str) -> str:
+    """That nobody was seen in a film."""
+    return f"No face was found in {name}."
 
 
 def _threads() -> int:
