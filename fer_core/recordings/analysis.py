@@ -11,7 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -190,7 +190,7 @@ def analyse_video(
     notes: list[str] = []
     first, last = begin, begin
     seen = see_frames(read_film(source, name, start, end, per_second), analyser, threads or _threads())
-    with AnnotatedFilm(FilmWriter(film, info, source, start, end)) if film and drawn else nullcontext() as annotated:
+    with closing(seen), _annotated(film if drawn else None, info, source, start, end) as annotated:
         for frame, sight in seen:
             analysis = analyser.analyse(frame.pixels, frame.time, memory, look, sight)
             log.add(analysis, frame.number)
@@ -199,7 +199,6 @@ def analyse_video(
             first, last = (frame.time if log.frames == 1 else first), frame.time
             on_progress(pace.tell(log.frames, frame, analysis))
             if should_stop():
-                seen.close()
                 notes.append(f"The analysis was ended at {minutes(last)}: what was found until then is kept.")
                 break
     done = last + 1.0 / info.frames_per_second
@@ -210,9 +209,19 @@ def analyse_video(
     if not any(part["track"].null_count < len(part) for part in log.parts()):
         notes.append(no_face_note(shown_name))
     result = VideoAnalysis(shown_name, info, log, first, done, per_second, tuple(notes))
-    if film and not drawn:
+    if film is not None and not drawn:
         result.write_film(source, film)
     return result
+
+
+def _annotated(
+    target: str | os.PathLike[str] | BinaryIO | None,
+    info: VideoInfo,
+    source: VideoFile,
+    start: float | None,
+    end: float | None,
+) -> AbstractContextManager[AnnotatedFilm | None]:
+    return AnnotatedFilm(FilmWriter(target, info, source, start, end)) if target is not None else nullcontext()
 
 
 def tail_note(name: str, info: VideoInfo, last: float, per_second: float | None) -> list[str]:
