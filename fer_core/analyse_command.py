@@ -43,6 +43,7 @@ def _analyse(options: argparse.Namespace) -> int:
 
 
 def _photos(options: argparse.Namespace) -> int:
+    from fer_core.archive.sources import VIDEO_SUFFIXES, ArchiveError
     from fer_core.errors import FerError
     from fer_core.media.images import read_image
     from fer_core.model_store import DEFAULT_MODEL
@@ -55,6 +56,8 @@ def _photos(options: argparse.Namespace) -> int:
     reports, failed = [], 0
     for path in image_files(options.paths):
         try:
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                raise ArchiveError(f"{path} is a film: name a folder for what is found in it with --out DIR.")
             reports.append(PhotoReport(str(path), analyser.analyse(read_image(path))))
         except FerError as error:
             print(f"error: {error}", file=sys.stderr)
