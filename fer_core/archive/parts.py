@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 from fer_core import __version__
 from fer_core.archive.sources import ArchiveError, SourceFile
 from fer_core.emotions import LabelSet
-from fer_core.model_store import DEFAULT_MODEL, ModelStore, Network
+from fer_core.model_store import DEFAULT_MODEL, MASK_AWARE_MODEL, ModelStore, Network
 from fer_core.observations import FACE_COLUMNS, LOOK_COLUMNS
 from fer_core.pipeline import FrameAnalyser
 from fer_core.vision.detectors import DEFAULT_DETECTOR
+from fer_core.vision.mask_state import MASK_STATE_FILE, MASK_STATE_FOLDER
 
 ROWS = 10_000
 """Of a row group."""
@@ -46,9 +47,11 @@ class ArchiveSettings:
     def digest(self) -> str:
         """Eight hexadecimal digits of the settings, the version and the networks' files."""
         state = hashlib.blake2b(repr((__version__, sorted(asdict(self).items()))).encode(), digest_size=4)
-        for name in self.models:
-            for path in ModelStore().load(name).litert_paths(Network.INT8):
-                state.update(path.read_bytes())
+        store = ModelStore()
+        stand_in = {MASK_AWARE_MODEL} & {*store.served_names()}
+        networks = [path for name in (*self.models, *stand_in) for path in store.load(name).litert_paths(Network.INT8)]
+        for path in (*networks, MASK_STATE_FOLDER / MASK_STATE_FILE):
+            state.update(path.read_bytes())
         return state.hexdigest()
 
 
