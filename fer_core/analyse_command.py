@@ -30,6 +30,11 @@ def add_analyse(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--per-second", type=float, help="frames of a film to look at in a second, for --out (default: every one)"
     )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="a Dask scheduler, tcp://HOST:PORT, whose workers do the work for --out; 'local' starts some here",
+    )
     parser.set_defaults(run=_analyse)
 
 
@@ -38,6 +43,7 @@ def _analyse(options: argparse.Namespace) -> int:
 
 
 def _photos(options: argparse.Namespace) -> int:
+    from fer_core.archive.sources import VIDEO_SUFFIXES, ArchiveError
     from fer_core.errors import FerError
     from fer_core.media.images import read_image
     from fer_core.model_store import DEFAULT_MODEL
@@ -50,6 +56,8 @@ def _photos(options: argparse.Namespace) -> int:
     reports, failed = [], 0
     for path in image_files(options.paths):
         try:
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                raise ArchiveError(f"{path} is a film: name a folder for what is found in it with --out DIR.")
             reports.append(PhotoReport(str(path), analyser.analyse(read_image(path))))
         except FerError as error:
             print(f"error: {error}", file=sys.stderr)
@@ -84,7 +92,7 @@ def _archive(options: argparse.Namespace) -> int:
             if result.note and result.outcome is not Outcome.FAILED:
                 bar.write(f"{result.source}: {result.note}", file=sys.stderr)
 
-        results = analyse_archive(files, options.out, settings, options.workers, tell)
+        results = analyse_archive(files, options.out, settings, options.workers, tell, options.scheduler)
     counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + f"; {options.out}")
     failures = [result for result in results if result.outcome is Outcome.FAILED]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 from fer_core import __version__
 from fer_core.archive.sources import ArchiveError, SourceFile
 from fer_core.emotions import LabelSet
-from fer_core.model_store import DEFAULT_MODEL, ModelStore, Network
+from fer_core.model_store import DEFAULT_MODEL, MASK_AWARE_MODEL, ModelStore, Network
 from fer_core.observations import FACE_COLUMNS, LOOK_COLUMNS
 from fer_core.pipeline import FrameAnalyser
-from fer_core.session_log import SessionLog
 from fer_core.vision.detectors import DEFAULT_DETECTOR
+from fer_core.vision.mask_state import MASK_STATE_FILE, MASK_STATE_FOLDER
 
+ROWS = 10_000
+"""Of a row group."""
 _WORDS = ("detector", "mask", "model", "label_set", "verdict", "emotion", "runner_up", "attention")
 _SHARES = ("detection_score", "mask_probability", "confidence", "runner_up_confidence")
 
@@ -45,9 +47,11 @@ class ArchiveSettings:
     def digest(self) -> str:
         """Eight hexadecimal digits of the settings, the version and the networks' files."""
         state = hashlib.blake2b(repr((__version__, sorted(asdict(self).items()))).encode(), digest_size=4)
-        for name in self.models:
-            for path in ModelStore().load(name).litert_paths(Network.INT8):
-                state.update(path.read_bytes())
+        store = ModelStore()
+        stand_in = {MASK_AWARE_MODEL} & {*store.served_names()}
+        networks = [path for name in (*self.models, *stand_in) for path in store.load(name).litert_paths(Network.INT8)]
+        for path in (*networks, MASK_STATE_FOLDER / MASK_STATE_FILE):
+            state.update(path.read_bytes())
         return state.hexdigest()
 
 
@@ -107,8 +111,8 @@ class Parts:
         self._finish(unfinished, place)
         return True
 
-    def write(self, file: SourceFile, digest: str, log: SessionLog, schema: pa.Schema) -> None:
-        """Write a file's rows; parts of what the file was before are dropped.
+    def write(self, file: SourceFile, digest: str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+        """Write a file's rows, the same bytes however they are divided; parts of what the file was before are dropped.
 
         Raises:
             ArchiveError: they cannot be written.
@@ -118,8 +122,8 @@ class Parts:
         try:
             place.parent.mkdir(exist_ok=True)
             with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
-                for part in log.parts():
-                    writer.write_table(_typed(part, schema))
+                for group in _evenly((_typed(table, schema) for table in tables), ROWS):
+                    writer.write_table(group)
             self._finish(unfinished, place)
         except OSError as error:
             raise ArchiveError(f"The results of {file.source} could not be written ({error.strerror}).") from error
@@ -134,6 +138,19 @@ class Parts:
 def _unfinished(place: Path) -> Path:
     # The dot hides it from those who read the data set; a later run overwrites what a killed one has left.
     return place.with_name(f".{place.name}.part")
+
+
+def _evenly(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of one length, the last one shorter."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        while sum(map(len, waiting)) >= rows:
+            together = pa.concat_tables(waiting).combine_chunks()
+            yield together.slice(0, rows)
+            waiting = [together.slice(rows)]
+    if sum(map(len, waiting)):
+        yield pa.concat_tables(waiting).combine_chunks()
 
 
 def _typed(table: pa.Table, schema: pa.Schema) -> pa.Table:

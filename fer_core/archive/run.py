@@ -67,7 +67,7 @@ class FileWorker:
             self._analyser = self._analyser or self._settings.analyser()
             log, notes = self._log(file, self._analyser)
             label_sets = [classifier.rule.label_set for classifier in self._analyser.classifiers]
-            self._parts.write(file, digest, log, part_schema(label_sets))
+            self._parts.write(file, digest, log.parts(), part_schema(label_sets))
             return FileResult(file.source, Outcome.DONE, " ".join(notes))
         except FerError as error:
             return FileResult(file.source, Outcome.FAILED, str(error))
@@ -89,6 +89,7 @@ def analyse_archive(
     settings: ArchiveSettings = _STANDARD,
     workers: int | None = None,
     on_result: Callable[[FileResult], None] = lambda result: None,
+    scheduler: str | None = None,
 ) -> list[FileResult]:
     """Analyse every file into a Parquet data set that is partitioned by source.
 
@@ -100,6 +101,7 @@ def analyse_archive(
         settings: of the analysis.
         workers: processes; as many as there are processor cores if left out, 0 for this one.
         on_result: told of each file, in the order in which they end.
+        scheduler: address of a Dask scheduler whose workers do the work, or ``local``.
 
     Returns:
         One result per file, in their order. Those that failed are also listed in :data:`FAILURES_FILE`.
@@ -113,9 +115,14 @@ def analyse_archive(
     count = cores if workers is None else workers
     arguments = folder, settings, max(2, cores // max(count, 1) + 1)
     by_source: dict[str, FileResult] = {}
-    if not count:
+    results: Iterable[FileResult]
+    if scheduler is not None:
+        from fer_core.archive.cluster import analyse_on_cluster
+
+        results = analyse_on_cluster(files, folder, settings, scheduler, workers)
+    elif not count:
         worker = FileWorker(*arguments)
-        results: Iterable[FileResult] = map(worker.work, files)
+        results = map(worker.work, files)
     else:
         results = _in_processes(files, arguments, count)
     for result in results:

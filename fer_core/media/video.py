@@ -34,6 +34,8 @@ from fer_core.errors import VideoError
 
 MAX_FRAME_PIXELS = 8192 * 4320
 """One 8K frame, the largest that cameras record."""
+SMALL_FRAME_PIXELS = 1280 * 720
+"""Frames up to this size are decoded by one thread, faster than they are analysed."""
 EXPECTED = "a video such as MP4, MOV, WebM, MKV or AVI"
 
 _OPEN_OPTIONS = {
@@ -308,7 +310,10 @@ def open_film(source: VideoSource, name: str | None = None) -> Iterator[tuple[In
                 f"{shown_name} has frames of {stream.width} x {stream.height} pixels: expected at most 8K "
                 "(8192 x 4320), so shrink it and try again."
             )
-        stream.thread_type = "AUTO"
+        # More threads cost processor time that the analysis of the frames has a better use for.
+        stream.thread_type = "FRAME"
+        if stream.width * stream.height <= SMALL_FRAME_PIXELS:
+            stream.codec_context.thread_count = 1
         yield container, stream, shown_name
 
 

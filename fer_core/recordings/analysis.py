@@ -11,7 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -190,7 +190,7 @@ def analyse_video(
     notes: list[str] = []
     first, last = begin, begin
     seen = see_frames(read_film(source, name, start, end, per_second), analyser, threads or _threads())
-    with AnnotatedFilm(FilmWriter(film, info, source, start, end)) if film and drawn else nullcontext() as annotated:
+    with closing(seen), _annotated(film if drawn else None, info, source, start, end) as annotated:
         for frame, sight in seen:
             analysis = analyser.analyse(frame.pixels, frame.time, memory, look, sight)
             log.add(analysis, frame.number)
@@ -199,22 +199,49 @@ def analyse_video(
             first, last = (frame.time if log.frames == 1 else first), frame.time
             on_progress(pace.tell(log.frames, frame, analysis))
             if should_stop():
-                seen.close()
                 notes.append(f"The analysis was ended at {minutes(last)}: what was found until then is kept.")
                 break
-    step = 1.0 / info.frames_per_second
-    slack = max(MISSING_SECONDS, 2 * step, 1.5 / (per_second or math.inf))
-    if not notes and end is None and info.end and last < info.end - slack:
-        notes.append(
-            f"{shown_name} breaks off at {minutes(last)} of {minutes(film_end)}: all that came before was analysed."
-        )
-    done = last + step if notes else max(until, last + step)
+    done = last + 1.0 / info.frames_per_second
+    if not notes and end is None:
+        notes += tail_note(shown_name, info, last, per_second)
+    if not notes:
+        done = max(until, done)
     if not any(part["track"].null_count < len(part) for part in log.parts()):
-        notes.append(f"No face was found in {shown_name}.")
+        notes.append(no_face_note(shown_name))
     result = VideoAnalysis(shown_name, info, log, first, done, per_second, tuple(notes))
-    if film and not drawn:
+    if film is not None and not drawn:
         result.write_film(source, film)
     return result
+
+
+def _annotated(
+    target: str | os.PathLike[str] | BinaryIO | None,
+    info: VideoInfo,
+    source: VideoFile,
+    start: float | None,
+    end: float | None,
+) -> AbstractContextManager[AnnotatedFilm | None]:
+    return AnnotatedFilm(FilmWriter(target, info, source, start, end)) if target is not None else nullcontext()
+
+
+def tail_note(name: str, info: VideoInfo, last: float, per_second: float | None) -> list[str]:
+    """That a film has lost its tail, as far as its header tells.
+
+    Args:
+        name: of the film.
+        info: of the same.
+        last: seconds on its clock at its last frame.
+        per_second: frames a second that were looked at, at most.
+    """
+    slack = max(MISSING_SECONDS, 2 / info.frames_per_second, 1.5 / (per_second or math.inf))
+    if info.end is None or last >= info.end - slack:
+        return []
+    return [f"{name} breaks off at {minutes(last)} of {minutes(info.end)}: all that came before was analysed."]
+
+
+def no_face_note(name: str) -> str:
+    """That nobody was seen in a film."""
+    return f"No face was found in {name}."
 
 
 def _threads() -> int:

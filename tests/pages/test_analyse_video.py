@@ -3,6 +3,7 @@
 import io
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,9 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.media.video import write_video
 from fer_core.session_log import read_log
-from fer_core.ui import video
+from fer_core.ui import video, video_results
 from fer_core.ui.video import VideoWork
-from fer_core.ui.video_results import jump_to  # noqa: F401  # loaded before the first page is timed
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "3_Analyse_Video.py"
 
@@ -73,6 +73,16 @@ def test_a_film_of_two_people_becomes_timelines_a_frame_to_jump_to_and_downloads
     moment.click().run()
     assert not page.exception
     assert page.session_state["video-result-at"] in (table["time_ms"] / 1000).tolist()
+
+
+def test_a_click_on_a_bar_jumps_to_its_time(monkeypatch):
+    state = {"chart": SimpleNamespace(selection=SimpleNamespace(points=[{"x": 3.5, "y": 0.2}]))}
+    monkeypatch.setattr(video_results, "st", SimpleNamespace(session_state=state))
+    video_results._clicked("chart")
+    assert state["video-result-at"] == 3.5
+    state["chart"].selection.points = []  # clicked again, which undoes the selection
+    video_results._clicked("chart")
+    assert state["video-result-at"] == 3.5
 
 
 def test_a_mask_shows_on_the_timeline(page, photo):

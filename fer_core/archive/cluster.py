@@ -1,0 +1,178 @@
+"""An archive on many machines that share a file system, through a Dask scheduler; Dask is an extra.
+
+Long films are cut into pieces, see :mod:`fer_core.archive.chunks`. The scheduler does again what a dead worker had begun,
+and a part is written whole or not at all under a name that its content fixes, so that results are there exactly once.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fer_core.archive.chunks import (
+    CHUNK_SECONDS,
+    SeenChunk,
+    Told,
+    chunk_starts,
+    chunk_tables,
+    ranges,
+    see_chunk,
+    tell_chunk,
+)
+from fer_core.archive.parts import ArchiveSettings, Parts, part_schema
+from fer_core.archive.run import FileResult, FileWorker, Outcome
+from fer_core.archive.sources import ArchiveError, SourceFile, content_digest
+from fer_core.errors import FerError
+from fer_core.media.video import video_info
+from fer_core.pipeline import FrameAnalyser
+from fer_core.recordings.analysis import no_face_note, tail_note
+
+LOCAL = "local"
+"""In place of an address: worker processes on this machine."""
+_PATIENCE = "10s"
+"""For a scheduler to answer."""
+
+
+@dataclass(frozen=True)
+class _Film:
+    """A long film that is still to be analysed."""
+
+    digest: str
+    starts: tuple[float, ...]
+
+
+def analyse_on_cluster(
+    files: Sequence[SourceFile],
+    folder: Path,
+    settings: ArchiveSettings,
+    address: str,
+    workers: int | None = None,
+    chunk_seconds: float = CHUNK_SECONDS,
+) -> Iterator[FileResult]:
+    """Results as they come; the data set is that of :func:`fer_core.archive.run.analyse_archive`.
+
+    Args:
+        files: at paths that every worker can read.
+        folder: of the data set, which every worker can write to.
+        settings: of the analysis.
+        address: of the scheduler, ``tcp://HOST:PORT``, or :data:`LOCAL`.
+        workers: processes, of a local cluster alone; as many as there are cores if left out.
+        chunk_seconds: of a piece of a film.
+
+    Raises:
+        ArchiveError: Dask is not installed, or no scheduler answers.
+    """
+    try:
+        from distributed import Client, LocalCluster, as_completed
+    except ImportError as error:
+        raise ArchiveError("--scheduler needs Dask: pip install 'dask[distributed]'.") from error
+    try:
+        scheduler = (
+            LocalCluster(n_workers=workers or os.cpu_count(), threads_per_worker=1, dashboard_address=None)
+            if address == LOCAL
+            else address
+        )
+        client = Client(scheduler, timeout=_PATIENCE)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ArchiveError(f"No Dask scheduler answers at {address}: start one with `dask scheduler`.") from error
+    folder = folder.resolve()
+    files = [SourceFile(file.path.resolve(), file.source) for file in files]
+    run = f"{time.time_ns():x}"  # keys of another run must not be taken for those of this one
+    try:
+        begun = {
+            client.submit(_begin, file, folder, settings, chunk_seconds, key=f"begin-{run}-{number}"): number
+            for number, file in enumerate(files)
+        }
+        waiting = as_completed(list(begun))
+        for future in waiting:
+            number = begun.pop(future)
+            file = files[number]
+            try:
+                result: FileResult | _Film = future.result()
+            except FerError as error:
+                yield FileResult(file.source, Outcome.FAILED, str(error))
+                continue
+            except Exception as error:  # of a task, or that it killed one worker after the other
+                yield FileResult(file.source, Outcome.FAILED, f"{file.source} could not be analysed: {error!r}.")
+                continue
+            if isinstance(result, FileResult):
+                yield result
+                continue
+            last = _submit_film(client, file, folder, settings, result, f"{run}-{number}")
+            begun[last] = number
+            waiting.add(last)
+    finally:
+        client.close()
+        if address == LOCAL:
+            scheduler.close()  # type: ignore[union-attr]
+
+
+def _submit_film(client: Any, file: SourceFile, folder: Path, settings: ArchiveSettings, film: _Film, key: str) -> Any:
+    """Hand in the pieces of a film; returns the future of its result."""
+    state: Any = Told()
+    tables = []
+    for piece, (start, end) in enumerate(ranges(film.starts)):
+        seen = client.submit(_see, file, settings, start, end, key=f"see-{key}-{piece}")
+        told = client.submit(_tell, state, seen, settings, key=f"tell-{key}-{piece}")
+        state = client.submit(_first, told, key=f"state-{key}-{piece}")
+        tables.append(client.submit(_second, told, key=f"rows-{key}-{piece}"))
+    return client.submit(_finish, file, folder, settings, film.digest, state, tables, key=f"finish-{key}")
+
+
+# What follows runs on the workers.
+
+
+@cache
+def _analyser(settings: ArchiveSettings) -> FrameAnalyser:
+    return settings.analyser()
+
+
+@cache
+def _worker(folder: Path, settings: ArchiveSettings) -> FileWorker:
+    return FileWorker(folder, settings, threads=1)
+
+
+def _begin(file: SourceFile, folder: Path, settings: ArchiveSettings, chunk_seconds: float) -> FileResult | _Film:
+    """Do a file, or say into which pieces a long film is to be cut."""
+    if file.is_film:
+        digest = content_digest(file.path)
+        if Parts(folder, settings).take_over(file, digest):
+            return FileResult(file.source, Outcome.SKIPPED)
+        starts = chunk_starts(file.path, chunk_seconds)
+        if len(starts) > 1:
+            return _Film(digest, tuple(starts))
+    return _worker(folder, settings).work(file)
+
+
+def _see(file: SourceFile, settings: ArchiveSettings, start: float | None, end: float | None) -> SeenChunk:
+    return see_chunk(file.path, _analyser(settings), start, end, settings.per_second)
+
+
+def _tell(told: Told, chunk: SeenChunk, settings: ArchiveSettings) -> tuple[Told, bytes]:
+    told = copy.deepcopy(told)  # a task that is done again must find what it began with
+    rows = tell_chunk(told, chunk, _analyser(settings), settings.per_second)
+    return told, rows
+
+
+def _first(pair: tuple[Told, bytes]) -> Told:
+    return pair[0]
+
+
+def _second(pair: tuple[Told, bytes]) -> bytes:
+    return pair[1]
+
+
+def _finish(
+    file: SourceFile, folder: Path, settings: ArchiveSettings, digest: str, told: Told, tables: Sequence[bytes]
+) -> FileResult:
+    label_sets = [classifier.rule.label_set for classifier in _analyser(settings).classifiers]
+    Parts(folder, settings).write(file, digest, chunk_tables(tables), part_schema(label_sets))
+    name = file.path.name
+    notes = tail_note(name, video_info(file.path), told.last, settings.per_second)
+    return FileResult(file.source, Outcome.DONE, " ".join(notes if told.faces else [*notes, no_face_note(name)]))
