@@ -51,7 +51,7 @@ MASKED_LIMIT = (
 )
 
 
-LARGEST_FILE = 12_000_000
+LARGEST_FILE = 6_000_000
 """Bytes; weights that need more are not shipped, their card says how to train them."""
 LARGEST_LITERT = 10_000_000
 """Bytes, and weights, of the largest int8 network that is shipped: every version of a file stays in a clone for ever."""
