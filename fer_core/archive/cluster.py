@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,9 @@ from fer_core.archive.chunks import (
     see_chunk,
     tell_chunk,
 )
-from fer_core.archive.parts import ArchiveSettings, Parts, part_schema
-from fer_core.archive.run import FileResult, FileWorker, Outcome
+from fer_core.archive.parts import ArchiveSettings, Parts
+from fer_core.archive.run import FileResult, FileWorker, Outcome, failed
 from fer_core.archive.sources import ArchiveError, SourceFile, content_digest
-from fer_core.errors import FerError
 from fer_core.media.video import video_info
 from fer_core.pipeline import FrameAnalyser
 from fer_core.recordings.analysis import no_face_note, tail_note
@@ -95,11 +95,8 @@ def analyse_on_cluster(
             file = files[number]
             try:
                 result: FileResult | _Film = future.result()
-            except FerError as error:
-                yield FileResult(file.source, Outcome.FAILED, str(error))
-                continue
             except Exception as error:  # of a task, or that it killed one worker after the other
-                yield FileResult(file.source, Outcome.FAILED, f"{file.source} could not be analysed: {error!r}.")
+                yield failed(file, error)
                 continue
             if isinstance(result, FileResult):
                 yield result
@@ -120,8 +117,8 @@ def _submit_film(client: Any, file: SourceFile, folder: Path, settings: ArchiveS
     for piece, (start, end) in enumerate(ranges(film.starts)):
         seen = client.submit(_see, file, settings, start, end, key=f"see-{key}-{piece}")
         told = client.submit(_tell, state, seen, settings, key=f"tell-{key}-{piece}")
-        state = client.submit(_first, told, key=f"state-{key}-{piece}")
-        tables.append(client.submit(_second, told, key=f"rows-{key}-{piece}"))
+        state = client.submit(itemgetter(0), told, key=f"state-{key}-{piece}")
+        tables.append(client.submit(itemgetter(1), told, key=f"rows-{key}-{piece}"))
     return client.submit(_finish, file, folder, settings, film.digest, state, tables, key=f"finish-{key}")
 
 
@@ -140,14 +137,13 @@ def _worker(folder: Path, settings: ArchiveSettings) -> FileWorker:
 
 def _begin(file: SourceFile, folder: Path, settings: ArchiveSettings, chunk_seconds: float) -> FileResult | _Film:
     """Do a file, or say into which pieces a long film is to be cut."""
-    if file.is_film:
-        digest = content_digest(file.path)
-        if Parts(folder, settings).take_over(file, digest):
-            return FileResult(file.source, Outcome.SKIPPED)
-        starts = chunk_starts(file.path, chunk_seconds)
-        if len(starts) > 1:
-            return _Film(digest, tuple(starts))
-    return _worker(folder, settings).work(file)
+    if not file.is_film:
+        return _worker(folder, settings).work(file)
+    digest = content_digest(file.path)
+    if Parts(folder, settings).take_over(file, digest):
+        return FileResult(file.source, Outcome.SKIPPED)
+    starts = chunk_starts(file.path, chunk_seconds)
+    return _Film(digest, tuple(starts)) if len(starts) > 1 else _worker(folder, settings).work(file, digest)
 
 
 def _see(file: SourceFile, settings: ArchiveSettings, start: float | None, end: float | None) -> SeenChunk:
@@ -160,19 +156,10 @@ def _tell(told: Told, chunk: SeenChunk, settings: ArchiveSettings) -> tuple[Told
     return told, rows
 
 
-def _first(pair: tuple[Told, bytes]) -> Told:
-    return pair[0]
-
-
-def _second(pair: tuple[Told, bytes]) -> bytes:
-    return pair[1]
-
-
 def _finish(
     file: SourceFile, folder: Path, settings: ArchiveSettings, digest: str, told: Told, tables: Sequence[bytes]
 ) -> FileResult:
-    label_sets = [classifier.rule.label_set for classifier in _analyser(settings).classifiers]
-    Parts(folder, settings).write(file, digest, chunk_tables(tables), part_schema(label_sets))
+    Parts(folder, settings).write(file, digest, chunk_tables(tables), _analyser(settings))
     name = file.path.name
     notes = tail_note(name, video_info(file.path), told.last, settings.per_second)
     return FileResult(file.source, Outcome.DONE, " ".join(notes if told.faces else [*notes, no_face_note(name)]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 
 from fer_core import __version__
 from fer_core.archive.sources import ArchiveError, SourceFile
-from fer_core.emotions import LabelSet
 from fer_core.model_store import DEFAULT_MODEL, MASK_AWARE_MODEL, ModelStore, Network
 from fer_core.observations import FACE_COLUMNS, LOOK_COLUMNS
 from fer_core.pipeline import FrameAnalyser
@@ -55,8 +54,9 @@ class ArchiveSettings:
         return state.hexdigest()
 
 
-def part_schema(label_sets: Sequence[LabelSet]) -> pa.Schema:
+def _schema(analyser: FrameAnalyser) -> pa.Schema:
     """Columns of every part: those of a log but for the source, which is the folder's name."""
+    label_sets = [classifier.rule.label_set for classifier in analyser.classifiers]
     emotions = dict.fromkeys(emotion for label_set in label_sets for emotion in label_set.emotions)
     shares = [f"p_{emotion}" for emotion in emotions]
     names = ["time_ms", "frame", *(name for name in FACE_COLUMNS if name not in ("source", "time_ms"))]
@@ -111,13 +111,19 @@ class Parts:
         self._finish(unfinished, place)
         return True
 
-    def write(self, file: SourceFile, digest: str, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    def write(self, file: SourceFile, digest: str, tables: Iterable[pa.Table], analyser: FrameAnalyser) -> None:
         """Write a file's rows, the same bytes however they are divided; parts of what the file was before are dropped.
+
+        Args:
+            file: of the archive.
+            digest: of its content.
+            tables: its rows.
+            analyser: that found them, whose models' emotions are the columns.
 
         Raises:
             ArchiveError: they cannot be written.
         """
-        place = self.place(file, digest)
+        place, schema = self.place(file, digest), _schema(analyser)
         unfinished = _unfinished(place)
         try:
             place.parent.mkdir(exist_ok=True)

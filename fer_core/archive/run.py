@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from fer_core.archive.parts import ArchiveSettings, Parts, part_schema
+from fer_core.archive.parts import ArchiveSettings, Parts
 from fer_core.archive.sources import SourceFile, content_digest
 from fer_core.errors import FerError
 from fer_core.media.images import read_image
@@ -45,6 +45,12 @@ class FileResult:
     """Why it failed, or what is to be known of its results: a sentence."""
 
 
+def failed(file: SourceFile, error: BaseException) -> FileResult:
+    """A file that could not be analysed: in the words of an error of this project, else with what was raised."""
+    told = str(error) if isinstance(error, FerError) else f"{file.source} could not be analysed: {error!r}."
+    return FileResult(file.source, Outcome.FAILED, told)
+
+
 class FileWorker:
     """Analyses files one after the other.
 
@@ -58,21 +64,23 @@ class FileWorker:
         self._parts, self._settings, self._threads = Parts(folder, settings), settings, threads
         self._analyser: FrameAnalyser | None = None
 
-    def work(self, file: SourceFile) -> FileResult:
-        """Write the part of one file, unless it is there; never raises for what the file holds."""
+    def work(self, file: SourceFile, missing: str | None = None) -> FileResult:
+        """Write the part of one file, unless it is there; never raises for what the file holds.
+
+        Args:
+            file: of the archive.
+            missing: the digest of its content, where it is known and known to have no part.
+        """
         try:
-            digest = content_digest(file.path)
-            if self._parts.take_over(file, digest):
+            digest = missing or content_digest(file.path)
+            if not missing and self._parts.take_over(file, digest):
                 return FileResult(file.source, Outcome.SKIPPED)
             self._analyser = self._analyser or self._settings.analyser()
             log, notes = self._log(file, self._analyser)
-            label_sets = [classifier.rule.label_set for classifier in self._analyser.classifiers]
-            self._parts.write(file, digest, log.parts(), part_schema(label_sets))
+            self._parts.write(file, digest, log.parts(), self._analyser)
             return FileResult(file.source, Outcome.DONE, " ".join(notes))
-        except FerError as error:
-            return FileResult(file.source, Outcome.FAILED, str(error))
         except Exception as error:  # a flaw that one file brings to light must not stop the others
-            return FileResult(file.source, Outcome.FAILED, f"{file.source} could not be analysed: {error!r}.")
+            return failed(file, error)
 
     def _log(self, file: SourceFile, analyser: FrameAnalyser) -> tuple[SessionLog, Sequence[str]]:
         if file.is_film:

@@ -89,8 +89,8 @@ class Augmentation:
             images = self._grey(images, rng)
         count = len(images)
         height, width = images.shape[1:]
-        if self.mask:  # before what follows, so that it moves with the face and lies in its light
-            images = default_bank(height).apply(images, rng, self.mask).images
+        if self.mask:
+            images = self.masked(images, rng)
         side = size or height
         draws = self.draw(count, rng, (width, height), side)
         changed = np.empty((count, side, side), np.uint8)
@@ -114,6 +114,11 @@ class Augmentation:
     def degrades(self) -> bool:
         """Whether it does what bad cameras do: few pixels, blur, noise."""
         return bool(self.coarse or self.blur or self.noise)
+
+    def masked(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Grey faces ``(N, S, S) uint8``, some of them masked: before all else, so that masks move with the face and lie
+        in its light."""
+        return default_bank(images.shape[1]).apply(images, rng, self.mask).images
 
     def draw(self, count: int, rng: np.random.Generator, source: tuple[int, int], side: int) -> Draws:
         """What happens to the place and the light of each face, before any pixel moves.

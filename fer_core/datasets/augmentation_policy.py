@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from fer_core.datasets.augmentation import LIMITS, Augmentation
-from fer_core.datasets.masks import default_bank
 from fer_core.datasets.mixing import Mixed, draw_mixing, mix
 from fer_core.errors import DatasetError
 
@@ -136,11 +135,16 @@ def draw_epoch(
         rows: ``(M,)`` which of the images take part; all if left out.
     """
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(images)) if rows is None else rows[rng.permutation(len(rows))]
-    for start in range(0, len(order) - batch_size + 1, batch_size):
-        batch = order[start : start + batch_size]
+    for batch in _batches(rng, np.arange(len(images)) if rows is None else rows, batch_size):
         drawn = policy.augmentation.apply(images[batch], rng, size)[..., None].astype(np.float32)
         yield DrawnBatch(batch, mix(drawn, rng, policy.mixup, policy.cutmix))
+
+
+def _batches(rng: np.random.Generator, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """The rows in another order, batch by batch, without the last, incomplete one."""
+    order = rows[rng.permutation(len(rows))]
+    for start in range(0, len(order) - batch_size + 1, batch_size):
+        yield order[start : start + batch_size]
 
 
 def plan_epoch(
@@ -165,13 +169,11 @@ def plan_epoch(
     """
     augmentation = policy.augmentation
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(len(images))
     batches: list[dict[str, Any]] = []
-    for start in range(0, len(order) - batch_size + 1, batch_size):
-        rows = order[start : start + batch_size]
+    for rows in _batches(rng, np.arange(len(images)), batch_size):
         batch: dict[str, Any] = {"rows": rows}
         if augmentation.mask:
-            batch["faces"] = default_bank(images.shape[1]).apply(images[rows], rng, augmentation.mask).images
+            batch["faces"] = augmentation.masked(images[rows], rng)
         draws = augmentation.draw(batch_size, rng, (images.shape[2], images.shape[1]), size)
         linear = np.linalg.inv(draws.matrices[:, :, :2])
         batch["matrix"] = np.concatenate([linear, -linear @ draws.matrices[:, :, 2:]], axis=-1)

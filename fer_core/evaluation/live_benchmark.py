@@ -30,17 +30,16 @@ from aiortc.codecs.vpx import Vp8Decoder, Vp8Encoder
 from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamError
 
-from fer_core import ARTIFACTS
 from fer_core.errors import FerError
 from fer_core.evaluation.peak_memory import peak_megabytes
 from fer_core.figures.overlays import Layer
 from fer_core.live import Analyser, LiveSession, LiveSettings
 from fer_core.live_track import AnsweredVideo, to_video_frame
+from fer_core.media.sample_clip import SAMPLE_CLIP
 from fer_core.media.video import read_frames
 from fer_core.model_store import DEFAULT_MODEL
 from fer_core.pipeline import FrameAnalyser
 
-CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
 FRAMES_PER_SECOND = 30
 """What the page asks cameras for."""
 BITS_PER_SECOND = 1_000_000
@@ -151,7 +150,11 @@ def live_benchmark(
 
 
 def serve_live(
-    analyser: Analyser, peers: int = 1, seconds: float = 20.0, clip: Path = CLIP, warm_up: float = WARM_UP_SECONDS
+    analyser: Analyser,
+    peers: int = 1,
+    seconds: float = 20.0,
+    clip: Path = SAMPLE_CLIP,
+    warm_up: float = WARM_UP_SECONDS,
 ) -> LiveRun:
     """Serve so many peers of one analyser and measure.
 

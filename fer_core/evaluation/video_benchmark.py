@@ -19,9 +19,8 @@ import pandas as pd
 
 from fer_core import ARTIFACTS
 from fer_core.evaluation.peak_memory import peak_megabytes
-from fer_core.media.sample_clip import FRAMES_PER_SECOND
+from fer_core.media.sample_clip import FRAMES_PER_SECOND, SAMPLE_CLIP
 
-SAMPLE_CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
 SHORT_MINUTES, LONG_MINUTES = 1.0, 10.0
 WANTED_SPEED, WANTED_SPEED_WITH_FILM = 4.0, 2.0
 """Times real time on two cores."""

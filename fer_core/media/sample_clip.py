@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
+from fer_core import ARTIFACTS
 from fer_core.errors import FerError
 from fer_core.media.images import read_image
 from fer_core.media.video import write_video
 
+SAMPLE_CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
 WIDTH, HEIGHT = 640, 480
 """Pixels; what webcams give by default."""
 FRAMES_PER_SECOND = 25

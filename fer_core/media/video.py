@@ -222,12 +222,12 @@ def film_index(source: VideoSource, name: str | None = None) -> FilmIndex:
     return FilmIndex(ordered, ordered * base, numbers, exact)
 
 
-def film_span(source: VideoSource, name: str | None = None) -> tuple[float, float]:
+def film_span(source: VideoSource, name: str | None = None, info: VideoInfo | None = None) -> tuple[float, float]:
     """Seconds on a film's clock at its first frame and at its end, as the header says, else as the packets do.
 
-    Arguments and errors as in :func:`read_film`.
+    Arguments and errors as in :func:`read_film`; ``info`` is of the same film, where it was read before.
     """
-    info = video_info(source, name)
+    info = info or video_info(source, name)
     if info.end is not None:
         return info.origin, info.end
     times = film_index(source, name).times

@@ -183,7 +183,7 @@ def analyse_video(
     """
     info = video_info(source, name)
     shown_name = name or (os.path.basename(source) if isinstance(source, (str, os.PathLike)) else "The video")
-    origin, film_end = film_span(source, name)
+    origin, film_end = film_span(source, name, info)
     begin, until = (origin if start is None else start), (film_end if end is None else min(end, film_end))
     log, memory, pace = SessionLog(shown_name, bounded=False), StreamMemory(smoothing), _Pace(begin, until)
     drawn = film is not None and per_second is None

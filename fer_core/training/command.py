@@ -24,8 +24,8 @@ from fer_core.evaluation.hardware import lacks_bfloat16
 from fer_core.model_store import ModelStore, Network, Predictions
 from fer_core.models import get_architecture
 from fer_core.training.distillation import teach
-from fer_core.training.packaging import LARGEST_LITERT, finished_network, keras_file, package
-from fer_core.training.recipes import FULL_CHANGES, Recipe, full_schedule, get_recipe
+from fer_core.training.packaging import exports_to_litert, package, write_network
+from fer_core.training.recipes import Recipe, get_full_recipe, get_recipe
 from fer_core.training.run import Progress, TrainingRun, accelerator, predict_probabilities
 
 FOLDS = 10
@@ -83,8 +83,8 @@ def train(options: argparse.Namespace) -> int:
         return 130
     if not run.history:
         raise ModelError(f"{run.folder}: no epoch is complete yet, so there is nothing to package.")
-    if keras.backend.backend() != "tensorflow" and run.model.count_params() < LARGEST_LITERT:
-        (run.folder / "model.keras").write_bytes(keras_file(finished_network(run)))
+    if keras.backend.backend() != "tensorflow" and exports_to_litert(run.model):
+        write_network(run)
         print(
             f"Trained with {keras.backend.backend()}; the network is in {run.folder}. The export to LiteRT needs "
             "TensorFlow: run the same command with KERAS_BACKEND=tensorflow and --finish.",
@@ -115,10 +115,10 @@ def _thinned_out(dataset: FaceDataset, path: Path, by_subject: bool) -> tuple[Fa
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
-    recipe = get_recipe(options.recipe or options.name, options.authors)
+    name = options.recipe or options.name
+    recipe = get_recipe(name, options.authors)
     if options.full:
-        changes = {} if options.authors else FULL_CHANGES.get(options.recipe or options.name, {})
-        recipe = full_schedule(recipe, get_architecture(recipe.architecture).config.full_size, **changes)
+        recipe = get_full_recipe(name, options.authors, get_architecture(recipe.architecture).config.full_size)
     chosen: dict[str, Any] = {
         "epochs": options.epochs,
         "weights": options.weights,

@@ -82,14 +82,12 @@ def package(
     """
     recipe = run.recipe
     config = get_architecture(recipe.architecture).config
-    model = finished_network(run)
-    content = keras_file(model)
-    (run.folder / "model.keras").write_bytes(content)
+    model, content = write_network(run)
     shipped = len(content) < LARGEST_FILE
     litert_files = {}
     if model.count_params() * 2 < LARGEST_FLOAT_LITERT:  # half precision
         litert_files[Network.FLOAT] = to_litert(model)
-    if model.count_params() < LARGEST_LITERT:  # a byte a weight
+    if exports_to_litert(model):
         training = dataset.split(Split.TRAINING)
         calibration = training.images[np.random.default_rng(run.seed).permutation(len(training))]
         int8 = to_litert(model, calibration)
@@ -139,7 +137,20 @@ def package(
     return store.save(card, content if shipped else None, litert_files, history, predictions)
 
 
-def finished_network(run: TrainingRun) -> keras.Model:
+def exports_to_litert(model: keras.Model) -> bool:
+    """Whether a network is small enough, at a byte a weight, for a LiteRT file to be made of it."""
+    return model.count_params() < LARGEST_LITERT
+
+
+def write_network(run: TrainingRun) -> tuple[keras.Model, bytes]:
+    """Write ``model.keras`` into the run's folder, where other runs find it; returns the network and the file's bytes."""
+    model = _finished_network(run)
+    content = _keras_file(model)
+    (run.folder / "model.keras").write_bytes(content)
+    return model, content
+
+
+def _finished_network(run: TrainingRun) -> keras.Model:
     """The kept weights as a float32 network of plain layers and a fixed input size.
 
     The exported graphs are smaller for it, and a crop of another size is refused.
@@ -222,7 +233,7 @@ def _joined(one: Predictions, other: Predictions) -> Predictions:
     )
 
 
-def keras_file(model: keras.Model) -> bytes:
+def _keras_file(model: keras.Model) -> bytes:
     """The network as a ``.keras`` file whose weights are kept in half precision; it loads as float32."""
     with tempfile.TemporaryDirectory() as folder:
         whole, half = Path(folder) / "whole.keras", Path(folder) / "half.keras"

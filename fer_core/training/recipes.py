@@ -339,6 +339,11 @@ def get_recipe(name: str, authors: bool = False) -> Recipe:
     return recipes[name]
 
 
+def get_full_recipe(name: str, authors: bool = False, full_size: int | None = None) -> Recipe:
+    """What ``train NAME --full`` follows, see :func:`full_schedule`; raises :class:`ModelError` as :func:`get_recipe`."""
+    return full_schedule(get_recipe(name, authors), full_size, **({} if authors else FULL_CHANGES.get(name, {})))
+
+
 def presets() -> dict[str, Recipe]:
     """Every recipe by what ``train`` calls it: ``senet``, ``senet --authors``, ``senet --full`` and so on."""
     named: dict[str, Recipe] = {}
@@ -348,7 +353,7 @@ def presets() -> dict[str, Recipe]:
         if name in AUTHORS:
             named[f"{name} --authors"] = AUTHORS[name]
         if name in COMMON:
-            named[f"{name} --full"] = full_schedule(COMMON[name], **FULL_CHANGES.get(name, {}))
+            named[f"{name} --full"] = get_full_recipe(name)
     return named
 
 

@@ -212,10 +212,14 @@ class TrainingRun:
         Raises:
             ModelError: the folder holds no run, or one of another recipe or seed.
         """
+        self.trained_on = self._read_history().get("trained_on", self.trained_on)
+
+    def _read_history(self) -> dict[str, Any]:
+        """Take over the history of the run in the folder; returns all that was noted beside it."""
         try:
-            state = json.loads((self.folder / "state.json").read_text())
+            state: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
         except FileNotFoundError:
-            raise ModelError(f"{self.folder}: there is no checkpoint to resume; start without --resume.") from None
+            raise self._nothing_there() from None
         # A transformation that did not exist yet was off.
         state["recipe"]["augmentation"] = asdict(Augmentation()) | state["recipe"]["augmentation"]
         if state["recipe"] != self._recipe_as_json() or state["seed"] != self.seed:
@@ -224,8 +228,11 @@ class TrainingRun:
                 "another folder."
             )
         self.history = state["history"]
-        self.trained_on = state.get("trained_on", self.trained_on)
         self.steps_done = len(self.history) * len(self._batches)
+        return state
+
+    def _nothing_there(self) -> ModelError:
+        return ModelError(f"{self.folder}: there is no checkpoint to resume; start without --resume.")
 
     def resume(self) -> None:
         """Take up the run where its last complete epoch left it.
@@ -233,13 +240,11 @@ class TrainingRun:
         Raises:
             ModelError: the folder holds no checkpoint, or one of another recipe or seed.
         """
-        here = self.trained_on
-        self.recall()
-        self.trained_on = here
+        self._read_history()
         try:
             checkpoint = np.load(self.folder / "checkpoint.npz", allow_pickle=False)
         except FileNotFoundError:
-            raise ModelError(f"{self.folder}: there is no checkpoint to resume; start without --resume.") from None
+            raise self._nothing_there() from None
         self.model.optimizer.build(self.model.trainable_variables)
         self.model.set_weights([checkpoint[f"weight_{i}"] for i in range(len(self._average))])
         self._average = [checkpoint[f"average_{i}"] for i in range(len(self._average))]

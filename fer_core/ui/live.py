@@ -20,15 +20,14 @@ import streamlit as st
 from streamlit_webrtc import WebRtcMode, create_video_sink_track, create_video_source_track, webrtc_streamer
 from streamlit_webrtc.webrtc import SignallingTimeoutError
 
-from fer_core import ARTIFACTS
 from fer_core.errors import VideoError
 from fer_core.live import Connection, ConnectionWatch, LiveSession, LiveSettings, LoopedClip, StreamError
 from fer_core.live_track import AnsweredVideo, to_video_frame
+from fer_core.media.sample_clip import SAMPLE_CLIP
 from fer_core.observations import ExpressionScores, MaskReading, MaskState
 from fer_core.pipeline import FrameAnalyser
 from fer_core.ui.live_people import show_alerts, show_people
 
-SAMPLE_CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
 FRAMES_PER_SECOND = 30
 """What cameras are asked for, and how fast the sample clip is played."""
 ICE_SERVERS_VARIABLE = "FER_ICE_SERVERS"

@@ -9,15 +9,14 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from fer_core import ARTIFACTS
 from fer_core.figures.overlays import draw_analysis
+from fer_core.media.sample_clip import SAMPLE_CLIP
 from fer_core.media.video import VideoInfo, film_span, video_info
 from fer_core.pipeline import FrameAnalyser, Look
 from fer_core.recordings.analysis import VideoAnalysis, VideoProgress, analyse_video, minutes
 from fer_core.recordings.film import LAYERS
 from fer_core.ui.background import Cancelled, Job, Report
 
-SAMPLE_CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
 MOST_MEGABYTES = 500
 """Of an upload, which is held in memory; longer films are for the command line."""
 RATES: dict[str, float | None] = {"every frame": None, "10 a second": 10.0, "5 a second": 5.0, "2 a second": 2.0}
@@ -127,8 +126,8 @@ def _chosen(key: str, name: str, read: Any) -> ChosenFilm:
     known: ChosenFilm | None = st.session_state.get(_FILM)
     if known is None or known.key != key:
         content = read()
-        start, end = film_span(content, name)
-        known = st.session_state[_FILM] = ChosenFilm(key, name, content, video_info(content, name), start, end)
+        info = video_info(content, name)
+        known = st.session_state[_FILM] = ChosenFilm(key, name, content, info, *film_span(content, name, info))
     return known
 
 

@@ -13,7 +13,6 @@ from aiortc.jitterbuffer import JitterFrame
 from fer_core.errors import FerError
 from fer_core.evaluation import live_benchmark
 from fer_core.evaluation.live_benchmark import (
-    CLIP,
     LiveRun,
     PeerFrames,
     StepTime,
@@ -23,6 +22,7 @@ from fer_core.evaluation.live_benchmark import (
     resident_megabytes,
     serve_live,
 )
+from fer_core.media.sample_clip import SAMPLE_CLIP
 from fer_core.media.video import read_frames, write_video
 from fer_core.observations import FrameAnalysis
 from fer_core.pipeline import FrameAnalyser
@@ -41,7 +41,7 @@ class SlowAnalyser:
 
 @pytest.fixture(scope="module")
 def clip() -> list[np.ndarray]:
-    return [frame for _, frame in read_frames(CLIP)]
+    return [frame for _, frame in read_frames(SAMPLE_CLIP)]
 
 
 def test_a_number_is_read_through_both_codecs_and_below_every_layer(clip):

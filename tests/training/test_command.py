@@ -21,7 +21,7 @@ from fer_core.model_store import ModelStore, Network
 from fer_core.models import get_architecture
 from fer_core.training import command, recipes
 from fer_core.training.distillation import teach
-from fer_core.training.packaging import _predict_masked, keras_file
+from fer_core.training.packaging import _keras_file, _predict_masked
 from fer_core.training.run import with_masks
 from fer_core.vision.expression import LiteRTNetwork
 from tests.conftest import make_dataset
@@ -209,7 +209,7 @@ def test_a_stored_network_is_kept_in_half_precision_and_loads_in_single(tmp_path
     network = get_architecture("tiny").build((FER2013,))
     network.set_weights([w.astype(np.float16).astype(np.float32) for w in network.get_weights()])
     network.save(tmp_path / "whole.keras")
-    (tmp_path / "half.keras").write_bytes(keras_file(network))
+    (tmp_path / "half.keras").write_bytes(_keras_file(network))
     assert (tmp_path / "half.keras").stat().st_size < 0.6 * (tmp_path / "whole.keras").stat().st_size
     loaded = keras.saving.load_model(tmp_path / "half.keras", safe_mode=True)
     for one, other in zip(network.get_weights(), loaded.get_weights(), strict=True):

@@ -13,7 +13,7 @@ from fer_core.datasets.augmentation_policy import PREVIEWED, preview_batch, prev
 from fer_core.emotions import FER2013
 from fer_core.errors import ModelError
 from fer_core.training import command
-from fer_core.training.recipes import COMMON, full_schedule
+from fer_core.training.recipes import COMMON, get_full_recipe
 from fer_core.training.run import Batches, TrainingRun
 from tests.conftest import make_dataset
 from tests.datasets.test_augmentation import EVERYTHING, moments
@@ -75,7 +75,7 @@ def test_train_mixes_as_the_file_says_and_else_as_the_recipe_does(text, mixing, 
     chosen = command._recipe(
         argparse.Namespace(name="senet", authors=False, full=True, augment=tmp_path / "lab.toml", **options)
     )
-    expected = full_schedule(COMMON["senet"])
+    expected = get_full_recipe("senet")
     assert chosen == replace(expected, augmentation=Augmentation(noise=9), mixup=mixing[0], cutmix=mixing[1])
 
 
