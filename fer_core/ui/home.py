@@ -44,12 +44,16 @@ _PAGES = (
         "Inside the networks: what each layer makes of a face, where an answer looks, and how a network is built.",
     ),
 )
+_CARDS_A_ROW = 3
+"""More would cut off their titles."""
 
 
 def page_links() -> None:
     """A card for each page."""
-    for column, (path, label, icon, text) in zip(st.columns(len(_PAGES)), _PAGES, strict=True):
-        with column.container(border=True, height="stretch"):
+    for number, (path, label, icon, text) in enumerate(_PAGES):
+        if number % _CARDS_A_ROW == 0:
+            columns = st.columns(_CARDS_A_ROW)
+        with columns[number % _CARDS_A_ROW].container(border=True, height="stretch"):
             st.page_link(path, label=f"**{label}**", icon=icon)
             st.markdown(text)
 
