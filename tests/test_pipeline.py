@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fer_core.errors import ModelError
-from fer_core.model_store import Network
+from fer_core.model_store import ModelStore, Network
 from fer_core.observations import face_rows
 from fer_core.people import StreamMemory
 from fer_core.pipeline import FrameAnalyser
@@ -95,9 +95,10 @@ def test_what_was_seen_apart_on_other_threads_comes_to_the_same_analyses(photo):
         assert [*face_rows("", [plain])] == [*face_rows("", [apart])]
 
 
-def test_the_int8_and_the_float_network_agree_on_a_clear_face(photo):
+def test_the_int8_and_the_float_network_agree_on_a_clear_face(photo, shipped):
+    store = ModelStore(shipped.folder.parent)
     tops = [
-        FrameAnalyser.from_store(["senet"], network=network).analyse(photo).faces[0].scores[0].top
+        FrameAnalyser.from_store(["senet"], network=network, store=store).analyse(photo).faces[0].scores[0].top
         for network in (Network.INT8, Network.FLOAT)
     ]
     assert tops[0] == tops[1]

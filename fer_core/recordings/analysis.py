@@ -173,7 +173,7 @@ def analyse_video(
         >>> found.frames, found.table()["emotion"].unique().tolist()
         (25, ['happy'])
         >>> [moment.words for moment in found.key_moments()]
-        ['person 1 looks most happy: 94%']
+        ['person 1 looks most happy: 89%']
         >>> print(found.webvtt())
         WEBVTT
         <BLANKLINE>

@@ -131,7 +131,7 @@ def test_a_data_set_without_splits_says_in_its_card_how_it_was_divided(subjects,
     monkeypatch.setattr(command, "package", stop)
     monkeypatch.setattr(command, "_cross_validate", lambda *_: "predictions")
     monkeypatch.setattr(
-        command, "TrainingRun", lambda recipe, *_: SimpleNamespace(folder=tmp_path, history=[1], resume=int)
+        command, "TrainingRun", lambda recipe, *_: SimpleNamespace(folder=tmp_path, history=[1], recall=int)
     )
     assert main(["train", "tiny", "--untaught", "--finish", "--data", "x", "--runs", str(tmp_path)]) == 1
     assert title in seen["reported_on"] or title in str(seen["split_titles"])
