@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -20,6 +21,14 @@ import fer_core.ui  # noqa: F401  # before TensorFlow, see there
 from fer_core.datasets import FaceDataset, Split
 from fer_core.emotions import FER2013
 from fer_core.model_store import ModelStore, StoredModel
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Streamlit's AppTest leaves its script as the main module, which processes started later would try to run again."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")
