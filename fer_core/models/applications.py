@@ -11,6 +11,8 @@ from fer_core.models import ArchitectureConfig, register_architecture
 
 # Mean of ImageNet's blue, green and red channel, which VGG16 and ResNet50 were trained without (caffe's convention).
 IMAGENET_MEANS = (103.939, 116.779, 123.68)
+NORMALISATION_MOMENTUM = 0.99
+"""At most, per step: MobileNetV2's own 0.999 keeps moments that a run of some thousand steps has long left behind."""
 
 
 def _features(
@@ -21,7 +23,11 @@ def _features(
     if caffe:
         shift = layers.Rescaling([127.5] * 3, offset=[127.5 - mean for mean in IMAGENET_MEANS], name="caffe_means")
         colour = shift(colour)
-    return application(include_top=False, weights=weights, input_tensor=colour, pooling="avg").output
+    network = application(include_top=False, weights=weights, input_tensor=colour, pooling="avg")
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, NORMALISATION_MOMENTUM)
+    return network.output
 
 
 def _dense(x: keras.KerasTensor, *units: int, dropout: float = 0.0) -> keras.KerasTensor:
