@@ -54,10 +54,10 @@ def test_a_large_network_answers_too(name):
 def test_a_training_step_lowers_the_loss_of_the_same_batch(network):
     model = with_fused_layers(network)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(0.02, momentum=0.9), loss={"fer2013": loss, "ferplus": loss})
+    model.compile(keras.optimizers.SGD(0.02, momentum=0.9), loss={"fer2013": loss, "ferplus": loss}, run_eagerly=True)
     images = FACES[..., None].astype(np.float32)
     labels = {"fer2013": np.arange(6), "ferplus": np.arange(6)}
-    losses = [float(model.train_on_batch(images, labels, return_dict=True)["loss"]) for _ in range(8)]
+    losses = [float(model.train_on_batch(images, labels, return_dict=True)["loss"]) for _ in range(4)]
     assert losses[-1] < losses[0]
 
 
@@ -77,6 +77,7 @@ def test_the_stored_network_has_keras_own_layers_only_and_answers_alike(network,
         np.testing.assert_allclose(before[head], after[head], atol=1e-4)
 
 
+@pytest.mark.parametrize("network", ["senet"], indirect=True)  # every kind of layer that the others have
 def test_the_litert_files_are_small_and_answer_like_keras(network):
     plain = with_plain_layers(network)
     exact, half, int8 = predict_logits(plain, FACES), to_litert(plain), to_litert(plain, FACES)

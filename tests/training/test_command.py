@@ -39,10 +39,11 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def short_recipe(monkeypatch):
-    """The shipped recipe's settings on a run that takes seconds."""
+def short_recipe(small, monkeypatch):
+    """The shipped recipe's settings on a network and a run that take seconds."""
     short = replace(
         recipes.COMMON["tiny"],
+        architecture="small",
         epochs=2,
         batch_size=14,
         mixed_precision=False,
@@ -98,7 +99,7 @@ def test_a_data_set_of_people_is_judged_on_a_random_split_and_on_folds_by_subjec
     monkeypatch.setitem(recipes.COMMON, "child", short)
     places = ["--data", str(people), "--runs", str(tmp_path / "runs"), "--store", str(tmp_path / "store")]
     assert main(["train", "child", *places]) == 1  # there is no parent yet
-    parent = get_architecture("tiny").build((FER2013,))
+    parent = get_architecture("small").build((FER2013,))
     (tmp_path / "runs" / "parent").mkdir(parents=True)
     parent.save(tmp_path / "runs" / "parent" / "model.keras")
     assert main(["train", "child", *places]) == 0
@@ -196,9 +197,9 @@ def test_teachers_are_asked_once_and_kept_in_the_runs_folder(tmp_path):
     assert again["fer2013"].shape == (56, 7)
 
 
-def test_what_is_served_is_asked_about_the_validation_faces_under_masks(shipped):
+def test_what_is_served_is_asked_about_the_validation_faces_under_masks():
     dataset = make_dataset(per_class=1)
-    file = shipped.litert_path(Network.INT8).read_bytes()
+    file = ModelStore().load("senet").litert_path(Network.INT8).read_bytes()
     said = _predict_masked(None, file, dataset)
     expected = LiteRTNetwork(file).predict(with_masks(dataset.split(Split.VALIDATION)).images)
     np.testing.assert_allclose(said["fer2013"], expected["fer2013"], atol=1e-5)

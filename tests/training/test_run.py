@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_core import models
 from fer_core.datasets import Split
 from fer_core.datasets.augmentation import Augmentation
 from fer_core.emotions import FER2013, Emotion
@@ -12,7 +11,6 @@ from fer_core.models import list_architectures
 from fer_core.training.recipes import AUTHORS, COMMON, Kept, Recipe, Schedule, full_schedule, get_recipe
 from fer_core.training.run import Batches, TrainingRun, with_masks
 from tests.conftest import make_dataset
-from tests.training.small_architecture import register_small
 
 SHORT = Recipe(
     architecture="small",
@@ -24,11 +22,7 @@ SHORT = Recipe(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _small():
-    register_small()
-    yield
-    models._REGISTRY.pop("small")
+pytestmark = pytest.mark.usefixtures("small")
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():
