@@ -6,6 +6,8 @@ Frames that come while one is answered replace each other, so that a slow machin
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +15,7 @@ import av
 import cv2
 import numpy as np
 from aiortc import MediaStreamTrack
-from aiortc.mediastreams import MediaStreamError
+from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamError
 
 
 class AnsweredVideo(MediaStreamTrack):
@@ -58,6 +60,37 @@ class AnsweredVideo(MediaStreamTrack):
         self._newest = None
         self._came.set()
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+class PlayedVideo(AnsweredVideo):
+    """Pictures at a steady pace where no camera sends any; what a slow machine cannot make in time is left out.
+
+    Args:
+        make: makes the next picture; never called twice at once.
+        frames_per_second: of the pace.
+    """
+
+    def __init__(self, make: Callable[[], av.VideoFrame], frames_per_second: int) -> None:
+        super().__init__(lambda _: make())
+        self._pace = frames_per_second
+        self._started: float | None = None
+        self._number = -1
+
+    async def recv(self) -> av.VideoFrame:
+        """The next picture, when its time has come.
+
+        Raises:
+            MediaStreamError: the track has ended.
+        """
+        now = time.monotonic()
+        self._started = now if self._started is None else self._started
+        self._number = max(self._number + 1, math.floor((now - self._started) * self._pace))
+        await asyncio.sleep(self._started + self._number / self._pace - now)
+        tick = av.VideoFrame(2, 2)
+        tick.pts, tick.time_base = self._number * VIDEO_CLOCK_RATE // self._pace, VIDEO_TIME_BASE
+        if self.readyState == "live":
+            self.offer(tick)
+        return await super().recv()
 
 
 def to_video_frame(picture: np.ndarray) -> av.VideoFrame:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -53,7 +55,7 @@ class SessionLog:
         self.full = ""
         """Why nothing is added any more; empty while there is room."""
         self._lock = Lock()
-        self._chunks: list[bytes] = []
+        self._chunks: list[Future[bytes]] = []
         self._pending: list[dict[str, Any]] = []
         self._rows = self._frames = 0
         self._first: float | None = None
@@ -83,7 +85,7 @@ class SessionLog:
             if self._bounded and self._rows >= MOST_ROWS:
                 self.full = f"It is full with {MOST_ROWS:,} rows: download it and start another."
             if len(self._pending) >= CHUNK_ROWS or self.full:
-                self._chunks.append(_packed(pa.Table.from_pylist(_filled(self._pending))))
+                self._chunks.append(_packer().submit(_packed_rows, self._pending))
                 self._pending = []
 
     @property
@@ -95,7 +97,7 @@ class SessionLog:
         """All rows so far, some thousand at a time; a column that is empty in a part has no type there."""
         with self._lock:
             chunks, pending = list(self._chunks), list(self._pending)
-        yield from (pq.read_table(BytesIO(chunk)) for chunk in chunks)
+        yield from (pq.read_table(BytesIO(chunk.result())) for chunk in chunks)
         if pending:
             yield pa.Table.from_pylist(_filled(pending))
 
@@ -150,6 +152,16 @@ def _filled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         columns |= dict.fromkeys(row)
     columns |= dict.fromkeys(LOOK_COLUMNS)
     return [columns | row for row in rows]
+
+
+@cache
+def _packer() -> ThreadPoolExecutor:
+    """The thread that packs the chunks of all logs, which would hold up a stream for the time of several frames."""
+    return ThreadPoolExecutor(1, thread_name_prefix="session-log")
+
+
+def _packed_rows(rows: list[dict[str, Any]]) -> bytes:
+    return _packed(pa.Table.from_pylist(_filled(rows)))
 
 
 def _packed(table: pa.Table) -> bytes:

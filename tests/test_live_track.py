@@ -1,6 +1,7 @@
 """What goes back is the answer to the newest frame, at once, and ends with the connection."""
 
 import asyncio
+import itertools
 import threading
 import time
 from fractions import Fraction
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from fer_core.live_track import AnsweredVideo, to_video_frame
+from fer_core.live_track import AnsweredVideo, PlayedVideo, to_video_frame
 
 
 def numbered(number: int) -> av.VideoFrame:
@@ -40,6 +41,30 @@ def test_frames_that_come_meanwhile_replace_each_other_and_keep_their_times() ->
 
     assert asyncio.run(play()) == [1, 6]
     assert answered == [1, 6]
+
+
+@pytest.mark.parametrize(("seconds", "least"), [(0.0, 0.06), (0.05, 0.14)])
+def test_what_is_played_keeps_its_pace_and_leaves_out_what_comes_too_late(seconds: float, least: float) -> None:
+    def make() -> av.VideoFrame:
+        time.sleep(seconds)
+        return numbered(0)
+
+    async def play() -> list[av.VideoFrame]:
+        track = PlayedVideo(make, 50)
+        frames = [await track.recv() for _ in range(4)]
+        track.stop()
+        with pytest.raises(MediaStreamError):
+            await track.recv()
+        return frames
+
+    started = time.monotonic()
+    frames = asyncio.run(play())
+    took = time.monotonic() - started
+    shown = [float(frame.pts * frame.time_base) for frame in frames]
+    assert shown[0] == 0
+    assert least - 0.001 <= shown[-1] <= took
+    assert all(later - earlier >= 0.0199 for earlier, later in itertools.pairwise(shown))
+    assert all(time_ * 50 == pytest.approx(round(time_ * 50), abs=0.01) for time_ in shown)
 
 
 def test_the_loop_goes_on_while_a_frame_is_answered() -> None:

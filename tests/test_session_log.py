@@ -1,5 +1,6 @@
 """A log grows with its stream, stays small, and can be read back."""
 
+import threading
 from dataclasses import replace
 from io import BytesIO
 
@@ -69,6 +70,24 @@ def test_csv_and_parquet_say_the_same_over_the_borders_of_chunks(seen, monkeypat
     pd.testing.assert_frame_equal(csv, parquet, check_dtype=False)
 
 
+def test_chunks_are_packed_on_a_thread_of_their_own_and_the_stream_goes_on(seen, monkeypatch):
+    monkeypatch.setattr(session_log, "CHUNK_ROWS", 2)
+    threads, may_pack, packed_rows = [], threading.Event(), session_log._packed_rows
+
+    def slowly(rows):
+        threads.append(threading.current_thread().name)
+        assert may_pack.wait(10)
+        return packed_rows(rows)
+
+    monkeypatch.setattr(session_log, "_packed_rows", slowly)
+    log = filled(seen, 5)
+    assert len(log) == 5
+    may_pack.set()
+    assert log.table()["frame"].to_pylist() == [0, 1, 2, 3, 4]
+    assert len(threads) == 2
+    assert all(name.startswith("session-log") for name in threads)
+
+
 def test_another_model_or_empty_frames_first_change_no_row(seen, monkeypatch):
     monkeypatch.setattr(session_log, "CHUNK_ROWS", 3)
     five = seen.faces[0].scores[0]
@@ -85,7 +104,7 @@ def test_another_model_or_empty_frames_first_change_no_row(seen, monkeypatch):
 
 def test_ten_minutes_of_five_people_stay_small(seen):
     log = filled(replace(seen, faces=seen.faces * 5), 600)
-    bytes_per_row = sum(map(len, log._chunks)) / (len(log) - len(log._pending))
+    bytes_per_row = sum(len(chunk.result()) for chunk in log._chunks) / (len(log) - len(log._pending))
     assert bytes_per_row * 10 * 60 * 30 * 5 < 15e6
 
 

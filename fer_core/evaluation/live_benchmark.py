@@ -14,6 +14,7 @@ import multiprocessing
 import statistics
 import time
 import zlib
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -192,26 +193,31 @@ def serve_live(
 
 
 class _Meter:
-    """Times calls; threads only append."""
+    """Times calls; threads only append. Packed, so that the memory that is measured is not the meter's own."""
 
     def __init__(self) -> None:
-        self.times: list[tuple[float, float]] = []
-        """Seconds on the wall clock, and of the processor."""
+        self.wall, self.processor = array("d"), array("d")
+        """Seconds on the clock, and of the processor."""
+
+    def clear(self) -> None:
+        del self.wall[:], self.processor[:]
 
     def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any, **options: Any) -> Any:
             started, worked = time.perf_counter(), time.thread_time()
             result = call(*arguments, **options)
-            self.times.append((time.perf_counter() - started, time.thread_time() - worked))
+            self.wall.append(time.perf_counter() - started)
+            self.processor.append(time.thread_time() - worked)
             return result
 
         return timed
 
 
 def _step_time(*meters: _Meter) -> StepTime:
-    times = [took for meter in meters for took in meter.times]
-    wall, processor = np.median(times, axis=0).tolist() if times else (math.nan, math.nan)
-    return StepTime(wall * 1e3, processor * 1e3)
+    def median(times: list[array[float]]) -> float:
+        return float(np.median(np.concatenate(times))) * 1e3 if any(times) else math.nan
+
+    return StepTime(median([meter.wall for meter in meters]), median([meter.processor for meter in meters]))
 
 
 @contextmanager
@@ -243,7 +249,7 @@ async def _serve(pipe: Connection, analyser: Analyser) -> LiveRun:
             pipe.send([connection.localDescription.sdp for connection in connections])
             await told()  # all videos run
             for meter in (decoding, encoding, *analyses):
-                meter.times.clear()
+                meter.clear()
             processor_time, started = time.process_time(), time.monotonic()
             watch = asyncio.ensure_future(_memory_after(FIRST_MINUTE))
             frames: list[PeerFrames] = await told()
@@ -253,7 +259,7 @@ async def _serve(pipe: Connection, analyser: Analyser) -> LiveRun:
                     raise FerError(f"Nothing was measured, since frames could not be analysed: {failure}")
             return LiveRun(
                 peers=frames,
-                analysed=[len(meter.times) / took for meter in analyses],
+                analysed=[len(meter.wall) / took for meter in analyses],
                 decoding=_step_time(decoding),
                 analysis=_step_time(*analyses),
                 encoding=_step_time(encoding),

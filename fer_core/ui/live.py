@@ -9,20 +9,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from fractions import Fraction
 from functools import cache
 from html import escape
 from typing import Any
 
 import av
-import numpy as np
 import streamlit as st
-from streamlit_webrtc import WebRtcMode, create_video_sink_track, create_video_source_track, webrtc_streamer
+from streamlit_webrtc import WebRtcMode, create_video_sink_track, webrtc_streamer
 from streamlit_webrtc.webrtc import SignallingTimeoutError
 
 from fer_core.errors import VideoError
 from fer_core.live import Connection, ConnectionWatch, LiveSession, LiveSettings, LoopedClip, StreamError
-from fer_core.live_track import AnsweredVideo, to_video_frame
+from fer_core.live_track import AnsweredVideo, PlayedVideo, to_video_frame
 from fer_core.media.sample_clip import SAMPLE_CLIP
 from fer_core.observations import ExpressionScores, MaskReading, MaskState
 from fer_core.pipeline import FrameAnalyser
@@ -141,11 +139,12 @@ def _sample_clip() -> LoopedClip:
     return clip
 
 
-def _answered_video(annotate: Callable[[av.VideoFrame], av.VideoFrame]) -> AnsweredVideo:
+def _track_back(source: Source, make: Callable[[], AnsweredVideo]) -> AnsweredVideo:
     """This visitor's track, a new one where the last has ended with its connection."""
-    track: AnsweredVideo | None = st.session_state.get("live-answered-track")
+    key = f"live-track-{source.name.lower()}"
+    track: AnsweredVideo | None = st.session_state.get(key)
     if track is None or track.readyState != "live":
-        track = st.session_state["live-answered-track"] = AnsweredVideo(annotate)
+        track = st.session_state[key] = make()
     return track
 
 
@@ -159,35 +158,23 @@ def video_stream(source: Source, session: LiveSession) -> StreamState:
         VideoError: the sample clip cannot be read.
     """
 
-    clip = _sample_clip() if source is Source.CLIP else None
-
-    # Both callbacks run on threads of the connection: no st.* in them.
+    # What follows runs on threads of the connection: no st.* there.
     def annotate(frame: av.VideoFrame) -> av.VideoFrame:
-        picture = clip.next_frame() if clip else frame.to_ndarray(format="bgr24")
-        return to_video_frame(session.process(picture, time.monotonic()))
+        return to_video_frame(session.process(frame.to_ndarray(format="bgr24"), time.monotonic()))
 
     def look(frame: av.VideoFrame) -> None:
         session.observe(frame.to_ndarray(format="bgr24"), time.monotonic())
 
-    # The clip's track only sets the pace: it is asked for frames on the event loop that all connections share, where
-    # nothing may take long, whereas `annotate` has a thread of its own to decode on.
-    def tick(pts: int, time_base: Fraction) -> av.VideoFrame:
-        return av.VideoFrame.from_ndarray(blank, format="bgr24")
-
-    blank = np.zeros((480, 640, 3), np.uint8)
     arguments: dict[str, Any] = {
         "key": _stream_key(source),
         "rtc_configuration": {"iceServers": ice_servers()},
-        "video_frame_callback": annotate,
-        "async_processing": True,
         "on_change": session.clear,  # whoever starts again begins a new minute
         "translations": {"start": "Start", "stop": "Stop", "select_device": "Choose camera"},
         "video_html_attrs": {"autoPlay": True, "controls": False, "muted": True, "style": {"width": "100%"}},
     }
     if source is Source.CAMERA:
         # The component's own way through a callback answers one frame late, and queues what a slow machine can't send.
-        del arguments["video_frame_callback"]
-        track = _answered_video(annotate)
+        track = _track_back(source, lambda: AnsweredVideo(annotate))
         arguments |= {
             "mode": WebRtcMode.SENDRECV,
             "media_stream_constraints": _CAMERA,
@@ -195,17 +182,19 @@ def video_stream(source: Source, session: LiveSession) -> StreamState:
             "sink_video_track": create_video_sink_track(track.offer, key="live-camera-track", on_ended=track.stop),
         }
     elif source is Source.PRIVATE:
-        del arguments["video_frame_callback"]
         arguments |= {
             "mode": WebRtcMode.SENDONLY,
             "media_stream_constraints": _CAMERA,
             "sink_video_track": create_video_sink_track(look, key="live-private-track"),
         }
     else:
-        arguments |= {
-            "mode": WebRtcMode.RECVONLY,
-            "source_video_track": create_video_source_track(tick, key="live-clip-track", fps=FRAMES_PER_SECOND),
-        }
+        clip = _sample_clip()
+
+        def play() -> av.VideoFrame:
+            return to_video_frame(session.process(clip.next_frame(), time.monotonic()))
+
+        track = _track_back(source, lambda: PlayedVideo(play, FRAMES_PER_SECOND))
+        arguments |= {"mode": WebRtcMode.RECVONLY, "source_video_track": track}
     try:
         state = webrtc_streamer(**arguments).state
     except (OSError, ValueError, SignallingTimeoutError) as error:
