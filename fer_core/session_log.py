@@ -193,7 +193,9 @@ def log_table(content: bytes | Path, name: str = "", columns: Collection[str] | 
         read = _read_parquet if data[:4] == b"PAR1" else _read_csv
         table = read(data, name, columns)
     except (ValueError, OSError, pa.ArrowException) as error:
-        raise LogError(f"{name} is neither CSV nor Parquet, expected a session log as this app writes it.") from error
+        raise LogError(
+            f"{name} is neither CSV nor Parquet, or is damaged; expected a session log as this app writes it."
+        ) from error
     for number, (column, values) in enumerate(zip(table.column_names, table.columns, strict=True)):
         wanted = _type_of(column)
         if wanted is not None and values.type != wanted:
@@ -236,6 +238,11 @@ def _read_csv(data: bytes, name: str, columns: Collection[str] | None) -> pa.Tab
             pa.BufferReader(data), pa_csv.ReadOptions(use_threads=False), convert_options=options
         ).unify_dictionaries()
     except pa.ArrowInvalid as error:
+        cells = re.search(r"Expected (\d+) columns, got (\d+)", str(error))
+        if cells is not None:
+            raise LogError(
+                f"{name} has a row of {cells[2]} cells, expected {cells[1]} as in its first row: it may be cut off."
+            ) from error
         at = re.search(r"CSV column #(\d+): (?:Row #\d+: )?(.*)", str(error))
         if at is None:
             raise
@@ -250,7 +257,8 @@ def _check_columns(name: str, columns: Collection[str]) -> None:
 
 def _check_size(name: str, rows: int, unpacked: int) -> None:
     if rows > MOST_ROWS_READ or unpacked > MOST_BYTES_READ:
-        raise LogError(f"{name} holds {rows:,} rows, more than the {MOST_ROWS_READ:,} that can be read at once.")
+        held = f"{rows:,} rows, {unpacked / 2**20:,.0f} MB once unpacked"
+        raise LogError(f"{name} holds {held}, expected up to {MOST_ROWS_READ:,} rows and {MOST_BYTES_READ >> 20:,} MB.")
 
 
 def _type_of(column: str) -> pa.DataType | None:

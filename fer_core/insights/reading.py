@@ -64,8 +64,6 @@ class Session:
     """Tells it from any other log, whatever the file's name."""
     name: str
     """The file's, without its ending; with the source's where the file holds several."""
-    classes: tuple[Emotion, ...]
-    """In which it is told here; none where nobody was seen."""
     label_sets: tuple[str, ...]
     """Names of those that it was answered in; none where nobody was seen."""
     models: tuple[str, ...]
@@ -266,7 +264,6 @@ def _reduced(columns: _Columns, rows: slice | np.ndarray, key: str, name: str, c
     return Session(
         key,
         name,
-        classes,
         label_sets,
         _used(columns, "model", at),
         width,

@@ -171,10 +171,17 @@ def test_a_log_with_a_wrong_column_is_named_with_it_and_the_others_go_on(pack, c
     assert second.startswith("noise is neither CSV nor Parquet")
 
 
+def test_a_log_that_is_cut_off_is_told_from_one_that_is_none():
+    content = csv(made_up_log(1, 10, 5, 0)).content
+    (problem,) = open_logs([LogFile.of("cut.csv", content[:-120])], {}).problems
+    assert "cut.csv has a row of" in problem
+    assert len(opened(LogFile.of("excel.csv", b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n")))) == 1
+
+
 def test_a_file_that_unpacks_to_far_more_is_refused_before_it_is_read(monkeypatch):
     file = parquet(made_up_log(1, 60, 5, 0))
     monkeypatch.setattr("fer_core.session_log.MOST_ROWS_READ", 200)
-    with pytest.raises(LogError, match="300 rows, more than the 200"):
+    with pytest.raises(LogError, match=r"300 rows.*expected up to 200 rows"):
         log_table(file.content, file.name, {"time_ms"})
     monkeypatch.setattr("fer_core.session_log.MOST_ROWS_READ", 10**6)
     monkeypatch.setattr("fer_core.session_log.MOST_BYTES_READ", 50)

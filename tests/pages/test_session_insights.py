@@ -55,7 +55,7 @@ def test_logs_become_charts_and_one_that_is_none_is_named_with_its_column(page):
     assert "different classes" in page.warning[0].value
     assert len(page.get("plotly_chart")) == 2
     rerun_with(page, {"insights_tab": "People"})
-    assert [chart.proto.id != "" for chart in page.get("plotly_chart")] == [True]
+    assert len(page.get("plotly_chart")) == 1
     for what in ("happy", "unsure", "masked"):
         page.selectbox(key="insights-map").set_value(what)
         rerun(page)
