@@ -376,7 +376,7 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
         "what",
         choices=(
             *("frame", "stream", "video", "landmarks", "live", "tracking", "reading", "browsing"),
-            *("scenes", "rolled-scenes", "masked-scenes"),
+            *("insights", "scenes", "rolled-scenes", "masked-scenes"),
         ),
     )
     parser.add_argument(
@@ -405,7 +405,8 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--minutes",
         type=float,
-        help="for 'live', in place of --seconds: 10 show how memory grows; for 'video' of the long film (default: 10)",
+        help="for 'live', in place of --seconds: 10 show how memory grows; for 'video' of the long film (default: 10); for "
+        "'insights' of each log (default: 60)",
     )
     parser.set_defaults(run=_benchmark)
 
@@ -435,6 +436,11 @@ def _benchmark(options: argparse.Namespace) -> int:
         from fer_core.evaluation.video_benchmark import LONG_MINUTES, video_speed
 
         print(video_speed(options.model, long=LONG_MINUTES if options.minutes is None else options.minutes))
+        return 0
+    if options.what == "insights":
+        from fer_core.evaluation.insights_benchmark import MINUTES, insights_speed
+
+        print(insights_speed(minutes=options.minutes or MINUTES))
         return 0
     if options.what == "tracking":
         from fer_core.evaluation.tracking_benchmark import tracking_table

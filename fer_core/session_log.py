@@ -6,9 +6,11 @@ a change of the model, which changes the columns, does no harm.
 
 from __future__ import annotations
 
+import csv
+import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import cache
@@ -19,6 +21,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from fer_core.errors import FerError
@@ -31,6 +34,10 @@ MOST_KEPT, KEPT_SECONDS = 8, 6 * 3600.0
 """How many logs are kept for those who come back, and for how long."""
 NEEDED_COLUMNS = ("source", "time_ms", "frame", "track", "verdict", "emotion", "confidence")
 """Without which a table is no log."""
+WORD_COLUMNS = ("source", "detector", "mask", "model", "label_set", "verdict", "emotion", "runner_up", "attention")
+"""The other columns of :data:`FACE_COLUMNS` and :data:`LOOK_COLUMNS` hold numbers."""
+MOST_ROWS_READ, MOST_BYTES_READ = 3_000_000, 2**30
+"""Of a log that is read: rows, and bytes of its columns once unpacked."""
 
 
 class LogError(FerError):
@@ -171,25 +178,112 @@ def _packed(table: pa.Table) -> bytes:
 
 
 def read_log(content: bytes | Path) -> pd.DataFrame:
-    """A log, CSV or Parquet.
+    """A log, CSV or Parquet, with all its columns.
 
     Raises:
         LogError: it is neither, or a column is missing or holds something else.
     """
-    name = content.name if isinstance(content, Path) else "The log"
+    frame = log_table(content).to_pandas()
+    words = frame.select_dtypes("category")
+    return frame.assign(**{column: words[column].astype(object) for column in words})
+
+
+def log_table(content: bytes | Path, name: str = "", columns: Collection[str] | None = None) -> pa.Table:
+    """Columns of a log, CSV or Parquet: numbers as float64, words as dictionaries.
+
+    Args:
+        content: of the file, or its path.
+        name: what errors call it.
+        columns: to read, since others cost time and memory; those that the log lacks are left out. All by default.
+
+    Raises:
+        LogError: it is neither, too long, or a column is missing or holds something else.
+    """
+    name = name or (content.name if isinstance(content, Path) else "The log")
     data = content.read_bytes() if isinstance(content, Path) else content
     try:
-        table = pd.read_parquet(BytesIO(data)) if data[:4] == b"PAR1" else pd.read_csv(BytesIO(data))
+        read = _read_parquet if data[:4] == b"PAR1" else _read_csv
+        table = read(data, name, columns)
     except (ValueError, OSError, pa.ArrowException) as error:
-        raise LogError(f"{name} is neither CSV nor Parquet, expected a session log as this app writes it.") from error
-    missing = [column for column in NEEDED_COLUMNS if column not in table.columns]
+        raise LogError(
+            f"{name} is neither CSV nor Parquet, or is damaged; expected a session log as this app writes it."
+        ) from error
+    for number, (column, values) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        wanted = _type_of(column)
+        if wanted is not None and values.type != wanted:
+            try:
+                table = table.set_column(number, column, values.cast(wanted))
+            except pa.ArrowException as error:
+                raise _wrong_type(name, column, str(error)) from error
+    return table
+
+
+def _read_parquet(data: bytes, name: str, columns: Collection[str] | None) -> pa.Table:
+    metadata = pq.read_metadata(pa.BufferReader(data))
+    names = metadata.schema.to_arrow_schema().names
+    _check_columns(name, names)
+    chosen = [column for column in names if columns is None or column in columns]
+    # What it says of itself, before anything is unpacked.
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    unpacked = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in chosen)
+    _check_size(name, metadata.num_rows, unpacked)
+    words = [column for column in chosen if column in WORD_COLUMNS]
+    file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=words)
+    return file.read(columns=chosen, use_threads=False)
+
+
+def _read_csv(data: bytes, name: str, columns: Collection[str] | None) -> pa.Table:
+    names = next(csv.reader([BytesIO(data).readline().decode("utf-8-sig").strip()]), [])
+    if not names:
+        raise ValueError("empty")
+    _check_columns(name, names)
+    _check_size(name, data.count(b"\n"), 0)
+    types = {column: wanted for column in names if (wanted := _type_of(column)) is not None}
+    options = pa_csv.ConvertOptions(
+        column_types=types,
+        include_columns=[column for column in names if columns is None or column in columns],
+        strings_can_be_null=True,
+    )
+    try:
+        return pa_csv.read_csv(
+            pa.BufferReader(data), pa_csv.ReadOptions(use_threads=False), convert_options=options
+        ).unify_dictionaries()
+    except pa.ArrowInvalid as error:
+        cells = re.search(r"Expected (\d+) columns, got (\d+)", str(error))
+        if cells is not None:
+            raise LogError(
+                f"{name} has a row of {cells[2]} cells, expected {cells[1]} as in its first row: it may be cut off."
+            ) from error
+        at = re.search(r"CSV column #(\d+): (?:Row #\d+: )?(.*)", str(error))
+        if at is None:
+            raise
+        raise _wrong_type(name, names[int(at[1])], at[2]) from error
+
+
+def _check_columns(name: str, columns: Collection[str]) -> None:
+    missing = [column for column in NEEDED_COLUMNS if column not in columns]
     if missing:
         raise LogError(f"{name} lacks the column {missing[0]!r}, expected a session log as this app writes it.")
-    # Of the columns of looks the last one holds words.
-    measured = [c for c in table.columns if c.startswith("p_") or c in LOOK_COLUMNS[:-1]]
-    for column in ["time_ms", "frame", "track", "confidence", *measured]:
-        try:
-            table[column] = pd.to_numeric(table[column])
-        except (ValueError, TypeError) as error:
-            raise LogError(f"{name}: the column {column!r} holds {error}, expected numbers.") from error
-    return table
+
+
+def _check_size(name: str, rows: int, unpacked: int) -> None:
+    if rows > MOST_ROWS_READ or unpacked > MOST_BYTES_READ:
+        held = f"{rows:,} rows, {unpacked / 2**20:,.0f} MB once unpacked"
+        raise LogError(f"{name} holds {held}, expected up to {MOST_ROWS_READ:,} rows and {MOST_BYTES_READ >> 20:,} MB.")
+
+
+def _type_of(column: str) -> pa.DataType | None:
+    """Of a column that logs have; None of others."""
+    if column in WORD_COLUMNS:
+        return pa.dictionary(pa.int32(), pa.string())
+    if column in FACE_COLUMNS or column in LOOK_COLUMNS or column == "frame" or column.startswith("p_"):
+        return pa.float64()
+    return None
+
+
+def _wrong_type(name: str, column: str, error: str) -> LogError:
+    expected = "words" if column in WORD_COLUMNS else "numbers"
+    held = re.search(r"'([^']*)'", error)
+    what = f"{held[1][:40]!r}" if held else "something else"
+    return LogError(f"{name}: the column {column!r} holds {what}, expected {expected}.")

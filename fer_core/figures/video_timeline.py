@@ -52,7 +52,7 @@ def person_timeline(person: PersonSeries, start: float, end: float, marked: floa
     sums = np.zeros((len(numbers), len(person.label_set)))
     np.add.at(sums, inverse, person.probabilities)
     means = sums / counts
-    clocks = [_clock(time) for time in middles]
+    clocks = [clock(time) for time in middles]
     for column, emotion in enumerate(person.label_set.emotions):
         bars = _bars(middles, means[:, column], step, emotion.colour, str(emotion))
         bars.update(customdata=clocks, hovertemplate=f"%{{customdata}} {emotion}: %{{y:.0%}}<extra></extra>")
@@ -69,10 +69,10 @@ def person_timeline(person: PersonSeries, start: float, end: float, marked: floa
     figure.update_yaxes(visible=True, tickvals=[0, 0.5, 1], ticktext=["0", "50", "100"], title="%", row=1, col=1)
     for row, (name, _, _) in enumerate(strips, 2):
         figure.update_yaxes(visible=True, tickvals=[0.5], ticktext=[name], row=row, col=1)
-    ticks = _ticks(start, end)
+    ticks = time_ticks(start, end)
     figure.update_xaxes(range=[start, end], fixedrange=True, zeroline=False, showticklabels=False)
     figure.update_xaxes(
-        showticklabels=True, tickvals=ticks, ticktext=[_clock(tick) for tick in ticks], row=len(heights), col=1
+        showticklabels=True, tickvals=ticks, ticktext=[clock(tick) for tick in ticks], row=len(heights), col=1
     )
     if marked is not None:
         figure.add_vline(x=marked, line={"width": 2, "color": "#0B6E75"})
@@ -94,7 +94,7 @@ def step_seconds(span: float) -> float:
     return next((step for step in _STEPS if span / step <= MOST_STEPS), span / MOST_STEPS)
 
 
-def _ticks(start: float, end: float) -> np.ndarray:
+def time_ticks(start: float, end: float) -> np.ndarray:
     """At most :data:`_TICKS` round moments."""
     apart = next((step for step in _STEPS if (end - start) / step < _TICKS), (end - start) / _TICKS)
     return np.arange(np.ceil(start / apart - 1e-6), np.floor(end / apart + 1e-6) + 1) * apart
@@ -124,6 +124,7 @@ def _most_frequent(values: Sequence[str | None] | np.ndarray, inverse: np.ndarra
     return [names[int(row.argmax())] if row.any() else None for row in votes]
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """``75:30``, with tenths where there are some."""
     tenths = round(seconds * 10)
     return f"{tenths // 600}:{tenths // 10 % 60:02}" + (f".{tenths % 10}" if tenths % 10 else "")

@@ -32,6 +32,12 @@ _PAGES = (
         "Everyone in a recorded film over time: timelines, key moments, the annotated film, tables and subtitles.",
     ),
     (
+        "pages/4_Session_Insights.py",
+        "Session Insights",
+        ":material/insights:",
+        "Logs of streams and films, one or many: shares over time, people and groups compared, one report.",
+    ),
+    (
         "pages/6_Compare_Models.py",
         "Compare Models",
         ":material/leaderboard:",

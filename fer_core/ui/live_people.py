@@ -118,7 +118,8 @@ def _count(log: SessionLog) -> None:
 def _offer(log: SessionLog) -> None:
     """Downloads of a log that has ended."""
     st.caption(
-        f"{len(log):,} rows from {log.started_at:%H:%M}, kept in memory for some hours under this page's address."
+        f"{len(log):,} rows from {log.started_at:%H:%M}, kept in memory for some hours under this page's address. Download "
+        "them and drop the file into **Session Insights** to see shares over time."
     )
     name = f"session-{log.started_at:%Y-%m-%d-%H%M%S}"
     with st.spinner("Packing…"):

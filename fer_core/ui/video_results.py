@@ -126,6 +126,7 @@ def _clicked(key: str) -> None:
 
 def _downloads(film: ChosenFilm, found: VideoAnalysis) -> None:
     st.subheader("Downloads")
+    st.caption("Drop the table, CSV or Parquet, into **Session Insights** to compare films, people and groups.")
     stem = film.name.rsplit(".", 1)[0]
     columns = st.columns(4)
     for column, label, make, name, mime in (

@@ -1,0 +1,32 @@
+"""One or many session logs in: expressions and attention over time, across people, sessions and groups."""
+
+import streamlit as st
+
+from fer_core.ui.insights import choose_logs, choose_shown, explain, name_sessions, opened
+from fer_core.ui.insights_tabs import insights_tabs
+from fer_core.ui.page import errors_in_words, score_notice, start_page
+
+start_page(
+    "Session Insights",
+    "📈",
+    "Drop in the logs of live streams and films, one or many: see how expressions change over time and differ between "
+    "people, sessions and groups. Logs are read in memory and not kept; nobody needs a name.",
+)
+
+with errors_in_words():
+    files = choose_logs()
+
+score_notice()
+
+with errors_in_words():
+    if not files:
+        explain()
+        st.stop()
+    logs = opened(files)
+    if logs.sessions:
+        placed = name_sessions(logs)
+        shown = choose_shown(logs, placed)
+        if shown.part.persons:
+            insights_tabs(shown)
+        else:
+            st.info("Nobody was seen for long enough in these sessions.", icon=":material/person_off:")
