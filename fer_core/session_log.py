@@ -32,7 +32,7 @@ MOST_ROWS = 2_000_000
 """Six hours of three people at 30 frames a second, at most 135 MB."""
 MOST_KEPT, KEPT_SECONDS = 8, 6 * 3600.0
 """How many logs are kept for those who come back, and for how long."""
-NEEDED_COLUMNS = ("source", "time_ms", "frame", "track", "verdict", "emotion", "confidence")
+NEEDED_COLUMNS = ("time_ms", "frame", "track", "verdict", "emotion", "confidence")
 """Without which a table is no log."""
 WORD_COLUMNS = ("source", "detector", "mask", "model", "label_set", "verdict", "emotion", "runner_up", "attention")
 """The other columns of :data:`FACE_COLUMNS` and :data:`LOOK_COLUMNS` hold numbers."""

@@ -14,7 +14,7 @@ from fer_core.figures.video_timeline import person_timeline
 from fer_core.media.video import read_film
 from fer_core.recordings.analysis import VideoAnalysis, minutes
 from fer_core.recordings.film import LAYERS
-from fer_core.recordings.moments import key_moments
+from fer_core.recordings.moments import KeyMoment, key_moments
 from fer_core.recordings.people import PersonSeries, people_of
 from fer_core.recordings.replay import analysis_of
 from fer_core.ui import background
@@ -23,14 +23,18 @@ from fer_core.ui.video import ChosenFilm
 
 MOST_PEOPLE = 4
 """Whose timelines are shown at first."""
-_AT, _TABLE, _FILM_JOB, _FILM = "video-result-at", "video-result-table", "video-result-job", "video-result-film"
+_AT, _TABLE, _PEOPLE = "video-result-at", "video-result-table", "video-result-of-people"
+_FILM_JOB, _FILM = "video-result-job", "video-result-film"
 _CHART = {"displayModeBar": False}
 
 
 def show_result(film: ChosenFilm, found: VideoAnalysis) -> None:
     """Everything about an analysed film."""
-    table: pd.DataFrame = st.session_state.setdefault(_TABLE, found.table())
-    people = people_of(table)
+    if _TABLE not in st.session_state:  # made once, since every click runs the page
+        table = found.table()
+        people = people_of(table)
+        st.session_state.update({_TABLE: table, _PEOPLE: (people, key_moments(people))})
+    table, (people, moments) = st.session_state[_TABLE], st.session_state[_PEOPLE]
     for note in found.notes:
         st.info(note, icon=":material/info:")
     columns = st.columns(4)
@@ -40,11 +44,11 @@ def show_result(film: ChosenFilm, found: VideoAnalysis) -> None:
     columns[3].metric("To", minutes(found.end))
     if people:
         at = float(st.session_state.setdefault(_AT, found.start))
-        picture, moments = st.columns([3, 2], gap="large")
-        with picture:
+        left, right = st.columns([3, 2], gap="large")
+        with left:
             _show_frame(film, table, at)
-        with moments:
-            _show_moments(people)
+        with right:
+            _show_moments(moments)
         _show_people(people, found, at)
     _downloads(film, found)
 
@@ -72,9 +76,8 @@ def _show_frame(film: ChosenFilm, table: pd.DataFrame, at: float) -> None:
     )
 
 
-def _show_moments(people: list[PersonSeries]) -> None:
+def _show_moments(moments: list[KeyMoment]) -> None:
     st.subheader("Key moments")
-    moments = key_moments(people)
     if not moments:
         st.caption("No expression changes much or was ever sure.")
     for number, moment in enumerate(moments):

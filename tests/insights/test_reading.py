@@ -135,6 +135,11 @@ def test_a_log_that_changes_its_classes_and_one_without_a_face_can_be_read():
     assert logs.sessions[1].bins["nobody"].sum() == pytest.approx(20)
 
 
+def test_a_part_of_an_archive_which_names_its_source_in_its_folder_is_a_session_too():
+    (session,) = opened(parquet(made_up_log(1, 20, 5, 0).drop(columns="source"), "part.parquet"))
+    assert (session.name, session.seconds) == ("part", pytest.approx(20))
+
+
 def test_a_file_of_several_sources_is_a_session_for_each():
     table = pd.concat([made_up_log(1, 20, 5, 0).assign(source="a"), made_up_log(2, 10, 5, 1).assign(source="b")])
     sessions = opened(parquet(table))
