@@ -38,16 +38,18 @@ def test_every_tab_opens_on_the_shipped_store(tab):
 
 
 @pytest.mark.parametrize("tab", TABS)
-@pytest.mark.parametrize("label_set", ["fer2013", "fer2013-five", "ferplus", "ckplus"])
-def test_every_tab_opens_for_every_label_set_of_a_mixed_store(mixed_store, tab, label_set):
+def test_every_tab_opens_for_every_label_set_of_a_mixed_store(mixed_store, tab):
     page = run(tab)
-    page.selectbox[0].select(label_set).run()
-    assert not page.exception
-    assert len(page.get("plotly_chart")) >= 1
-    if tab == "Try it" and label_set in ("fer2013-five", "ckplus"):  # files of a network that has no such head
-        assert f"is made of {label_set}; train or fetch the model anew" in page.error[0].value
-    else:
-        assert not page.error
+    assert page.selectbox[0].value == "fer2013"
+    for label_set in ("fer2013", "fer2013-five", "ferplus", "ckplus"):
+        if page.selectbox[0].value != label_set:
+            page.selectbox[0].select(label_set).run()
+        assert not page.exception
+        assert len(page.get("plotly_chart")) >= 1
+        if tab == "Try it" and label_set in ("fer2013-five", "ckplus"):  # files of a network that has no such head
+            assert f"is made of {label_set}; train or fetch the model anew" in page.error[0].value
+        else:
+            assert not page.error
 
 
 def test_the_table_holds_the_figures_of_the_cards_and_marks_published_ones(mixed_store):
