@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -41,10 +42,11 @@ def made_up_predictions(
     return Predictions(probabilities, labels, repeats)
 
 
-@pytest.fixture
-def made_up(shipped: StoredModel, tmp_path: Path) -> Callable[..., StoredModel]:
-    """``made_up(name, head=..., ...)`` puts a model of made-up predictions, without weights, into a store of the test."""
-    store = ModelStore(tmp_path)
+MakeUp = Callable[..., StoredModel]
+
+
+def maker(store: ModelStore, shipped: StoredModel) -> MakeUp:
+    """``make(name, head=..., ...)`` puts a model of made-up predictions, without weights, into the store."""
 
     def make(name: str, head: LabelSet = FER2013, predictions: Predictions | None = None, **fields) -> StoredModel:
         predictions = predictions or made_up_predictions(head)
@@ -57,18 +59,18 @@ def made_up(shipped: StoredModel, tmp_path: Path) -> Callable[..., StoredModel]:
 
 
 @pytest.fixture
-def mixed_store(
-    made_up: Callable[..., StoredModel], shipped: StoredModel, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ModelStore]:
-    """The store of the pages for the length of a test, of models that answer in different classes; all can be chosen.
+def made_up(shipped: StoredModel, tmp_path: Path) -> MakeUp:
+    """See :func:`maker`; into a store of the test."""
+    return maker(ModelStore(tmp_path), shipped)
 
-    ``weak`` and ``strong`` share a title and answer in FER2013's seven classes, ``pair`` is their ensemble, ``five``
-    answers in five classes, ``plus`` in FER+'s, ``ck`` in CK+'s without a validation split, and ``bare`` was not
-    measured.
-    """
+
+@pytest.fixture(scope="session")
+def mixed_models(shipped: StoredModel, tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+    """What :func:`mixed_store` is a copy of."""
+    store = ModelStore(tmp_path_factory.mktemp("mixed"))
+    made_up = maker(store, shipped)
     made_up("weak", predictions=made_up_predictions(skill=1.8, seed=1), title="SE-ResNet")
-    model = made_up("strong", predictions=made_up_predictions(skill=2.0, seed=2), title="SE-ResNet")
-    store = ModelStore(model.folder.parent)
+    made_up("strong", predictions=made_up_predictions(skill=2.0, seed=2), title="SE-ResNet")
     made_up("five", FER2013_FIVE, title="SE-ResNet")
     made_up("plus", FERPLUS, made_up_predictions(FERPLUS, skill=1.0), title="ResNet50")
     ck = made_up_predictions(CKPLUS, skill=4.0, splits=(Split.TEST,), networks=(Network.FLOAT, Network.INT8))
@@ -80,6 +82,19 @@ def mixed_store(
     for name in store.names():
         (store.folder / name / "model.int8.tflite").symlink_to(shipped.litert_path(Network.INT8))
     build_ensemble(store, "pair", ["weak", "strong"])
+    return store
+
+
+@pytest.fixture
+def mixed_store(mixed_models: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelStore]:
+    """The store of the pages for the length of a test, of models that answer in different classes; all can be chosen.
+
+    ``weak`` and ``strong`` share a title and answer in FER2013's seven classes, ``pair`` is their ensemble, ``five``
+    answers in five classes, ``plus`` in FER+'s, ``ck`` in CK+'s without a validation split, and ``bare`` was not
+    measured.
+    """
+    shutil.copytree(mixed_models.folder, tmp_path, symlinks=True, dirs_exist_ok=True)
+    store = ModelStore(tmp_path)
     monkeypatch.setattr("fer_core.model_store.DEFAULT_STORE", store.folder)
     st.cache_data.clear()
     st.cache_resource.clear()

@@ -1,4 +1,5 @@
 import io
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -20,6 +21,7 @@ from fer_core.explain.layers import describe_layers
 from fer_core.media.images import encode_image
 from fer_core.model_store import ModelStore, Network
 from fer_core.observations import BoundingBox
+from tests.evaluation.conftest import maker
 from tests.pages.driving import rerun, rerun_with
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,25 +50,32 @@ def residual(seed: int) -> keras.Model:
     return keras.Model(image, {"fer2013": layers.Dense(7, name="fer2013")(layers.GlobalAveragePooling2D()(x))})
 
 
-@pytest.fixture
-def networks(made_up, shipped, monkeypatch):
-    """The store of the pages for the length of a test: ``plain``, ``deep`` and ``ck`` with weights, an ensemble and a
-    model whose Keras file is not here."""
-    import streamlit as st
-
+@pytest.fixture(scope="module")
+def stored_networks(shipped, tmp_path_factory):
+    """``plain``, ``deep`` and ``ck`` with weights, an ensemble and a model whose Keras file is not here."""
+    store = ModelStore(tmp_path_factory.mktemp("networks"))
+    made_up = maker(store, shipped)
     models = {"plain": plain("fer2013", 1), "deep": residual(2), "ck": plain("ckplus", 3)}
     for name, network in models.items():
         stored = made_up(name, head=CKPLUS if name == "ck" else FER2013, title=f"The {name} one")
         network.save(stored.folder / "model.keras")
     made_up("large", title="The large one")
-    store = ModelStore(stored.folder.parent)
     for name in store.names():
         (store.folder / name / "model.int8.tflite").symlink_to(shipped.litert_path(Network.INT8))
     build_ensemble(store, "pair", ["plain", "deep"])
+    return SimpleNamespace(store=store, models=models)
+
+
+@pytest.fixture
+def networks(stored_networks, tmp_path, monkeypatch):
+    """The store of the pages for the length of a test, see :func:`stored_networks`."""
+    import streamlit as st
+
+    store = ModelStore(shutil.copytree(stored_networks.store.folder, tmp_path, symlinks=True, dirs_exist_ok=True))
     monkeypatch.setattr("fer_core.model_store.DEFAULT_STORE", store.folder)
     st.cache_data.clear()
     st.cache_resource.clear()
-    yield SimpleNamespace(store=store, models=models)
+    yield SimpleNamespace(store=store, models=stored_networks.models)
     st.cache_data.clear()
     st.cache_resource.clear()
 
