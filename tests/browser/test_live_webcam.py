@@ -25,6 +25,8 @@ def video(page: Page) -> FrameLocator:
 
 
 def start(page: Page) -> None:
+    # While the page runs, what is clicked may be the component of another source, about to leave.
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
     video(page).get_by_role("button", name="Start").click(timeout=60_000)
     expect(page.get_by_test_id("live-answer")).to_be_visible(timeout=60_000)
 
