@@ -1,6 +1,6 @@
 """What can be said of a data set without its images: counted once where the images are, shown wherever they are not.
 
-``artifacts/datasets/<name>/summary.json``, ``arrays.npz`` and ``audit.csv`` hold statistics and row numbers, no face of
+``artifacts/datasets/<name>/summary.json``, ``arrays.npz`` and ``audit.csv.gz`` hold statistics and row numbers, no face of
 anybody but means over many.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from fer_core.emotions import FER2013_FIVE, FERPLUS, LABEL_SETS, LabelSet
 from fer_core.errors import DatasetError
 
 DEFAULT_SUMMARIES = ARTIFACTS / "datasets"
+_AUDIT = "audit.csv.gz"
 BINS = 48
 """Of every histogram."""
 RANGES = {"brightness": (0.0, 255.0), "contrast": (0.0, 128.0), "sharpness": (0.0, 192.0), "vote entropy": (0.0, 3.4)}
@@ -181,7 +183,7 @@ def save_summary(summary: DatasetSummary, folder: Path) -> Path:
         arrays |= {f"means/{name}": np.rint(faces.means).astype(np.uint8)}
         arrays |= {f"spreads/{name}": np.rint(faces.spreads).astype(np.uint8)}
     np.savez_compressed(place / "arrays.npz", **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle
-    _as_list(summary).to_csv(place / "audit.csv", index=False)
+    _as_list(summary).to_csv(place / _AUDIT, index=False, compression={"method": "gzip", "mtime": 0})
     text = json.dumps(_as_json(summary), indent=1) + "\n"
     temporary = place / "summary.json.part"
     temporary.write_text(text, encoding="utf-8")
@@ -193,11 +195,11 @@ def load_summary(place: Path) -> DatasetSummary:
     """Read what :func:`save_summary` wrote; raises :class:`DatasetError` where that is incomplete or damaged."""
     try:
         data = json.loads((place / "summary.json").read_text(encoding="utf-8"))
-        listed = pd.read_csv(place / "audit.csv", keep_default_na=False)
+        listed = pd.read_csv(place / _AUDIT, keep_default_na=False)
         with np.load(place / "arrays.npz", allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return _from_parts(data, listed, arrays)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error) as error:
         raise DatasetError(
             f"{place.name}: the summary of this data set cannot be read ({error}); make it anew with "
             "`python -m fer_core summarise --data PATH`."

@@ -55,7 +55,7 @@ LARGEST_FILE = 6_000_000
 """Bytes; weights that need more are not shipped, their card says how to train them."""
 LARGEST_LITERT = 10_000_000
 """Bytes, and weights, of the largest int8 network that is shipped: every version of a file stays in a clone for ever."""
-LARGEST_FLOAT_LITERT = 3_000_000
+LARGEST_FLOAT_LITERT = 1_000_000
 """Bytes; a larger float LiteRT file is left out, since it repeats the Keras file and the int8 one is what is served."""
 
 
