@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
+from streamlit.errors import StreamlitAuthError
 
 from fer_core.errors import FerError
 
@@ -20,10 +21,27 @@ PRIVACY = (
 
 
 def start_page(title: str, icon: str, lead: str) -> None:
-    """Page settings, heading and the one sentence that says what the page does."""
+    """Page settings, heading and the one sentence that says what the page does; where the deployment wants it, a sign-in."""
     st.set_page_config(page_title=f"{title} · Expression Studio", page_icon=icon, layout="wide")
     st.title(title)
     st.markdown(lead)
+    require_sign_in()
+
+
+def require_sign_in() -> None:
+    """End the run of the page before anything is shown to who has not signed in.
+
+    Nobody has to, unless the secrets hold a section ``auth``, which is Streamlit's own for OpenID Connect.
+    """
+    if not (st.secrets.load_if_toml_exists() and "auth" in st.secrets) or st.user.get("is_logged_in"):
+        return
+    st.info("This studio is for people who signed in.", icon=":material/lock:")
+    if st.button("Sign in", type="primary", icon=":material/login:"):
+        try:
+            st.login()
+        except StreamlitAuthError as error:
+            st.error(f"Signing in is not set up completely: {error}", icon=":material/error:")
+    st.stop()
 
 
 def score_notice() -> None:
