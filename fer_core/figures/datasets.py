@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fer_core.emotions import Emotion, LabelSet
-from fer_core.figures.model_styles import MODEL_COLOURS, NEUTRAL, layout
+from fer_core.figures.model_styles import MODEL_COLOURS, NEUTRAL, faded, layout
 
 MOST_SERIES = len(MODEL_COLOURS)
 """Bars of a class that can be told apart."""
@@ -100,7 +100,7 @@ def flow_figure(matrix: pd.DataFrame) -> go.Figure:
                 "source": rows,
                 "target": columns + len(matrix),
                 "value": counts,
-                "color": [_faded(_colour(matrix.index[r])) for r in rows],
+                "color": [faded(_colour(matrix.index[r]), _FLOW_ALPHA) for r in rows],
                 "label": links,
                 "hovertemplate": "%{label}: %{value:,} faces<extra></extra>",
             },
@@ -161,11 +161,6 @@ def _colour(name: str) -> str:
         return Emotion(name).colour
     except ValueError:  # no majority
         return "#BFC4CA"
-
-
-def _faded(colour: str) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{_FLOW_ALPHA})"
 
 
 def series_titles(names: Sequence[tuple[str, str]]) -> list[str]:

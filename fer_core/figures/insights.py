@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 from fer_core.attention import Attention
 from fer_core.emotions import Emotion
 from fer_core.figures.attention import COLOURS as ATTENTION_COLOURS
-from fer_core.figures.model_styles import MODEL_COLOURS, NEUTRAL, layout, share_axis
+from fer_core.figures.model_styles import MODEL_COLOURS, NEUTRAL, faded, layout, share_axis
 from fer_core.figures.video_timeline import clock, time_ticks
 from fer_core.insights.reading import UNSURE
 from fer_core.insights.shares import Course
@@ -251,7 +251,6 @@ def _band_and_line(course: Course, column: int, step: float, colour: str) -> lis
     """A band breaks where the line does, so each stretch without a gap is one."""
     middles, name = course.starts + step / 2, course.columns[column]
     mean, low, high = course.means[:, column], course.low[:, column], course.high[:, column]
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     traces = []
     known = np.flatnonzero(np.isfinite(low))
     for part in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1) if len(known) else []:
@@ -262,7 +261,7 @@ def _band_and_line(course: Course, column: int, step: float, colour: str) -> lis
                 mode="lines",
                 line={"width": 0},
                 fill="toself",
-                fillcolor=f"rgba({red},{green},{blue},{_BAND})",
+                fillcolor=faded(colour, _BAND),
                 hoverinfo="skip",
                 showlegend=False,
             )

@@ -72,3 +72,9 @@ def layout(x_title: str, y_title: str, height: int = 380, **more: Any) -> dict[s
 def share_axis(low: float = 0.0, high: float = 1.0) -> dict[str, Any]:
     """An axis of shares shown in per cent."""
     return {"range": [low - 0.02 * (high - low), high + 0.02 * (high - low)], "tickformat": ".0%"}
+
+
+def faded(colour: str, opacity: float) -> str:
+    """A colour such as ``#4477AA`` let through: CSS ``rgba``, the opacity in [0, 1]."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"

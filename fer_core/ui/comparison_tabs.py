@@ -5,8 +5,8 @@ Only the open tab is drawn, so that another choice shows at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -32,6 +32,7 @@ from fer_core.ui.comparison_exhibits import (
 from fer_core.ui.comparison_robustness import robustness_tab
 from fer_core.ui.comparison_try_it import try_it_tab
 from fer_core.ui.exhibits import downloads, show_exhibit
+from fer_core.ui.page import show_open_tab
 from fer_core.ui.raw_data import cached_dataset
 
 FACES_SHOWN = 24
@@ -42,12 +43,6 @@ _VIEW = "comparison-view"
 _OPEN_TAB = "comparison-tab"
 
 
-@dataclass(frozen=True)
-class _Tab:
-    title: str
-    show: Callable[[Choice], None]
-
-
 def comparison_tabs(choice: Choice, first: Sequence[Exhibit]) -> None:
     """All tabs for a choice, and the button of its report.
 
@@ -56,11 +51,7 @@ def comparison_tabs(choice: Choice, first: Sequence[Exhibit]) -> None:
         first: exhibits above the tabs, which the report begins with.
     """
     above = st.container()
-    places = st.tabs([tab.title for tab in _TABS], key=_OPEN_TAB, on_change="rerun")
-    for place, tab in zip(places, _TABS, strict=True):
-        if place.open:
-            with place:
-                tab.show(choice)
+    show_open_tab(_TABS, _OPEN_TAB, choice)
     with above:  # drawn last, so that the report shows what the tab was just set to
         _report_button(choice, first)
 
@@ -277,13 +268,13 @@ def _cost(choice: Choice) -> None:
     downloads([exhibit], "cost")
 
 
-_TABS = (
-    _Tab("Confusion", _confusion),
-    _Tab("Per class", _per_class),
-    _Tab("Curves", _curves),
-    _Tab("Learning curves", _learning),
-    _Tab("Significance", _significance),
-    _Tab("Robustness", robustness_tab),
-    _Tab("Cost", _cost),
-    _Tab("Try it", try_it_tab),
-)
+_TABS = {
+    "Confusion": _confusion,
+    "Per class": _per_class,
+    "Curves": _curves,
+    "Learning curves": _learning,
+    "Significance": _significance,
+    "Robustness": robustness_tab,
+    "Cost": _cost,
+    "Try it": try_it_tab,
+}

@@ -8,6 +8,7 @@ from importlib import import_module
 import streamlit as st
 
 from fer_core.ui.explore import Explored
+from fer_core.ui.page import show_open_tab
 
 _OPEN_TAB = "explore-tab"
 
@@ -38,8 +39,4 @@ def explore_tabs(explored: Explored) -> None:
     height, width = summary.side
     at_hand = "" if explored.dataset is not None else ", figures alone: the sidebar takes the faces"
     st.markdown(f"**{summary.name}** · {summary.faces:,} faces of {width}×{height} pixels{at_hand}")
-    places = st.tabs([tab.title for tab in TABS], key=_OPEN_TAB, on_change="rerun")
-    for place, tab in zip(places, TABS, strict=True):
-        if place.open:
-            with place:
-                tab.show(explored)
+    show_open_tab({tab.title: tab.show for tab in TABS}, _OPEN_TAB, explored)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -33,7 +33,7 @@ from fer_core.insights.shares import (
 from fer_core.observations import MaskState
 from fer_core.ui.exhibits import downloads, show_exhibit
 from fer_core.ui.insights import Shown
-from fer_core.ui.page import PRIVACY, WHAT_A_SCORE_IS
+from fer_core.ui.page import PRIVACY, WHAT_A_SCORE_IS, show_open_tab
 
 MOST_ROWS = 40
 """People in a map; those who were seen for longest."""
@@ -57,20 +57,10 @@ _PEOPLE, _SESSIONS = "people", "sessions"
 Option = TypeVar("Option")
 
 
-@dataclass(frozen=True)
-class _Tab:
-    title: str
-    show: Callable[[Shown], None]
-
-
 def insights_tabs(shown: Shown) -> None:
     """All tabs, above them the report and the table of all stretches."""
     above = st.container()
-    places = st.tabs([tab.title for tab in _TABS], key=_OPEN_TAB, on_change="rerun")
-    for place, tab in zip(places, _TABS, strict=True):
-        if place.open:
-            with place:
-                tab.show(shown)
+    show_open_tab(_TABS, _OPEN_TAB, shown)
     with above:  # drawn last, so that the report shows what the tab was just set to
         _exports(shown)
     st.caption(DEFINITION)
@@ -372,9 +362,9 @@ def _report(shown: Shown, chosen: Chosen) -> bytes:
     return report_html("Expression Studio: session insights", lead, sections).encode()
 
 
-_TABS = (
-    _Tab("Over time", _over_time),
-    _Tab("People", _people),
-    _Tab("Compare", _compare),
-    _Tab("Attention", _attention),
-)
+_TABS = {
+    "Over time": _over_time,
+    "People": _people,
+    "Compare": _compare,
+    "Attention": _attention,
+}

@@ -25,6 +25,7 @@ from fer_core.media.sample_clip import SAMPLE_CLIP
 from fer_core.observations import ExpressionScores, MaskReading, MaskState
 from fer_core.pipeline import FrameAnalyser
 from fer_core.ui.live_people import show_alerts, show_people
+from fer_core.ui.page import secret
 
 FRAMES_PER_SECOND = 30
 """What cameras are asked for, and how fast the sample clip is played."""
@@ -66,8 +67,8 @@ def ice_servers() -> list[dict[str, Any]]:
     Raises:
         StreamError: what is configured is no such list.
     """
-    if st.secrets.load_if_toml_exists() and "ice_servers" in st.secrets:
-        return _checked_servers(st.secrets["ice_servers"], "The secret ice_servers")
+    if (servers := secret("ice_servers")) is not None:
+        return _checked_servers(servers, "The secret ice_servers")
     text = os.environ.get(ICE_SERVERS_VARIABLE, "").strip()
     if not text:
         return []

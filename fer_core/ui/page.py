@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import streamlit as st
 from streamlit.errors import StreamlitAuthError
 
 from fer_core.errors import FerError
+
+Content = TypeVar("Content")
 
 WHAT_A_SCORE_IS = (
     "A score says how much a face **looks like** the photos that annotators gave that word to. It does not say what the "
@@ -33,7 +36,7 @@ def require_sign_in() -> None:
 
     Nobody has to, unless the secrets hold a section ``auth``, which is Streamlit's own for OpenID Connect.
     """
-    if not (st.secrets.load_if_toml_exists() and "auth" in st.secrets) or st.user.get("is_logged_in"):
+    if secret("auth") is None or st.user.get("is_logged_in"):
         return
     st.info("This studio is for people who signed in.", icon=":material/lock:")
     if st.button("Sign in", type="primary", icon=":material/login:"):
@@ -42,6 +45,26 @@ def require_sign_in() -> None:
         except StreamlitAuthError as error:
             st.error(f"Signing in is not set up completely: {error}", icon=":material/error:")
     st.stop()
+
+
+def secret(name: str) -> Any:
+    """What Streamlit's secrets hold under a name; None where there is nothing, or no secrets at all."""
+    return st.secrets[name] if st.secrets.load_if_toml_exists() and name in st.secrets else None
+
+
+def show_open_tab(tabs: Mapping[str, Callable[[Content], None]], key: str, content: Content) -> None:
+    """Tabs of which only the open one is drawn.
+
+    Args:
+        tabs: by title, what draws each.
+        key: under which the open one's title is kept.
+        content: what every tab shows something of.
+    """
+    places = st.tabs(list(tabs), key=key, on_change="rerun")
+    for place, show in zip(places, tabs.values(), strict=True):
+        if place.open:
+            with place:
+                show(content)
 
 
 def score_notice() -> None:
