@@ -376,14 +376,14 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
         "what",
         choices=(
             *("frame", "stream", "video", "landmarks", "live", "tracking", "reading", "browsing"),
-            *("insights", "scenes", "rolled-scenes", "masked-scenes"),
+            *("insights", "scenes", "rolled-scenes", "masked-scenes", "packages"),
         ),
     )
     parser.add_argument(
         "--data",
         type=Path,
-        help="FER2013, for 'reading' (the unpacked csv), '(rolled-)scenes' and 'browsing' (default: noise); for "
-        "'masked-scenes' a folder of photos of masked people",
+        help="FER2013, for 'reading' (the unpacked csv), '(rolled-)scenes', 'packages' (default: speed alone) and "
+        "'browsing' (default: noise); for 'masked-scenes' a folder of photos of masked people",
     )
     parser.add_argument(
         "--fer2013", type=Path, help="FER2013, for 'masked-scenes' to draw masks onto (default: without)"
@@ -392,7 +392,8 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--faces",
         type=int,
-        help="how many PrivateTest faces 'scenes' pastes in (default: all), 'rolled-scenes' (1000) or 'masked-scenes' (400)",
+        help="how many PrivateTest faces 'scenes' pastes in (default: all), 'rolled-scenes' (1000), 'packages' (500) or "
+        "'masked-scenes' (400)",
     )
     parser.add_argument(
         "--detector",
@@ -400,6 +401,12 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
         help="for 'scenes' (default: blazeface) and 'masked-scenes' (default: every one); repeat to compare",
     )
     parser.add_argument("--clip", type=Path, help="a film for 'tracking' (default: made clips alone)")
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        help="for 'packages': folder with a virtual environment each of fer and deepface (default: in the cache folder; "
+        "where one is missing, the command that makes it is printed)",
+    )
     parser.add_argument("--peers", type=int, default=1, help="for 'live': how many watch at once (default: 1)")
     parser.add_argument("--seconds", type=float, default=20.0, help="for 'live': how long to measure (default: 20)")
     parser.add_argument(
@@ -436,6 +443,11 @@ def _benchmark(options: argparse.Namespace) -> int:
         from fer_core.evaluation.video_benchmark import LONG_MINUTES, video_speed
 
         print(video_speed(options.model, long=LONG_MINUTES if options.minutes is None else options.minutes))
+        return 0
+    if options.what == "packages":
+        from fer_core.evaluation.package_benchmark import package_comparison
+
+        print(package_comparison(options.model, options.environments, options.data, options.faces or 500))
         return 0
     if options.what == "insights":
         from fer_core.evaluation.insights_benchmark import MINUTES, insights_speed

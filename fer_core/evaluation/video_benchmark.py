@@ -40,9 +40,9 @@ def video_speed(model: str, short: float = SHORT_MINUTES, long: float = LONG_MIN
         films = {minutes: Path(folder, f"{minutes:g}.mp4") for minutes in (short, long) if minutes}
         for minutes, path in films.items():
             write_loop(path, minutes)
-        rows = [_measured(films[short], model, short, with_film) for with_film in (False, True)]
+        rows = [measured(films[short], model, short, with_film) for with_film in (False, True)]
         if long:
-            rows.append(_measured(films[long], model, long, False))
+            rows.append(measured(films[long], model, long, False))
     lines = [pd.DataFrame(rows).to_string(index=False)]
     lines.append(f"wanted on two cores: {WANTED_SPEED:g} times real time, {WANTED_SPEED_WITH_FILM:g} with the film")
     if long:
@@ -70,18 +70,23 @@ def write_loop(path: Path, minutes: float) -> None:
             written, left = written + len(packets), left - len(packets)
 
 
-def _measured(path: Path, model: str, minutes: float, with_film: bool) -> dict[str, object]:
+def measured(path: Path, model: str, minutes: float, with_film: bool) -> dict[str, object]:
+    """A row of the table: one film, analysed in a process of its own."""
     command = [sys.executable, "-m", __name__, str(path), model, "film" if with_film else "plain"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ARTIFACTS.parent)
     figures = json.loads(done.stdout)
+    return {"minutes": minutes, **speed_row(with_film, figures["frames"], figures["seconds"], figures["megabytes"])}
+
+
+def speed_row(with_film: bool, frames: int, seconds: float, megabytes: float) -> dict[str, object]:
+    """The columns that tell how fast and how large an analysis was."""
     return {
-        "minutes": minutes,
         "annotated film": "yes" if with_film else "no",
-        "frames": figures["frames"],
-        "seconds": round(figures["seconds"], 1),
-        "frames/s": round(figures["frames"] / figures["seconds"], 1),
-        "times real time": round(minutes * 60 / figures["seconds"], 2),
-        "peak MB": round(figures["megabytes"]),
+        "frames": frames,
+        "seconds": round(seconds, 1),
+        "frames/s": round(frames / seconds, 1),
+        "times real time": round(frames / FRAMES_PER_SECOND / seconds, 2),
+        "peak MB": round(megabytes),
     }
 
 
