@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import asdict
 from fractions import Fraction
 
 import av
@@ -11,12 +12,24 @@ import cv2
 import numpy as np
 import skimage.data
 
+from fer_core.datasets.masks import FER2013_LANDMARKS, FaceLandmarks, MaskKind, draw_mask
+from fer_core.vision.detectors import FaceDetector
+
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
 
 
 def portrait(shift: int = 0) -> np.ndarray:
     """``(120, 160, 3)``: the face, rolled sideways by some pixels."""
     return np.ascontiguousarray(np.roll(cv2.resize(ASTRONAUT[20:200, 110:350], (160, 120)), shift, axis=1))
+
+
+def in_a_mask(frame: np.ndarray, detector: FaceDetector) -> np.ndarray:
+    """A frame whose first face wears a surgical mask."""
+    box = detector.framing.crop_box(detector.detect(frame)[0].box)
+    places = {
+        name: (box.x + x * box.width, box.y + y * box.height) for name, (x, y) in asdict(FER2013_LANDMARKS).items()
+    }
+    return draw_mask(frame, FaceLandmarks(**places), MaskKind.SURGICAL, np.random.default_rng(0))
 
 
 def film(

@@ -12,7 +12,7 @@ from fer_core.emotions import LABEL_SETS, LabelSet
 
 @dataclass(frozen=True)
 class PersonSeries:
-    """One person, frame by frame; by the first model where several answered."""
+    """One person, frame by frame; by the first model where several answered for a face."""
 
     track: int
     label_set: LabelSet
@@ -43,7 +43,8 @@ def people_of(table: pd.DataFrame) -> list[PersonSeries]:
     seen = table[table["track"].notna()]
     if not len(seen):
         return []
-    seen = seen[seen["model"] == seen["model"].iloc[0]] if seen["model"].nunique() > 1 else seen
+    # Not one model's rows: the mask-aware network answers for a face under a mask.
+    seen = seen.drop_duplicates(["frame", "track"])
     labels = LABEL_SETS[seen["label_set"].iloc[0]]
     columns = [f"p_{emotion}" for emotion in labels.emotions]
     return [

@@ -8,7 +8,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -16,9 +15,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from fer_core.datasets.masks import FER2013_LANDMARKS, FaceLandmarks, MaskKind, draw_mask
 from fer_core.media.video import read_frames
 from fer_core.vision.detectors import create_detector
+from tests.films import in_a_mask
 
 REPOSITORY = Path(__file__).parents[2]
 CLIP = REPOSITORY / "artifacts" / "samples" / "astronaut.mp4"
@@ -92,12 +91,7 @@ def masked_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
         frame = bare[number % len(bare)].copy()
         masked = number >= 4 * CAMERA_RATE
         if masked:
-            box = detector.framing.crop_box(detector.detect(frame)[0].box)
-            places = {
-                name: (box.x + x * box.width, box.y + y * box.height)
-                for name, (x, y) in asdict(FER2013_LANDMARKS).items()
-            }
-            frame = draw_mask(frame, FaceLandmarks(**places), MaskKind.SURGICAL, np.random.default_rng(0))
+            frame = in_a_mask(frame, detector)
         frame[:CORNER, :CORNER] = frame[:CORNER, -CORNER:] = 255 * masked
         film.append(frame)
     return _as_film(film, tmp_path_factory.mktemp("masked") / "camera.mjpeg")

@@ -20,7 +20,8 @@ from fer_core.pipeline import FrameAnalyser, Look
 from fer_core.recordings.analysis import VideoAnalysis, VideoProgress, analyse_video
 from fer_core.recordings.replay import analyses_of
 from fer_core.recordings.sights import look_number, see_frames
-from tests.films import film, portrait, with_sound
+from fer_core.vision.detectors import create_detector
+from tests.films import film, in_a_mask, portrait, with_sound
 
 SAMPLE = Path(__file__).parents[2] / "artifacts" / "samples" / "astronaut.mp4"
 
@@ -59,6 +60,24 @@ def test_faces_and_answers_are_those_of_the_door_that_every_frame_goes_through(
         assert [(face["emotion"], face["track"], face["mask"]) for face in plain] == [("happy", row["track"], "bare")]
         assert plain[0]["p_happy"] == pytest.approx(row["p_happy"], abs=0.05)
         assert plain[0]["box_x"] == pytest.approx(row["box_x"], abs=0.1 * row["box_width"])
+
+
+def test_a_person_who_puts_a_mask_on_is_followed_though_another_network_answers(analyser: FrameAnalyser) -> None:
+    bare = [frame.pixels for frame in read_film(SAMPLE, end=1.0)]
+    detector = create_detector()
+    masked = [in_a_mask(frame, detector) for frame in bare]
+    both = FrameAnalyser.from_store(["senet", "tiny"])
+    for models, found in (
+        (["senet", "senet-masks"], analyse_video(film(bare + masked), analyser)),
+        (["senet", "tiny", "senet-masks"], analyse_video(film(bare + masked), both)),
+    ):
+        assert found.table()["model"].unique().tolist()[: len(models)] == models
+        [person] = found.people()
+        assert person.frames.tolist() == list(range(50))
+        assert person.masks[:25].tolist() == ["bare"] * 25
+        assert person.masks[-15:].tolist() == ["masked"] * 15
+        np.testing.assert_allclose(person.probabilities.sum(axis=1), 1, atol=1e-3)
+        assert "masked" in found.webvtt()
 
 
 def test_frames_a_second_and_landmarks_are_as_asked_for(analyser: FrameAnalyser) -> None:
