@@ -417,10 +417,11 @@ class ModelStore:
             temporary.unlink(missing_ok=True)
 
     def save_card(self, card: ModelCard) -> None:
-        """Write a card anew; it is there whole or not at all."""
+        """Write a card anew, one field a line; it is there whole or not at all."""
         folder = self.folder / card.name
         temporary = folder / "card.json.part"
-        temporary.write_text(json.dumps(card.as_json(), indent=1) + "\n", encoding="utf-8")
+        lines = (f" {json.dumps(key)}: {json.dumps(value)}" for key, value in card.as_json().items())
+        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
         os.replace(temporary, folder / "card.json")
 
 

@@ -31,7 +31,7 @@ def run(follow: bool, monkeypatch: pytest.MonkeyPatch) -> AppTest:
 
         gaze_panel(eyes)
 
-    app = AppTest.from_function(script, kwargs={"eyes": Eyes(follow)}).run()
+    app = AppTest.from_function(script, kwargs={"eyes": Eyes(follow)}, default_timeout=60).run()
     app.button[0].click().run()
     seen = [app.markdown[0].value]
     for number in range(1, 4):

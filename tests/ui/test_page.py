@@ -19,13 +19,13 @@ def shown(app: AppTest) -> list[str]:
 
 
 def test_nobody_has_to_sign_in_unless_the_secrets_say_so() -> None:
-    app = AppTest.from_function(page).run()
+    app = AppTest.from_function(page, default_timeout=60).run()
     assert not app.exception
     assert shown(app) == ["Lead.", "what is behind it"]
 
 
 def test_with_a_provider_in_the_secrets_nothing_is_shown_before_the_sign_in() -> None:
-    app = AppTest.from_function(page)
+    app = AppTest.from_function(page, default_timeout=60)
     app.secrets["auth"] = AUTH
     app.run()
     assert not app.exception
