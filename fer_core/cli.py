@@ -376,7 +376,7 @@ def _add_benchmark(commands: argparse._SubParsersAction) -> None:
         "what",
         choices=(
             *("frame", "stream", "video", "landmarks", "live", "tracking", "reading", "browsing"),
-            *("insights", "scenes", "rolled-scenes", "masked-scenes", "packages"),
+            *("insights", "scenes", "rolled-scenes", "masked-scenes", "packages", "cluster"),
         ),
     )
     parser.add_argument(
@@ -443,6 +443,11 @@ def _benchmark(options: argparse.Namespace) -> int:
         from fer_core.evaluation.video_benchmark import LONG_MINUTES, video_speed
 
         print(video_speed(options.model, long=LONG_MINUTES if options.minutes is None else options.minutes))
+        return 0
+    if options.what == "cluster":
+        from fer_core.evaluation.cluster_benchmark import cluster_speed
+
+        print(cluster_speed(options.model))
         return 0
     if options.what == "packages":
         from fer_core.evaluation.package_benchmark import package_comparison

@@ -108,7 +108,7 @@ def _left_out(models: Sequence[StoredModel]) -> str:
     if ensembles:
         parts.append(f"Not here: {', '.join(ensembles)}: an ensemble has no layers of its own, so look at its members.")
     if absent:
-        parts.append(f"Without layers to show: {', '.join(absent)}, whose Keras files are too large to ship.")
+        parts.append(f"Without layers to show: {', '.join(absent)}, whose Keras files do not ship with the studio.")
     return " ".join(parts)
 
 

@@ -279,7 +279,7 @@ def test_what_cannot_be_looked_into_is_named_with_the_reason(networks):
     options = page.multiselect[0].options
     assert len(options) == 3
     assert "an ensemble has no layers of its own" in words(page)
-    assert "The large one, whose Keras files are too large to ship" in words(page)
+    assert "The large one, whose Keras files do not ship with the studio" in words(page)
 
 
 def test_no_network_is_asked_for_in_a_sentence(networks):
