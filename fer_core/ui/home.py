@@ -38,6 +38,12 @@ _PAGES = (
         "Logs of streams and films, one or many: shares over time, people and groups compared, one report.",
     ),
     (
+        "pages/5_Explore_Datasets.py",
+        "Explore Datasets",
+        ":material/dataset:",
+        "What a network learns from: balance, every face and its labels, copies, augmentation, your own photos.",
+    ),
+    (
         "pages/6_Compare_Models.py",
         "Compare Models",
         ":material/leaderboard:",
@@ -50,18 +56,17 @@ _PAGES = (
         "Inside the networks: what each layer makes of a face, where an answer looks, and how a network is built.",
     ),
 )
-_CARDS_A_ROW = 3
-"""More would cut off their titles."""
+_CARD_WIDTH = 214
+"""Pixels: four beside each other on a laptop, fewer on what is narrower."""
 
 
 def page_links() -> None:
     """A card for each page."""
-    for number, (path, label, icon, text) in enumerate(_PAGES):
-        if number % _CARDS_A_ROW == 0:
-            columns = st.columns(_CARDS_A_ROW)
-        with columns[number % _CARDS_A_ROW].container(border=True, height="stretch"):
-            st.page_link(path, label=f"**{label}**", icon=icon)
-            st.markdown(text)
+    with st.container(horizontal=True):
+        for path, label, icon, text in _PAGES:
+            with st.container(border=True, width=_CARD_WIDTH, height="stretch"):
+                st.page_link(path, label=f"**{label}**", icon=icon)
+                st.markdown(text)
 
 
 def model_table() -> dict[str, Any]:

@@ -93,6 +93,13 @@ def test_a_store_without_a_model_for_general_use_has_no_empty_columns(mixed_stor
     ]
 
 
+def test_home_has_a_card_for_every_page():
+    at = AppTest.from_file(HOME, default_timeout=20).run()
+    labels = [element.proto.label for element in at.get("page_link")]
+    pages = sorted(Path(HOME).parent.glob("pages/*.py"))
+    assert labels == [f"**{page.stem.split('_', 1)[1].replace('_', ' ')}**" for page in pages]
+
+
 def test_home_says_what_a_score_is_and_what_the_law_forbids():
     at = AppTest.from_file(HOME, default_timeout=20).run()
     assert "looks like" in at.info[0].value
