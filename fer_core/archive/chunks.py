@@ -94,7 +94,7 @@ def see_chunk(
     start: float | None,
     end: float | None,
     per_second: float | None = None,
-    threads: int = 1,
+    threads: int = 0,
 ) -> SeenChunk:
     """What the networks see in a piece of a film; arguments as in :func:`fer_core.media.video.read_film`."""
     info = video_info(path)

@@ -132,7 +132,7 @@ def _analyser(settings: ArchiveSettings) -> FrameAnalyser:
 
 @cache
 def _worker(folder: Path, settings: ArchiveSettings) -> FileWorker:
-    return FileWorker(folder, settings, threads=1)
+    return FileWorker(folder, settings, threads=0)  # a worker is one process of many on its machine, and takes one core
 
 
 def _begin(file: SourceFile, folder: Path, settings: ArchiveSettings, chunk_seconds: float) -> FileResult | _Film:

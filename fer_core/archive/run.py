@@ -57,7 +57,7 @@ class FileWorker:
     Args:
         folder: of the data set.
         settings: of the analysis.
-        threads: for a film.
+        threads: for a film, see :func:`fer_core.recordings.analysis.analyse_video`.
     """
 
     def __init__(self, folder: Path, settings: ArchiveSettings, threads: int) -> None:

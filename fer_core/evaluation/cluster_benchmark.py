@@ -60,7 +60,7 @@ def cluster_speed(
                 raise FerError(f"The films of the benchmark were not analysed: {failures[0]}")
             frames = len(pd.read_parquet(out, columns=["frame"]))
             name = f"{workers} worker{'s' * (workers > 1)} of one thread" if workers else "no cluster, threads"
-            rows.append({"work": name, "rows": frames, "seconds": round(seconds, 1), "rows/s": round(frames / seconds)})
+            rows.append({"by": name, "rows": frames, "seconds": round(seconds, 1), "rows/s": round(frames / seconds)})
             contents.append({part.relative_to(out).as_posix(): part.read_bytes() for part in out.rglob("*.parquet")})
     if contents[0] != contents[1] or contents[0] != contents[2]:
         raise FerError("The data sets of the benchmark differ, expected the same bytes however the work was shared.")

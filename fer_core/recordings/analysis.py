@@ -158,7 +158,8 @@ def analyse_video(
         film: where to write the film with what was found drawn on it, see :meth:`VideoAnalysis.write_film`.
         on_progress: called after each frame, on the calling thread.
         should_stop: asked before each frame; what was done until then is kept.
-        threads: that look at frames; one more than there are processor cores if left out.
+        threads: that look at frames; one more than there are processor cores if left out. With 0 this one does it all, on
+            one core.
 
     Returns:
         The same whatever the number of threads.
@@ -189,7 +190,9 @@ def analyse_video(
     drawn = film is not None and per_second is None
     notes: list[str] = []
     first, last = begin, begin
-    seen = see_frames(read_film(source, name, start, end, per_second), analyser, threads or _threads())
+    seen = see_frames(
+        read_film(source, name, start, end, per_second), analyser, _threads() if threads is None else threads
+    )
     with closing(seen), _annotated(film if drawn else None, info, source, start, end) as annotated:
         for frame, sight in seen:
             analysis = analyser.analyse(frame.pixels, frame.time, memory, look, sight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event
@@ -53,8 +53,12 @@ def see_frames(
     Args:
         frames: of one film, in order.
         analyser: and as many copies of it as there are threads.
-        threads: that look at frames; the caller's decodes them.
+        threads: that look at frames; the caller's decodes them, and with 0 looks at them too.
     """
+    if not threads:
+        for frame, stretch, first in _in_stretches(frames):
+            yield frame, stretch.see(frame, analyser, first)
+        return
     idle: SimpleQueue[FrameAnalyser] = SimpleQueue()
     for each in analyser.copies(threads):
         idle.put(each)
@@ -66,15 +70,10 @@ def see_frames(
         finally:
             idle.put(mine)
 
-    number: int | None = None
-    stretch = _Stretch()
     waiting: deque[tuple[FilmFrame, Future[Sight]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for frame in frames:
-                first = look_number(frame.time) != number
-                if first:
-                    number, stretch = look_number(frame.time), _Stretch()
+            for frame, stretch, first in _in_stretches(frames):
                 waiting.append((frame, pool.submit(see, frame, stretch, first)))
                 # More wait than there are threads, so that none of those ever does.
                 if len(waiting) > 2 * threads:
@@ -86,3 +85,14 @@ def see_frames(
         finally:
             for _, sight in waiting:
                 sight.cancel()
+
+
+def _in_stretches(frames: Iterable[FilmFrame]) -> Iterator[tuple[FilmFrame, _Stretch, bool]]:
+    """Frames with the stretch that each belongs to, and whether it is the first of it."""
+    number: int | None = None
+    stretch = _Stretch()
+    for frame in frames:
+        first = look_number(frame.time) != number
+        if first:
+            number, stretch = look_number(frame.time), _Stretch()
+        yield frame, stretch, first

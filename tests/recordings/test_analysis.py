@@ -46,7 +46,8 @@ def test_every_frame_of_the_range_is_there_once_with_its_number_and_time(second:
 
 
 def test_any_number_of_threads_finds_the_same(analyser: FrameAnalyser, second: VideoAnalysis) -> None:
-    assert analyse_video(SAMPLE, analyser, start=2.0, end=3.0, threads=1).table().equals(second.table())
+    for threads in (0, 1, 5):
+        assert analyse_video(SAMPLE, analyser, start=2.0, end=3.0, threads=threads).table().equals(second.table())
 
 
 def test_faces_and_answers_are_those_of_the_door_that_every_frame_goes_through(
