@@ -1,8 +1,8 @@
 """Packages that people use today and this project, side by side: the same film, and the same faces with known labels.
 
-Each package runs in an environment of its own, since they cannot be installed together: ``fer`` 25.10 takes numpy 1 and
-an old PyTorch with it, ``deepface`` 0.0.103 installs an OpenCV that has no Haar cascade any more, its default detector,
-and forgets ``werkzeug``. :data:`RECIPES` says how to make each.
+Each package runs in an environment of its own, since their dependencies contradict this project's: ``fer`` 25.10 takes
+numpy 1 and an old PyTorch with it, ``deepface`` 0.0.103 installs an OpenCV without the Haar cascades of its own default
+detector, and forgets ``werkzeug``. :data:`RECIPES` says how to make each.
 """
 
 from __future__ import annotations
