@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fer_core.analyse_command import add_analyse
+from fer_core.benchmark_command import add_benchmark
 from fer_core.errors import DatasetError, FerError
 
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _add_masked_faces,
         _add_compare,
         _add_cost,
-        _add_benchmark,
+        add_benchmark,
     ):
         add(commands)
     options = parser.parse_args(arguments)
@@ -367,121 +368,4 @@ def _cost(options: argparse.Namespace) -> int:
 
     for card in measure_store(ModelStore(options.store), options.names):
         print(f"{card.name}: {json.dumps(card.costs)}")
-    return 0
-
-
-def _add_benchmark(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("benchmark", help="measure speed, memory and the whole pipeline on known labels")
-    parser.add_argument(
-        "what",
-        choices=(
-            *("frame", "stream", "video", "landmarks", "live", "tracking", "reading", "browsing"),
-            *("insights", "scenes", "rolled-scenes", "masked-scenes", "packages", "cluster"),
-        ),
-    )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        help="FER2013, for 'reading' (the unpacked csv), '(rolled-)scenes', 'packages' (default: speed alone) and "
-        "'browsing' (default: noise); for 'masked-scenes' a folder of photos of masked people",
-    )
-    parser.add_argument(
-        "--fer2013", type=Path, help="FER2013, for 'masked-scenes' to draw masks onto (default: without)"
-    )
-    parser.add_argument("--model", default="senet")
-    parser.add_argument(
-        "--faces",
-        type=int,
-        help="how many PrivateTest faces 'scenes' pastes in (default: all), 'rolled-scenes' (1000), 'packages' (500) or "
-        "'masked-scenes' (400)",
-    )
-    parser.add_argument(
-        "--detector",
-        action="append",
-        help="for 'scenes' (default: blazeface) and 'masked-scenes' (default: every one); repeat to compare",
-    )
-    parser.add_argument("--clip", type=Path, help="a film for 'tracking' (default: made clips alone)")
-    parser.add_argument(
-        "--environments",
-        type=Path,
-        help="for 'packages': folder with a virtual environment each of fer and deepface (default: in the cache folder; "
-        "where one is missing, the command that makes it is printed)",
-    )
-    parser.add_argument("--peers", type=int, default=1, help="for 'live': how many watch at once (default: 1)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="for 'live': how long to measure (default: 20)")
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        help="for 'live', in place of --seconds: 10 show how memory grows; for 'video' of the long film (default: 10); for "
-        "'insights' of each log (default: 60)",
-    )
-    parser.set_defaults(run=_benchmark)
-
-
-def _benchmark(options: argparse.Namespace) -> int:
-    from fer_core.evaluation import benchmarks
-
-    if options.what == "frame":
-        print(benchmarks.frame_speed(options.model))
-        return 0
-    if options.what == "landmarks":
-        from fer_core.evaluation.landmark_benchmark import landmark_speed
-
-        print(landmark_speed())
-        return 0
-    if options.what == "live":
-        from fer_core.evaluation.live_benchmark import live_benchmark
-
-        print(live_benchmark(options.peers, options.seconds, options.minutes, options.model))
-        return 0
-    if options.what == "stream":
-        from fer_core.evaluation.stream_benchmark import stream_speed
-
-        print(stream_speed(options.model))
-        return 0
-    if options.what == "video":
-        from fer_core.evaluation.video_benchmark import LONG_MINUTES, video_speed
-
-        print(video_speed(options.model, long=LONG_MINUTES if options.minutes is None else options.minutes))
-        return 0
-    if options.what == "cluster":
-        from fer_core.evaluation.cluster_benchmark import cluster_speed
-
-        print(cluster_speed(options.model))
-        return 0
-    if options.what == "packages":
-        from fer_core.evaluation.package_benchmark import package_comparison
-
-        print(package_comparison(options.model, options.environments, options.data, options.faces or 500))
-        return 0
-    if options.what == "insights":
-        from fer_core.evaluation.insights_benchmark import MINUTES, insights_speed
-
-        print(insights_speed(minutes=options.minutes or MINUTES))
-        return 0
-    if options.what == "tracking":
-        from fer_core.evaluation.tracking_benchmark import tracking_table
-
-        print(tracking_table(options.clip, options.data))
-        return 0
-    if options.what == "browsing":
-        print(benchmarks.browsing_speed(options.data))
-        return 0
-    if options.what == "masked-scenes":
-        from fer_core.evaluation.scene_benchmark import masked_scenes
-
-        if options.data is None:
-            raise FerError("benchmark masked-scenes reads a folder of photos; name it with --data PATH.")
-        print(masked_scenes(options.data, options.detector or (), options.fer2013, options.faces or 400))
-        return 0
-    if options.data is None:
-        raise FerError(f"benchmark {options.what} reads FER2013; name it with --data PATH.")
-    if options.what == "reading":
-        print(benchmarks.reading_speed(options.data))
-    elif options.what == "rolled-scenes":
-        from fer_core.evaluation.roll_benchmark import rolled_scenes
-
-        print(rolled_scenes(options.data, options.model, options.faces or 1000))
-    else:
-        print(benchmarks.scenes(options.data, options.model, options.faces or 3589, options.detector))
     return 0

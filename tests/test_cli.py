@@ -1,4 +1,5 @@
 import csv
+import inspect
 import io
 import json
 from pathlib import Path
@@ -7,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fer_core.benchmark_command import BENCHMARKS
 from fer_core.cli import main
 
 SAMPLE = Path(__file__).resolve().parents[1] / "artifacts" / "samples" / "astronaut.jpg"
@@ -76,3 +78,18 @@ def test_a_wrong_argument_is_an_error_in_one_sentence(arguments, message, capsys
     assert error.startswith("error: ")
     assert message in error
     assert "\n" not in error
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_is_there_and_takes_the_options_that_it_is_given(name):
+    benchmark = BENCHMARKS[name]
+    parameters = inspect.signature(benchmark.load()).parameters
+    needed = {p for p, of in parameters.items() if of.default is inspect.Parameter.empty}
+    assert {*benchmark.options} <= {*parameters}
+    assert needed <= {p for p, option in benchmark.options.items() if option == "model" or benchmark.reads}
+
+
+def test_a_benchmark_is_given_what_was_said_and_nothing_else(monkeypatch, capsys):
+    monkeypatch.setattr("fer_core.evaluation.live_benchmark.live_benchmark", lambda **given: str(given))
+    assert main(["benchmark", "live", "--peers", "4", "--data", "unused.csv"]) == 0
+    assert capsys.readouterr().out.strip() == "{'model': 'senet', 'peers': 4}"

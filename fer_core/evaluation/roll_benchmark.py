@@ -49,7 +49,7 @@ def rolled_scene(face: np.ndarray, place: BoundingBox, roll: float, scene_size: 
     return cv2.cvtColor(cv2.warpAffine(large, turn, scene_size, borderValue=SCENE_GREY), cv2.COLOR_GRAY2BGR)
 
 
-def rolled_scenes(data: Path, model: str, faces: int, split: Split = Split.TEST, seed: int = 0) -> str:
+def rolled_scenes(data: Path, model: str, faces: int = 1000, split: Split = Split.TEST, seed: int = 0) -> str:
     """A table of accuracies by roll; a face that is not found counts as answered wrongly.
 
     Args:

@@ -1,0 +1,111 @@
+"""``python -m fer_core benchmark``: measurements that print ratios side by side."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+from fer_core.errors import FerError
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A function of :mod:`fer_core.evaluation` that measures and returns a table in words."""
+
+    module: str
+    function: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    """By parameter of the function: the option that it is given. One that is left out takes the function's default."""
+    reads: str = ""
+    """What ``--data`` must name; empty where it may be left out."""
+
+    def load(self) -> Callable[..., str]:
+        """The function."""
+        return getattr(import_module(f"fer_core.evaluation.{self.module}"), self.function)
+
+
+_MODEL = {"model": "model"}
+_DATA, _FACES = {"data": "data"}, {"faces": "faces"}
+_FER2013 = "FER2013"
+BENCHMARKS = {
+    "frame": Benchmark("benchmarks", "frame_speed", _MODEL),
+    "stream": Benchmark("stream_benchmark", "stream_speed", _MODEL),
+    "video": Benchmark("video_benchmark", "video_speed", _MODEL | {"long": "minutes"}),
+    "landmarks": Benchmark("landmark_benchmark", "landmark_speed"),
+    "live": Benchmark(
+        "live_benchmark", "live_benchmark", _MODEL | {"peers": "peers", "seconds": "seconds", "minutes": "minutes"}
+    ),
+    "tracking": Benchmark("tracking_benchmark", "tracking_table", _DATA | {"clip": "clip"}),
+    "reading": Benchmark("benchmarks", "reading_speed", {"csv": "data"}, reads=_FER2013),
+    "browsing": Benchmark("benchmarks", "browsing_speed", _DATA),
+    "insights": Benchmark("insights_benchmark", "insights_speed", {"minutes": "minutes"}),
+    "scenes": Benchmark("benchmarks", "scenes", _MODEL | _DATA | _FACES | {"detectors": "detector"}, reads=_FER2013),
+    "rolled-scenes": Benchmark("roll_benchmark", "rolled_scenes", _MODEL | _DATA | _FACES, reads=_FER2013),
+    "masked-scenes": Benchmark(
+        "scene_benchmark",
+        "masked_scenes",
+        _FACES | {"photos": "data", "detectors": "detector", "fer2013": "fer2013"},
+        reads="a folder of photos",
+    ),
+    "packages": Benchmark(
+        "package_benchmark", "package_comparison", _MODEL | _DATA | _FACES | {"environments": "environments"}
+    ),
+    "cluster": Benchmark("cluster_benchmark", "cluster_speed", _MODEL),
+}
+"""By the word after ``benchmark``."""
+
+
+def add_benchmark(commands: argparse._SubParsersAction) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser("benchmark", help="measure speed, memory and the whole pipeline on known labels")
+    parser.add_argument("what", choices=tuple(BENCHMARKS))
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="FER2013, for 'reading' (the unpacked csv), '(rolled-)scenes', 'packages' (default: speed alone), 'tracking' "
+        "(default: the faces that ship) and 'browsing' (default: noise); for 'masked-scenes' a folder of photos of masked "
+        "people",
+    )
+    parser.add_argument(
+        "--fer2013", type=Path, help="FER2013, for 'masked-scenes' to draw masks onto (default: without)"
+    )
+    parser.add_argument("--model", default="senet")
+    parser.add_argument(
+        "--faces",
+        type=int,
+        help="how many PrivateTest faces 'scenes' pastes in (default: all), 'rolled-scenes' (1000), 'packages' (500) or "
+        "'masked-scenes' (400)",
+    )
+    parser.add_argument(
+        "--detector",
+        action="append",
+        help="for 'scenes' (default: blazeface) and 'masked-scenes' (default: every one); repeat to compare",
+    )
+    parser.add_argument("--clip", type=Path, help="a film for 'tracking' (default: made clips alone)")
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        help="for 'packages': folder with a virtual environment each of fer and deepface (default: in the cache folder; "
+        "where one is missing, the command that makes it is printed)",
+    )
+    parser.add_argument("--peers", type=int, help="for 'live': how many watch at once (default: 1)")
+    parser.add_argument("--seconds", type=float, help="for 'live': how long to measure (default: 20)")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="for 'live', in place of --seconds: 10 show how memory grows; for 'video' of the long film (default: 10); for "
+        "'insights' of each log (default: 60)",
+    )
+    parser.set_defaults(run=_benchmark)
+
+
+def _benchmark(options: argparse.Namespace) -> int:
+    benchmark = BENCHMARKS[options.what]
+    if benchmark.reads and options.data is None:
+        raise FerError(f"benchmark {options.what} reads {benchmark.reads}; name it with --data PATH.")
+    given = {parameter: getattr(options, option) for parameter, option in benchmark.options.items()}
+    print(benchmark.load()(**{parameter: value for parameter, value in given.items() if value is not None}))
+    return 0
