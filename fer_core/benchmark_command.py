@@ -75,7 +75,7 @@ def add_benchmark(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--model", default="senet")
     parser.add_argument(
         "--faces",
-        type=int,
+        type=count,
         help="how many PrivateTest faces 'scenes' pastes in (default: all), 'rolled-scenes' (1000), 'packages' (500) or "
         "'masked-scenes' (400)",
     )
@@ -100,6 +100,11 @@ def add_benchmark(commands: argparse._SubParsersAction) -> None:
         "'insights' of each log (default: 60)",
     )
     parser.set_defaults(run=_benchmark)
+
+
+def count(text: str) -> int | None:
+    """How many, as said on the command line; None for 0, which would be nothing to measure."""
+    return int(text) or None
 
 
 def _benchmark(options: argparse.Namespace) -> int:

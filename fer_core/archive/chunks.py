@@ -94,12 +94,11 @@ def see_chunk(
     start: float | None,
     end: float | None,
     per_second: float | None = None,
-    threads: int = 0,
 ) -> SeenChunk:
     """What the networks see in a piece of a film; arguments as in :func:`fer_core.media.video.read_film`."""
     info = video_info(path)
     frames = read_film(path, None, start, end, per_second)
-    seen = tuple(SeenFrame(frame.number, frame.time, sight) for frame, sight in see_frames(frames, analyser, threads))
+    seen = tuple(SeenFrame(frame.number, frame.time, sight) for frame, sight in see_frames(frames, analyser, 0))
     return SeenChunk(info.width, info.height, seen)
 
 

@@ -69,15 +69,11 @@ def analyse_on_cluster(
         ArchiveError: Dask is not installed, or no scheduler answers.
     """
     try:
-        from distributed import Client, LocalCluster, as_completed
+        from distributed import Client, as_completed
     except ImportError as error:
         raise ArchiveError("--scheduler needs Dask: pip install 'dask[distributed]'.") from error
     try:
-        scheduler = (
-            LocalCluster(n_workers=workers or os.cpu_count(), threads_per_worker=1, dashboard_address=None)
-            if address == LOCAL
-            else address
-        )
+        scheduler = local_cluster(workers or os.cpu_count() or 1) if address == LOCAL else address
         client = Client(scheduler, timeout=_PATIENCE)
     except (OSError, ValueError, TimeoutError) as error:
         raise ArchiveError(f"No Dask scheduler answers at {address}: start one with `dask scheduler`.") from error
@@ -108,6 +104,13 @@ def analyse_on_cluster(
         client.close()
         if address == LOCAL:
             scheduler.close()  # type: ignore[union-attr]
+
+
+def local_cluster(workers: int) -> Any:
+    """So many worker processes on this machine, each of one thread; raises ``ImportError`` where Dask is not installed."""
+    from distributed import LocalCluster
+
+    return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
 
 
 def _submit_film(client: Any, file: SourceFile, folder: Path, settings: ArchiveSettings, film: _Film, key: str) -> Any:

@@ -7,7 +7,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -209,13 +209,22 @@ def scenes(data: Path, model: str, faces: int = PRIVATE_FACES, detectors: Sequen
     )
 
 
-def _scene_figures(analyser: FrameAnalyser, dataset: FaceDataset, side: int, direct: object) -> dict[str, object]:
+def pasted_scenes(faces: np.ndarray, side: int) -> Iterator[tuple[BoundingBox, np.ndarray]]:
+    """Each face ``(48, 48) uint8`` enlarged onto a place of a grey scene: its square, and ``(480, 640, 3) uint8`` BGR.
+
+    Places are drawn with seed 0.
+    """
     rng = np.random.default_rng(0)
-    found = right = 0
-    for image, label in zip(dataset.images, dataset.labels, strict=True):
+    for face in faces:
         x, y = int(rng.integers(0, FRAME_SIZE[0] - side)), int(rng.integers(0, FRAME_SIZE[1] - side))
         truth = BoundingBox(x, y, side, side)
-        analysis = analyser.analyse(face_scene(image, truth, FRAME_SIZE))
+        yield truth, face_scene(face, truth, FRAME_SIZE)
+
+
+def _scene_figures(analyser: FrameAnalyser, dataset: FaceDataset, side: int, direct: object) -> dict[str, object]:
+    found = right = 0
+    for (truth, scene), label in zip(pasted_scenes(dataset.images, side), dataset.labels, strict=True):
+        analysis = analyser.analyse(scene)
         best = max(analysis, key=lambda face: face.crop_box.intersection_over_union(truth), default=None)
         if best is None or best.crop_box.intersection_over_union(truth) < FOUND_OVERLAP:
             continue

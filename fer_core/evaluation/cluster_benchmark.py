@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from fer_core.archive.cluster import local_cluster
 from fer_core.archive.parts import ArchiveSettings
 from fer_core.archive.run import Outcome, analyse_archive
 from fer_core.archive.sources import ArchiveError, SourceFile
@@ -71,11 +73,10 @@ def cluster_speed(
     )
 
 
-def _workers(count: int):  # type: ignore[no-untyped-def]
+def _workers(count: int) -> AbstractContextManager[Any]:
     if not count:
         return nullcontext()
     try:
-        from distributed import LocalCluster
+        return local_cluster(count)
     except ImportError as error:
         raise ArchiveError("benchmark cluster needs Dask: pip install 'dask[distributed]'.") from error
-    return LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None)

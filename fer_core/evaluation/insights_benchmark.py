@@ -33,13 +33,14 @@ EMPTY_SHARE = 0.05
 """Of the frames, in which nobody is there."""
 
 
-def insights_speed(logs: int = LOGS, minutes: float = MINUTES) -> str:
+def insights_speed(logs: int = LOGS, minutes: float = 0) -> str:
     """A table by rate and format: rows and megabytes of a log, seconds to open all, and to gather them for the charts.
 
     Args:
         logs: how many.
-        minutes: of each.
+        minutes: of each; :data:`MINUTES` if 0.
     """
+    minutes = minutes or MINUTES
     rows = []
     for rate in RATES:
         with tempfile.TemporaryDirectory() as folder:

@@ -23,10 +23,9 @@ from fer_core.datasets import FaceDataset, Split, read_dataset
 from fer_core.datasets.reading import cache_folder
 from fer_core.errors import FerError
 from fer_core.evaluation import package_run
-from fer_core.evaluation.benchmarks import FRAME_SIZE
-from fer_core.evaluation.framing import face_scene
+from fer_core.evaluation.benchmarks import FRAME_SIZE, pasted_scenes
 from fer_core.evaluation.video_benchmark import measured, speed_row, write_loop
-from fer_core.observations import BoundingBox
+from fer_core.media.video import read_frames
 from fer_core.pipeline import FrameAnalyser
 
 RECIPES = {
@@ -127,21 +126,17 @@ def _speed_table(rows: list[dict[str, object]]) -> str:
 
 def write_scenes(path: Path, dataset: FaceDataset) -> None:
     """Write a film without loss, one frame a face: enlarged onto a random place of a grey scene."""
-    rng = np.random.default_rng(0)
-    width, height = FRAME_SIZE
     with av.open(str(path), "w") as film:
         stream = film.add_stream("ffv1", rate=Fraction(25))
-        stream.width, stream.height, stream.pix_fmt = width, height, "bgr0"
-        for image in dataset.images:
-            x, y = int(rng.integers(0, width - SCENE_PIXELS)), int(rng.integers(0, height - SCENE_PIXELS))
-            pixels = face_scene(image, BoundingBox(x, y, SCENE_PIXELS, SCENE_PIXELS), FRAME_SIZE)
+        (stream.width, stream.height), stream.pix_fmt = FRAME_SIZE, "bgr0"
+        for _, pixels in pasted_scenes(dataset.images, SCENE_PIXELS):
             film.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "bgr24").reformat(format="bgr0")))
         film.mux(stream.encode())
 
 
 def _answer_table(model: str, pythons: dict[str, Path], scenes: Path, dataset: FaceDataset) -> str:
     analyser = FrameAnalyser.from_store([model])
-    answers = [[face.scores[0].top for face in analyser.analyse(frame)] for frame in package_run.frames_of(str(scenes))]
+    answers = [[face.scores[0].top for face in analyser.analyse(frame)] for _, frame in read_frames(scenes)]
     rows = [{"package": f"fer_core, {model}", **answer_figures(answers, dataset)}]
     for way in ("fer", "fer mtcnn"):
         result = _run(pythons["fer"], way, scenes)

@@ -38,7 +38,10 @@ def deepface_answers() -> tuple[Callable[[Any], Answer], bool]:
     trained = True
     try:
         import_module(client).EmotionClient()
-    except Exception:
+    except (
+        ValueError
+    ) as error:  # as deepface tells that a download failed; what else goes wrong is no matter of weights
+        print(error, file=sys.stderr)
         trained = False
         weights.download_weights_if_necessary = lambda file_name, source_url, compress_type=None: file_name
         weights.load_model_weights = lambda model, weight_file: model
@@ -75,7 +78,7 @@ def timed(answer: Callable[[Any], Answer], film: str, most_seconds: float) -> di
 
 
 def timed_film(film: str) -> dict[str, Any]:
-    """The annotated film, as ``fer.Video`` writes it, from a copy whose length it is."""
+    """The annotated film, as ``fer.Video`` writes it: the whole of it, however long that takes."""
     module = import_module("fer.classes")
     detector = import_module("fer.fer").FER()
     with tempfile.TemporaryDirectory() as folder:

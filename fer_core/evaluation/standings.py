@@ -182,7 +182,6 @@ def cost_table(models: Sequence[StoredModel], titles: Mapping[str, str]) -> pd.D
             {
                 "model": titles[model.name],
                 **cost_row(model),
-                "float ms/face": costs.get("milliseconds_per_face", {}).get(Network.FLOAT, math.nan),
                 f"s for {series.get('faces', 5000)} faces (int8)": series.get("int8", math.nan),
                 "s (Keras, all cores)": series.get("keras", math.nan),
                 "peak MB": memory.get("int8", math.nan),
