@@ -20,7 +20,7 @@ from fer_core.media.images import decode_image, read_image
 from fer_core.model_store import ModelStore, StoredModel
 from fer_core.observations import BoundingBox, FrameAnalysis
 from fer_core.pipeline import FrameAnalyser
-from fer_core.ui.selection import headline, model_labels
+from fer_core.ui.selection import headline, model_labels, model_titles
 from fer_core.vision.alignment import aligned_rolls
 from fer_core.vision.detectors import create_detector
 from fer_core.vision.face_crops import crop_faces
@@ -102,8 +102,9 @@ def choose_networks() -> list[StoredModel]:
 
 def _left_out(models: Sequence[StoredModel]) -> str:
     """Which models cannot be looked into, and why, in a sentence or two."""
-    ensembles = [model.card.title for model in models if model.card.members]
-    absent = [model.card.title for model in models if not model.card.members and not model.has_keras]
+    titles = model_titles(models)
+    ensembles = [titles[model.name] for model in models if model.card.members]
+    absent = [titles[model.name] for model in models if not model.card.members and not model.has_keras]
     parts = []
     if ensembles:
         parts.append(f"Not here: {', '.join(ensembles)}: an ensemble has no layers of its own, so look at its members.")

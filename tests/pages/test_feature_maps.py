@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ from fer_core.explain.layers import describe_layers
 from fer_core.media.images import encode_image
 from fer_core.model_store import ModelStore, Network
 from fer_core.observations import BoundingBox
+from fer_core.ui.feature_maps import _left_out
 from tests.evaluation.conftest import maker
 from tests.pages.driving import rerun, rerun_with
 
@@ -329,3 +331,10 @@ def test_the_inputs_come_before_tensorflow_which_is_announced():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_networks_of_one_title_are_told_apart_where_they_cannot_be_looked_into(mixed_store):
+    model = mixed_store.load("strong")
+    copy = replace(model, card=replace(model.card, name="copy"))
+    title = model.card.title
+    assert f"to show: {title} (strong), {title} (copy), whose Keras files" in _left_out([model, copy])
