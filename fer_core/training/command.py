@@ -159,8 +159,9 @@ def _start_weights(weights: str | None, runs: Path, store: ModelStore) -> str | 
     finished = runs / weights / "model.keras"
     if finished.is_file():
         return str(finished)
-    if weights in store.names() and store.load(weights).has_keras:
-        return str(store.load(weights).keras_path)
+    source = _store_of({weights}, store)
+    if weights in source.names() and source.load(weights).has_keras:
+        return str(source.load(weights).keras_path)
     raise ModelError(
         f"There are no weights {weights!r} to start from: expected 'imagenet', a file, a finished run in {runs}/ or a "
         "stored model with a Keras file. Train it first, or name others with --weights."
@@ -180,7 +181,12 @@ def _taught(
 ) -> dict[str, np.ndarray] | None:
     if not recipe.teachers:
         return None
-    return teach(store, recipe, dataset.split(Split.TRAINING), folder, runs)
+    return teach(_store_of(set(recipe.teachers), store), recipe, dataset.split(Split.TRAINING), folder, runs)
+
+
+def _store_of(names: set[str], store: ModelStore) -> ModelStore:
+    """Where stored models that a training builds on are: the store to write to if it has them, else the one that ships."""
+    return store if names <= set(store.names()) else ModelStore()
 
 
 def _cross_validate(recipe: Recipe, dataset: FaceDataset, folder: Path, seed: int, weights: str | None) -> Predictions:

@@ -180,7 +180,7 @@ COMMON: dict[str, Recipe] = {
     "mobilenet_v2": replace(_TAUGHT_LARGE, architecture="mobilenet_v2", epochs=25),
     "vgg16": replace(_TAUGHT_LARGE, peak_learning_rate=3e-4),
     "resnet152v2": replace(_TAUGHT_LARGE, architecture="resnet152v2", epochs=6),
-    "resnet50": replace(_LARGE, architecture="resnet50", epochs=4),
+    "resnet50": replace(_TAUGHT_LARGE, architecture="resnet50", epochs=4),
     "tiny": replace(_RESIDUAL, architecture="tiny", epochs=60, teachers=("senet",), teacher_share=0.7),
     # Half of the faces wear a mask, and the labels are mixed with what the teacher said of the bare face.
     "senet-masks": replace(
@@ -208,6 +208,7 @@ COMMON: dict[str, Recipe] = {
 COMMON["resnet50-ckplus"] = replace(
     COMMON["senet-ckplus"],
     architecture="resnet50",
+    epochs=20,
     optimizer="adam",
     peak_learning_rate=3e-4,
     weight_decay=1e-2,
@@ -221,6 +222,8 @@ for _name in ("senet", "resnet", "vggnet"):
         peak_learning_rate=0.03,
         sizes=((0.0, 48),),
         weights=_name,
+        teachers=("ensemble",),
+        teacher_share=0.5,
     )
 
 _AUTHORS_FIVE = Recipe(

@@ -351,8 +351,10 @@ class TrainingRun:
         """What the averaged weights answer."""
         current = self.model.get_weights()
         self.model.set_weights(self._average)
-        yield partial(predict_logits, self.model)
-        self.model.set_weights(current)
+        try:
+            yield partial(predict_logits, self.model)
+        finally:
+            self.model.set_weights(current)
 
     def _score(self, figures: Mapping[str, float]) -> float:
         """What the kept epoch has most of."""

@@ -197,6 +197,17 @@ def test_teachers_are_asked_once_and_kept_in_the_runs_folder(tmp_path):
     assert again["fer2013"].shape == (56, 7)
 
 
+def test_what_ships_teaches_and_starts_a_training_that_goes_to_another_store(tmp_path):
+    other = ModelStore(tmp_path / "store")
+    assert command._start_weights("senet", tmp_path, other) == str(ModelStore().load("senet").keras_path)
+    assert command._store_of({"senet", "vggnet"}, other).folder == ModelStore().folder
+    shutil.copytree(ModelStore().folder / "senet", other.folder / "senet")
+    assert command._start_weights("senet", tmp_path, other) == str(other.load("senet").keras_path)
+    assert command._store_of({"senet"}, other) is other
+    with pytest.raises(ModelError, match="no weights 'nobody' to start from"):
+        command._start_weights("nobody", tmp_path, other)
+
+
 def test_what_is_served_is_asked_about_the_validation_faces_under_masks():
     dataset = make_dataset(per_class=1)
     file = ModelStore().load("senet").litert_path(Network.INT8).read_bytes()
