@@ -91,7 +91,7 @@ def accuracy_against_cost(points: Sequence[CostPoint], cost_title: str) -> go.Fi
             cost_title,
             "Accuracy, 95% interval",
             420,
-            yaxis={"tickformat": ".0%", **accuracy_axis},
+            yaxis={"tickformat": ".1~%", **accuracy_axis},
             xaxis=cost_axis,
         ),
     )

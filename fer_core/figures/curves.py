@@ -162,7 +162,7 @@ def learning_figure(runs: Mapping[str, Run], styles: Mapping[str, ModelStyle], p
         for column, (kind, dash) in columns.items():
             if column in run.history and run.history[column].notna().any():
                 drawn.append(_history_line(run, column, style, kind, dash))
-    axis = {"tickformat": ".0%"} if panel == "accuracy" else {"rangemode": "tozero"}
+    axis = {"tickformat": ".1~%"} if panel == "accuracy" else {"rangemode": "tozero"}
     return go.Figure(data=drawn, layout=layout("Epoch", LEARNING_PANELS[panel], 340, yaxis=axis))
 
 

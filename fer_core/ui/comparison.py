@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -134,6 +135,7 @@ def leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> Exhibit:
         column_order=shown,
         column_config={
             "model": st.column_config.TextColumn("model", pinned=True),
+            "reported on": st.column_config.TextColumn("reported on", width=150),
             **{name: number(name, format="percent") for name in percent},
             **{name: number(name, format="%.2f", help=title) for name, title in COSTS.items()},
         },
@@ -244,4 +246,7 @@ def cost_chart(models: Sequence[StoredModel], choice: Choice) -> Exhibit | None:
     )
     exhibit = Exhibit("accuracy-against-cost", "Accuracy against cost", figure)
     show_exhibit(exhibit)
+    absent = [titles[name] for name in points if np.isnan(costs[name][axis])]
+    if absent:
+        st.caption(f"Not in the chart, since their files do not ship or this was not measured: {', '.join(absent)}.")
     return exhibit

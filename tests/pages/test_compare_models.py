@@ -73,6 +73,15 @@ def test_one_model_is_enough_for_all_but_the_pairs(mixed_store):
     assert len(page.get("plotly_chart")) == 2  # costs and one matrix
 
 
+def test_models_whose_cost_is_not_known_are_named_below_the_chart(mixed_store):
+    page = run(comparison__models__fer2013=["strong"])
+    assert "Not in the chart" not in words(page)
+    (mixed_store.folder / "weak" / "model.int8.tflite").unlink()
+    page = run(comparison__models__fer2013=["strong"])
+    next(box for box in page.selectbox if box.label == "Cost").select("int8 MB").run()
+    assert "was not measured: Ensemble of 2 networks, SE-ResNet (weak)." in words(page)
+
+
 def test_no_model_is_asked_for_in_a_sentence(mixed_store):
     page = run(comparison__models__fer2013=[])
     assert "Choose two to six models" in words(page)
