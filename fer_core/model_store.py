@@ -341,6 +341,10 @@ class ModelStore:
         members = {name: self.load(name).card.members.keys() for name in names if name not in networks}
         return sorted(networks | {name for name, asked in members.items() if asked and asked <= networks})
 
+    def or_shipped(self, name: str) -> ModelStore:
+        """This store if it has a model called ``name``, else the one that ships."""
+        return self if name in self.names() else ModelStore()
+
     def load(self, name: str) -> StoredModel:
         """The model called ``name``.
 

@@ -159,7 +159,7 @@ def _start_weights(weights: str | None, runs: Path, store: ModelStore) -> str | 
     finished = runs / weights / "model.keras"
     if finished.is_file():
         return str(finished)
-    source = _store_of({weights}, store)
+    source = store.or_shipped(weights)
     if weights in source.names() and source.load(weights).has_keras:
         return str(source.load(weights).keras_path)
     raise ModelError(
@@ -181,12 +181,7 @@ def _taught(
 ) -> dict[str, np.ndarray] | None:
     if not recipe.teachers:
         return None
-    return teach(_store_of(set(recipe.teachers), store), recipe, dataset.split(Split.TRAINING), folder, runs)
-
-
-def _store_of(names: set[str], store: ModelStore) -> ModelStore:
-    """Where stored models that a training builds on are: the store to write to if it has them, else the one that ships."""
-    return store if names <= set(store.names()) else ModelStore()
+    return teach(store, recipe, dataset.split(Split.TRAINING), folder, runs)
 
 
 def _cross_validate(recipe: Recipe, dataset: FaceDataset, folder: Path, seed: int, weights: str | None) -> Predictions:

@@ -28,7 +28,8 @@ def teach(
     """Mean probabilities of a recipe's teachers over each training face and its mirror image.
 
     Args:
-        store: holds the teachers, networks or ensembles, each with its int8 LiteRT files, which answer as well and at once.
+        store: holds the teachers, networks or ensembles, each with its int8 LiteRT files, which answer as well and at once;
+            one that it lacks is taken from the store that ships.
         recipe: names the teachers and the heads to be taught.
         training: ``N`` faces.
         folder: of the run; the answers are kept there, since asking takes minutes.
@@ -66,7 +67,7 @@ def _answers(
         model = keras.saving.load_model(runs / name / "model.keras", compile=False, safe_mode=True)
         predict = partial(predict_probabilities, model)
     else:
-        predict = load_network(store.load(name), threads=os.cpu_count() or 1).predict
+        predict = load_network(store.or_shipped(name).load(name), threads=os.cpu_count() or 1).predict
     _, answers = with_mirror(predict, training.images)
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(path, **answers)  # type: ignore[arg-type]  # the stub takes them for allow_pickle

@@ -159,9 +159,10 @@ _LARGE = Recipe(
     peak_learning_rate=1e-3,
     weight_decay=1e-2,
     average_momentum=0.99,
+    teachers=("senet",),
+    teacher_share=0.5,
     augmentation=LIGHT_AUGMENTATION,
 )
-_TAUGHT_LARGE = replace(_LARGE, teachers=("senet",), teacher_share=0.5)
 
 COMMON: dict[str, Recipe] = {
     "senet": _RESIDUAL,
@@ -177,10 +178,10 @@ COMMON: dict[str, Recipe] = {
         teacher_share=0.5,
         augmentation=LIGHT_AUGMENTATION,
     ),
-    "mobilenet_v2": replace(_TAUGHT_LARGE, architecture="mobilenet_v2", epochs=25),
-    "vgg16": replace(_TAUGHT_LARGE, peak_learning_rate=3e-4),
-    "resnet152v2": replace(_TAUGHT_LARGE, architecture="resnet152v2", epochs=6),
-    "resnet50": replace(_TAUGHT_LARGE, architecture="resnet50", epochs=4),
+    "mobilenet_v2": replace(_LARGE, architecture="mobilenet_v2", epochs=25),
+    "vgg16": replace(_LARGE, peak_learning_rate=3e-4),
+    "resnet152v2": replace(_LARGE, architecture="resnet152v2", epochs=6),
+    "resnet50": replace(_LARGE, architecture="resnet50", epochs=4),
     "tiny": replace(_RESIDUAL, architecture="tiny", epochs=60, teachers=("senet",), teacher_share=0.7),
     # Half of the faces wear a mask, and the labels are mixed with what the teacher said of the bare face.
     "senet-masks": replace(

@@ -135,7 +135,7 @@ def leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> Exhibit:
         column_order=shown,
         column_config={
             "model": st.column_config.TextColumn("model", pinned=True),
-            "reported on": st.column_config.TextColumn("reported on", width=150),
+            "reported on": st.column_config.TextColumn("reported on", width=150),  # pixels, of the longest split
             **{name: number(name, format="percent") for name in percent},
             **{name: number(name, format="%.2f", help=title) for name, title in COSTS.items()},
         },
@@ -232,7 +232,7 @@ def cost_chart(models: Sequence[StoredModel], choice: Choice) -> Exhibit | None:
             if of_split and rule.name == wanted and model.name not in points:
                 figures = of_split[1][choice.split]
                 points[model.name] = (figures["accuracy"], tuple(figures["accuracy_interval"]))
-    axes = [column for column in COSTS if any(costs[name][column] == costs[name][column] for name in points)]
+    axes = [column for column in COSTS if any(np.isfinite(costs[name][column]) for name in points)]
     if not axes:
         st.caption("No cost of these models is known.")
         return None
@@ -246,7 +246,7 @@ def cost_chart(models: Sequence[StoredModel], choice: Choice) -> Exhibit | None:
     )
     exhibit = Exhibit("accuracy-against-cost", "Accuracy against cost", figure)
     show_exhibit(exhibit)
-    absent = [titles[name] for name in points if np.isnan(costs[name][axis])]
+    absent = [titles[name] for name in points if not np.isfinite(costs[name][axis])]
     if absent:
         st.caption(f"Not in the chart, since their files do not ship or this was not measured: {', '.join(absent)}.")
     return exhibit

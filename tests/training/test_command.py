@@ -200,10 +200,18 @@ def test_teachers_are_asked_once_and_kept_in_the_runs_folder(tmp_path):
 def test_what_ships_teaches_and_starts_a_training_that_goes_to_another_store(tmp_path):
     other = ModelStore(tmp_path / "store")
     assert command._start_weights("senet", tmp_path, other) == str(ModelStore().load("senet").keras_path)
-    assert command._store_of({"senet", "vggnet"}, other).folder == ModelStore().folder
+    shutil.copytree(ModelStore().folder / "tiny", other.folder / "master")
+    recipe = replace(recipes.COMMON["tiny"], teachers=("senet", "master"), teacher_share=0.5)
+    training = make_dataset().split(Split.TRAINING)
+    both, senet, master = (
+        teach(other, replace(recipe, teachers=teachers), training, tmp_path / "run")["fer2013"]
+        for teachers in (("senet", "master"), ("senet",), ("master",))
+    )
+    np.testing.assert_allclose(both, (senet + master) / 2, atol=1e-6)
+    assert other.or_shipped("senet").folder == ModelStore().folder
     shutil.copytree(ModelStore().folder / "senet", other.folder / "senet")
     assert command._start_weights("senet", tmp_path, other) == str(other.load("senet").keras_path)
-    assert command._store_of({"senet"}, other) is other
+    assert other.or_shipped("senet") is other
     with pytest.raises(ModelError, match="no weights 'nobody' to start from"):
         command._start_weights("nobody", tmp_path, other)
 
