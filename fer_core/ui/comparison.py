@@ -27,6 +27,8 @@ from fer_core.ui.selection import model_titles
 
 JudgedKey = tuple[str, str, str, str]
 """Model, answer, split and the state of its folder, or of a guest's predictions: what cached figures are kept by."""
+_LONG_SPLIT = 150
+"""Pixels of a column of splits with longer names than its heading, which are cut off otherwise."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> Exhibit:
     number = st.column_config.NumberColumn
     percent = ("accuracy", "without repeats", "macro F1", "lowest recall", "ECE", "ECE before")
     shown = [column for column in table if table[column].replace("", None).notna().any()]
+    long = table.loc[table["faces"].notna(), "reported on"].str.len().max() > len("reported on")
     st.dataframe(
         table,
         hide_index=True,
@@ -135,7 +138,7 @@ def leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> Exhibit:
         column_order=shown,
         column_config={
             "model": st.column_config.TextColumn("model", pinned=True),
-            "reported on": st.column_config.TextColumn("reported on", width=150),  # pixels, of the longest split
+            "reported on": st.column_config.TextColumn("reported on", width=_LONG_SPLIT if long else None),
             **{name: number(name, format="percent") for name in percent},
             **{name: number(name, format="%.2f", help=title) for name, title in COSTS.items()},
         },
@@ -248,5 +251,5 @@ def cost_chart(models: Sequence[StoredModel], choice: Choice) -> Exhibit | None:
     show_exhibit(exhibit)
     absent = [titles[name] for name in points if not np.isfinite(costs[name][axis])]
     if absent:
-        st.caption(f"Not in the chart, since their files do not ship or this was not measured: {', '.join(absent)}.")
+        st.caption(f"Not in the chart, since their files do not ship or this was not measured: {'; '.join(absent)}.")
     return exhibit

@@ -79,7 +79,7 @@ def test_models_whose_cost_is_not_known_are_named_below_the_chart(mixed_store):
     (mixed_store.folder / "weak" / "model.int8.tflite").unlink()
     page = run(comparison__models__fer2013=["strong"])
     next(box for box in page.selectbox if box.label == "Cost").select("int8 MB").run()
-    assert "was not measured: Ensemble of 2 networks, SE-ResNet (weak)." in words(page)
+    assert "was not measured: Ensemble of 2 networks; SE-ResNet (weak)." in words(page)
 
 
 def test_no_model_is_asked_for_in_a_sentence(mixed_store):
