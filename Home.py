@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from fer_core.ui.home import model_table, page_links
-from fer_core.ui.page import PRIVACY, WHAT_A_SCORE_IS, errors_in_words, start_page
+from fer_core.app.common.page import PRIVACY, WHAT_A_SCORE_IS, errors_in_words, start_page
+from fer_core.app.home import model_table, page_links
 
 start_page(
     "Expression Studio",

@@ -1,17 +1,17 @@
 """Facial expression recognition: data sets, trained networks, and one pipeline from a frame to its analysis."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fer_core.storage import ARTIFACTS
 
 if TYPE_CHECKING:
     from fer_core.api import analyse_image as analyse_image
     from fer_core.api import analyse_video as analyse_video
     from fer_core.api import load_model as load_model
 
-ARTIFACTS = Path(__file__).resolve().parent.parent / "artifacts"
-"""Where the models and samples lie that ship with the package."""
-
 __version__ = "0.1.0"
+
+
 __all__ = ["ARTIFACTS", "analyse_image", "analyse_video", "load_model"]
 
 

@@ -1,5 +1,5 @@
 """``python -m fer_core``."""
 
-from fer_core.cli import main
+from fer_core.cli.main import main
 
 raise SystemExit(main())

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fer_core.analysis.frame import FrameAnalysis
+from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.media.images import decode_image, read_image
-from fer_core.model_store import DEFAULT_MODEL
-from fer_core.observations import FrameAnalysis
-from fer_core.pipeline import FrameAnalyser
-from fer_core.recordings.analysis import analyse_video
-from fer_core.vision.detectors import DEFAULT_DETECTOR
+from fer_core.store.store import DEFAULT_MODEL
+from fer_core.video.analysis import analyse_video
+from fer_core.vision.detection.registry import DEFAULT_DETECTOR
 
 __all__ = ["analyse_image", "analyse_video", "load_model"]
 

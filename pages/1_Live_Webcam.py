@@ -2,9 +2,13 @@
 
 import streamlit as st
 
-from fer_core.figures.overlays import Layer
-from fer_core.live import LiveSettings
-from fer_core.ui.live import (
+from fer_core.analysis.overlay import Layer
+from fer_core.app.common.page import errors_in_words, score_notice, start_page
+from fer_core.app.common.selection import choose_answer, choose_detector, choose_model, frame_analyser
+from fer_core.app.live.gaze import gaze_panel
+from fer_core.app.live.people import show_log
+from fer_core.app.live.settings import choose_attention, choose_layers, choose_pace, choose_rules
+from fer_core.app.live.stream import (
     Source,
     choose_source,
     connection_notice,
@@ -14,11 +18,7 @@ from fer_core.ui.live import (
     live_session,
     video_stream,
 )
-from fer_core.ui.live_gaze import gaze_panel
-from fer_core.ui.live_people import show_log
-from fer_core.ui.live_settings import choose_attention, choose_layers, choose_pace, choose_rules
-from fer_core.ui.page import errors_in_words, score_notice, start_page
-from fer_core.ui.selection import choose_answer, choose_detector, choose_model, frame_analyser
+from fer_core.live.session import LiveSettings
 
 start_page(
     "Live Webcam",

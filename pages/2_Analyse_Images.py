@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from fer_core.photo_report import face_table, format_reports
-from fer_core.ui.page import errors_in_words, score_notice, start_page
-from fer_core.ui.photos import analyse_uploads, show_photo
-from fer_core.ui.selection import choose_answer, choose_detector, choose_models, frame_analyser
+from fer_core.analysis.photo_report import face_table, format_reports
+from fer_core.app.common.page import errors_in_words, score_notice, start_page
+from fer_core.app.common.selection import choose_answer, choose_detector, choose_models, frame_analyser
+from fer_core.app.images import analyse_uploads, show_photo
 
 start_page(
     "Analyse Images",

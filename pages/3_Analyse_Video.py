@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from fer_core.ui.live_settings import choose_attention
-from fer_core.ui.page import errors_in_words, score_notice, start_page
-from fer_core.ui.selection import choose_answer, choose_detector, choose_model, frame_analyser
-from fer_core.ui.video import choose_film, choose_wish, finished_work, start_work
-from fer_core.ui.video_results import show_result
+from fer_core.app.common.page import errors_in_words, score_notice, start_page
+from fer_core.app.common.selection import choose_answer, choose_detector, choose_model, frame_analyser
+from fer_core.app.live.settings import choose_attention
+from fer_core.app.video.results import show_result
+from fer_core.app.video.work import choose_film, choose_wish, finished_work, start_work
 
 start_page(
     "Analyse Video",

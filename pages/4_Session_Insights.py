@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from fer_core.ui.insights import choose_logs, choose_shown, explain, name_sessions, opened
-from fer_core.ui.insights_tabs import insights_tabs
-from fer_core.ui.page import errors_in_words, score_notice, start_page
+from fer_core.app.common.page import errors_in_words, score_notice, start_page
+from fer_core.app.insights.inputs import choose_logs, choose_shown, explain, name_sessions, opened
+from fer_core.app.insights.tabs import insights_tabs
 
 start_page(
     "Session Insights",

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from fer_core.ui.explore_sources import choose_explored
-from fer_core.ui.explore_tabs import explore_tabs
-from fer_core.ui.page import errors_in_words, start_page
+from fer_core.app.common.page import errors_in_words, start_page
+from fer_core.app.explore.sources import choose_explored
+from fer_core.app.explore.tabs import explore_tabs
 
 start_page(
     "Explore Datasets",

@@ -2,17 +2,11 @@
 
 import streamlit as st
 
-from fer_core.ui.comparison import (
-    choose_comparison,
-    choose_label_set,
-    cost_chart,
-    leaderboard,
-    measured_models,
-)
-from fer_core.ui.comparison_tabs import comparison_tabs
-from fer_core.ui.exhibits import downloads
-from fer_core.ui.guests import bring_your_own
-from fer_core.ui.page import errors_in_words, start_page
+from fer_core.app.common.figures import downloads
+from fer_core.app.common.page import errors_in_words, start_page
+from fer_core.app.compare.choice import choose_comparison, choose_label_set, cost_chart, leaderboard, measured_models
+from fer_core.app.compare.external import bring_your_own
+from fer_core.app.compare.tabs import comparison_tabs
 
 start_page(
     "Compare Models",

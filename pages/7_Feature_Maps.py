@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from fer_core.ui.feature_maps import choose_face, choose_networks, feature_map_tabs
-from fer_core.ui.page import errors_in_words, start_page
-from fer_core.ui.selection import choose_detector
+from fer_core.app.common.page import errors_in_words, start_page
+from fer_core.app.common.selection import choose_detector
+from fer_core.app.feature_maps.face import choose_face, choose_networks
+from fer_core.app.feature_maps.page import feature_map_tabs
 
 start_page(
     "Feature Maps",

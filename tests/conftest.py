@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-import fer_core.ui  # noqa: F401  # before TensorFlow, see there
+import fer_core.app  # noqa: F401  # before TensorFlow, see there
 from fer_core.datasets import FaceDataset, Split
-from fer_core.emotions import FER2013
-from fer_core.model_store import ModelStore, StoredModel
+from fer_core.labels import FER2013
+from fer_core.store.store import ModelStore, StoredModel
+from tests.stored_models import made_up, mixed_models, mixed_store  # noqa: F401  # fixtures of every test
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +80,7 @@ def make_dataset(per_class: int = 8, seed: int = 0, with_votes: bool = True) -> 
     splits = np.repeat([Split.TRAINING, Split.VALIDATION, Split.TEST], per_class * len(FER2013))
     votes = None
     if with_votes:
-        from fer_core.emotions import FERPLUS
+        from fer_core.labels import FERPLUS
 
         votes = np.zeros((len(labels), 10), np.uint8)
         votes[np.arange(len(labels)), FER2013.indices_in(FERPLUS)[labels]] = 8

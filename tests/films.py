@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import skimage.data
 
-from fer_core.datasets.masks import FER2013_LANDMARKS, FaceLandmarks, MaskKind, draw_mask
-from fer_core.vision.detectors import FaceDetector
+from fer_core.augmentation.masks.bank import FER2013_LANDMARKS, FaceLandmarks, MaskKind, draw_mask
+from fer_core.vision.detection.base import FaceDetector
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
 

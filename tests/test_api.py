@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_core import ARTIFACTS, analyse_image, load_model
+from fer_core import analyse_image, load_model
+from fer_core.storage import ARTIFACTS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -18,7 +19,7 @@ def test_the_package_imports_in_a_moment_and_loads_its_functions_when_asked_for(
         "print([m for m in ('tensorflow', 'keras', 'streamlit', 'sklearn') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.split("\n")[:3] == ["[]", "fer_core.recordings.analysis", "[]"]
+    assert done.stdout.split("\n")[:3] == ["[]", "fer_core.video.analysis", "[]"]
 
 
 def test_a_picture_is_the_same_as_path_content_and_array(photo):

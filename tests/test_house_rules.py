@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "fer_core"
 HEAVY = ("tensorflow", "keras", "torch", "jax")
-MAY_TRAIN = ("models", "training", "explain", "evaluation")
+MAY_TRAIN = ("models", "training", "explain", "evaluation", "external")
 
 
 def imported(path: Path, whole: bool) -> set[str]:
@@ -30,8 +30,8 @@ def files() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_only_the_ui_imports_streamlit(path):
-    if path.relative_to(PACKAGE).parts[0] != "ui":
+def test_only_the_app_imports_streamlit(path):
+    if path.relative_to(PACKAGE).parts[0] != "app":
         assert not any(name.split(".")[0].startswith("streamlit") for name in imported(path, whole=True))
 
 
@@ -42,16 +42,16 @@ def test_only_training_and_what_runs_keras_models_imports_keras(path):
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_the_package_does_not_import_the_pages_and_only_the_ui_imports_the_ui(path):
+def test_the_package_does_not_import_the_pages_and_only_the_app_imports_the_app(path):
     names = imported(path, whole=True)
     assert not any(name.split(".")[0] in ("pages", "Home") for name in names)
-    if path.relative_to(PACKAGE).parts[0] != "ui":
-        assert not any(name.startswith("fer_core.ui") for name in names)
+    if path.relative_to(PACKAGE).parts[0] != "app":
+        assert not any(name.startswith("fer_core.app") for name in names)
 
 
 def test_a_frame_is_analysed_without_tensorflow_in_the_process():
     code = (
-        "import sys; from fer_core.pipeline import FrameAnalyser; from fer_core.media.images import read_image;"
+        "import sys; from fer_core.analysis.pipeline import FrameAnalyser; from fer_core.media.images import read_image;"
         "analyser = FrameAnalyser.from_store(['senet']);"
         "print(len(analyser.analyse(read_image('artifacts/samples/astronaut.jpg'))));"
         f"print([m for m in {(*HEAVY, 'sklearn', 'streamlit')!r} if m in sys.modules])"
@@ -61,7 +61,7 @@ def test_a_frame_is_analysed_without_tensorflow_in_the_process():
 
 
 def test_the_app_survives_tensorflow_before_live_video():
-    code = "import fer_core.ui.page, tensorflow, streamlit_webrtc; print('alive')"
+    code = "import fer_core.app.common.page, tensorflow, streamlit_webrtc; print('alive')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, done.stdout.strip()) == (0, "alive")
 

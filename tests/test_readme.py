@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from fer_core.cli import main
+from fer_core.cli.main import main
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.answers import AnswerRule
-from fer_core.datasets.face_dataset import Split
-from fer_core.evaluation.answer_fitting import fit_answers, fit_masked_answers
+from fer_core.datasets.dataset import Split
+from fer_core.evaluation.calibration import fit_answers, fit_masked_answers
 from fer_core.evaluation.metrics import classification_figures
-from fer_core.model_store import ModelCard, ModelStore, Predictions
+from fer_core.store.card import ModelCard
+from fer_core.store.decision import AnswerRule
+from fer_core.store.predictions import Predictions
+from fer_core.store.store import ModelStore
 
 
 def card_figures(predictions: Predictions, answers: tuple[AnswerRule, ...]) -> dict[str, Any]:

@@ -5,27 +5,33 @@ Keras is loaded only inside a measurement, so that reading a card stays light.
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fer_core.errors import ModelError
-from fer_core.evaluation.hardware import hardware
-from fer_core.evaluation.peak_memory import peak_megabytes_of
-from fer_core.model_store import ModelCard, ModelStore, Network, StoredModel
+from fer_core.evaluation.hardware import hardware, peak_megabytes_of
+from fer_core.models.counting import multiply_adds
+from fer_core.store.card import ModelCard
+from fer_core.store.predictions import Network
+from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.expression import FaceNetwork, load_network
 
 PREDICTIONS = 5000
 """Faces of the timed series, as the authors of the comparison's table timed theirs."""
+
+
 SINGLE_CALLS = 200
 """Single faces whose median time is taken."""
+
+
 WARM_UP_CALLS = 5
+
+
 LONGEST_SERIES = 20.0
 """Seconds after which the single calls end early: what is that slow needs fewer of them."""
 
@@ -85,65 +91,6 @@ def measure_store(store: ModelStore, names: Sequence[str] = ()) -> Iterator[Mode
         yield card
 
 
-def multiply_adds(model: Any, side: int) -> int:
-    """Multiplications, each with its addition, of the convolutions and dense layers for one face; biases left out.
-
-    Counted while one face runs through: a layer that is shared counts as often as it is used, one in a nested model too.
-
-    Args:
-        model: a Keras model ``(N, side, side, 1) ->`` anything.
-        side: of the face in pixels.
-    """
-    import keras
-
-    counts: list[int] = []
-    with _recorded(model, counts):
-        model(keras.ops.zeros((1, side, side, 1)), training=False)
-    return sum(counts)
-
-
-@contextmanager
-def _recorded(model: Any, counts: list[int]) -> Iterator[None]:
-    """Within it, every call of a counted layer of ``model`` appends its multiply-adds."""
-
-    def record(layer: Any) -> None:
-        plain_call = layer.call
-
-        def call(inputs: Any, **options: Any) -> Any:
-            outputs = plain_call(inputs, **options)
-            counts.append(layer_multiply_adds(layer, outputs.shape[1:]))
-            return outputs
-
-        layer.call = call
-
-    chosen = [layer for layer in model._flatten_layers() if _is_counted(layer)]
-    for layer in chosen:
-        record(layer)
-    try:
-        yield
-    finally:
-        for layer in chosen:
-            del layer.call
-
-
-def layer_multiply_adds(layer: Any, output_shape: tuple[int, ...]) -> int:
-    """Multiply-adds of one call of a layer that gives ``(H, W, C)`` or ``(F,)``; 0 of kinds that :func:`multiply_adds`
-    leaves out.
-
-    At every place of the output each entry of a kernel is multiplied once, depthwise and grouped ones included.
-    """
-    if not _is_counted(layer):
-        return 0
-    kernels = [weight.shape for weight in layer.weights if len(weight.shape) > 1]
-    return math.prod(output_shape[:-1]) * sum(math.prod(shape) for shape in kernels)
-
-
-def _is_counted(layer: Any) -> bool:
-    from keras import layers
-
-    return isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Dense))
-
-
 def _milliseconds_per_face(network: FaceNetwork, faces: np.ndarray, calls: int) -> float:
     for number in range(WARM_UP_CALLS):
         network.predict(faces[number % len(faces)][None])
@@ -158,7 +105,7 @@ def _milliseconds_per_face(network: FaceNetwork, faces: np.ndarray, calls: int) 
 
 
 def _keras_seconds(model: Any, faces: np.ndarray) -> float:
-    from fer_core.training.run import EVALUATION_BATCH, predict_logits
+    from fer_core.models.prediction import EVALUATION_BATCH, predict_logits
 
     predict_logits(model, faces[:EVALUATION_BATCH])  # the first call also traces the graph
     started = time.perf_counter()

@@ -15,7 +15,6 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from fer_core.emotions import LabelSet
 from fer_core.evaluation.metrics import (
     BOOTSTRAP_RESAMPLES,
     BOOTSTRAP_SEED,
@@ -23,6 +22,7 @@ from fer_core.evaluation.metrics import (
     INTERVAL,
     confidence_bins,
 )
+from fer_core.labels import LabelSet
 
 MACRO = "mean of classes"
 """Name of the curve that is the mean of the classes' curves."""

@@ -15,13 +15,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.optimize import minimize
 
-from fer_core.answers import softmax
-from fer_core.datasets.face_dataset import Split
-from fer_core.emotions import LABEL_SETS
+from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
 from fer_core.evaluation.cards import evaluated
 from fer_core.evaluation.metrics import SMALLEST_PROBABILITY
-from fer_core.model_store import ModelCard, ModelStore, Network, Predictions, StoredModel
+from fer_core.labels import LABEL_SETS
+from fer_core.store.card import ModelCard
+from fer_core.store.decision import softmax
+from fer_core.store.predictions import Network, Predictions
+from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.expression import pool_heads
 
 ARCHITECTURE = "ensemble"
@@ -78,7 +80,7 @@ def fit_weights(probabilities: Sequence[np.ndarray], labels: np.ndarray) -> np.n
 def build_ensemble(store: ModelStore, name: str, members: Sequence[str]) -> StoredModel:
     """Write the ensemble ``name`` of stored networks into the store.
 
-    Shares are fitted on the main head, which is the first of :data:`fer_core.emotions.LABEL_SETS` that any member has,
+    Shares are fitted on the main head, which is the first of :data:`fer_core.labels.LABEL_SETS` that any member has,
     by the network that is served: int8 where every member was predicted with it. Members under
     :data:`SMALLEST_SHARE` are left out. Where it was predicted, each kind of network of the ensemble is made of the
     members' networks of that kind.

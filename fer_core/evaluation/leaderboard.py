@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from fer_core.answers import AnswerRule
-from fer_core.datasets.face_dataset import Split
-from fer_core.emotions import LABEL_SETS, LabelSet
+from fer_core.datasets.dataset import Split
+from fer_core.errors import ModelError
+from fer_core.evaluation.baselines import PUBLISHED, published_for
+from fer_core.evaluation.curves import macro_f1_interval
 from fer_core.evaluation.metrics import lowest_recall
-from fer_core.evaluation.published import published_for
-from fer_core.evaluation.splits import reported_splits, split_title
-from fer_core.model_store import ModelStore, Network, StoredModel
+from fer_core.evaluation.scored import answers_in, reported
+from fer_core.labels import LABEL_SETS, LabelSet
+from fer_core.store.card import reported_splits, split_title
+from fer_core.store.decision import AnswerRule
+from fer_core.store.predictions import Network
+from fer_core.store.store import ModelStore, StoredModel
 
 NONE = "-"
+
+
 NETWORK_TITLES = {
     Network.INT8: "int8",
     Network.FLOAT: "float",
     Network.MIRRORED: "mean with mirror image",
 }
+
+
 NOTE = (
     "Accuracy with its 95% bootstrap interval; 'without repeats' leaves out the faces that also occur in Training; ECE is "
     "the expected calibration error before and after temperature scaling; ms/face is LiteRT on one thread. Published "
@@ -108,3 +118,115 @@ def _cells(
         "ECE": f"{before:.1%} → {after:.1%}",
         "published": "; ".join(map(str, published_for(card.architecture, label_set))) or NONE,
     }
+
+
+MEASURED, PUBLISHED_MARK = "measured here", "◇ published, not measured here"
+
+
+COSTS = {
+    "ms/face": "Time per face, ms (int8, one thread)",
+    "multiply-adds (M)": "Multiply-adds per face, millions",
+    "parameters (M)": "Parameters, millions",
+    "int8 MB": "Size of the int8 file, MB",
+    "training (min)": "Training time, minutes",
+}
+"""Columns of costs, with their titles as axes, those first that say most about running a model."""
+
+
+def cost_row(model: StoredModel) -> dict[str, float]:
+    """The columns of :data:`COSTS` for one model; NaN where it was not measured."""
+    card = model.card
+    try:
+        size = model.litert_bytes(Network.INT8)
+    except ModelError:  # an ensemble whose members are not here still has its predictions
+        size = None
+    return {
+        "ms/face": card.costs.get("milliseconds_per_face", {}).get(Network.INT8, math.nan),
+        "multiply-adds (M)": card.costs.get("multiply_adds", math.nan) / 1e6,
+        "parameters (M)": card.parameters / 1e6 if card.parameters else math.nan,
+        "int8 MB": size / 1e6 if size else math.nan,
+        "training (min)": card.training_seconds / 60 if card.training_seconds else math.nan,
+    }
+
+
+def cost_table(models: Sequence[StoredModel], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Everything that is known of the costs of models, one row each."""
+    rows = []
+    for model in models:
+        costs = model.card.costs
+        series = costs.get("seconds_for_predictions", {})
+        memory = costs.get("peak_megabytes", {})
+        rows.append(
+            {
+                "model": titles[model.name],
+                **cost_row(model),
+                f"s for {series.get('faces', 5000)} faces (int8)": series.get("int8", math.nan),
+                "s (Keras, all cores)": series.get("keras", math.nan),
+                "peak MB": memory.get("int8", math.nan),
+                "measured on": costs.get("hardware", "not measured"),
+                "trained on": model.card.hardware,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def standings(models: Sequence[StoredModel], label_set: LabelSet, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Every model, answer and reported split in a label set, then what others publish; best accuracy first in each.
+
+    Shares are in [0, 1]; intervals are texts for people, of 95%. Figures are those of the network that is served.
+    """
+    rows = [row for model in models for row in _answer_rows(model, label_set, titles[model.name])]
+    rows.sort(key=lambda row: -row["accuracy"])
+    return pd.DataFrame([*rows, *_published(label_set)])
+
+
+def _answer_rows(model: StoredModel, label_set: LabelSet, title: str) -> Iterator[dict[str, Any]]:
+    costs = cost_row(model)
+    for rule in answers_in(model, label_set):
+        for split, (_, figures) in reported(model, rule).items():
+            of_split = figures[split]
+            unique = figures.get(f"{split}-without-repeats")
+            lowest, recall = lowest_recall(of_split["per_class"])
+            yield {
+                "model": title,
+                "answer": rule.name,
+                "reported on": split_title(model.card, label_set, split),
+                "faces": of_split["faces"],
+                "accuracy": of_split["accuracy"],
+                "accuracy 95%": _interval(of_split["accuracy_interval"]),
+                "without repeats": unique["accuracy"] if unique else math.nan,
+                "without repeats 95%": _interval(unique["accuracy_interval"]) if unique else "",
+                "macro F1": of_split["macro_f1"],
+                "macro F1 95%": _interval(macro_f1_interval(np.array(of_split["confusion"]))),
+                "lowest recall": recall,
+                "of": lowest,
+                "ECE": of_split["expected_calibration_error"],
+                "ECE before": of_split["expected_calibration_error_uncalibrated"],
+                **costs,
+                "source": MEASURED,
+            }
+
+
+def _published(label_set: LabelSet) -> list[dict[str, Any]]:
+    rows = [
+        {
+            "model": f"◇ {figure.architecture}",
+            "answer": "",
+            "reported on": figure.protocol,
+            "accuracy": math.nan if figure.accuracy is None else figure.accuracy,
+            "accuracy 95%": "",
+            "macro F1": math.nan if figure.macro_f1 is None else figure.macro_f1,
+            "source": PUBLISHED_MARK
+            + (
+                "" if figure.training_accuracy is None else f"; {figure.training_accuracy * 100:.4g}% on training faces"
+            ),
+        }
+        for figure in PUBLISHED
+        if figure.label_set == label_set
+    ]
+    return sorted(rows, key=lambda row: -np.nan_to_num(row["accuracy"]))
+
+
+def _interval(ends: Sequence[float]) -> str:
+    low, high = (100 * end for end in ends)
+    return f"{low:.1f}–{high:.1f}%"

@@ -10,9 +10,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from fer_core.datasets.masks import MASKS, TEST_WARDROBE, MaskBank
+from fer_core.augmentation.masks.bank import MASKS, TEST_WARDROBE, MaskBank
 from fer_core.errors import ModelError
-from fer_core.observations import MASK_STATES, MaskState
+from fer_core.results import MASK_STATES, MaskState
 
 MASK_PREDICTIONS = "predictions.npz"
 BARE_GROUP, DRAWN_GROUP = "PrivateTest", "PrivateTest under drawn masks"
@@ -27,7 +27,7 @@ class MaskPredictions:
     probabilities: Mapping[str, np.ndarray]
     """By group: ``(N, 3) float32``."""
     labels: Mapping[str, np.ndarray]
-    """By group: ``(N,) int64`` index into :data:`fer_core.observations.MASK_STATES`. Photos tell masked from bare alone."""
+    """By group: ``(N,) int64`` index into :data:`fer_core.results.MASK_STATES`. Photos tell masked from bare alone."""
 
 
 def mask_figures(predictions: MaskPredictions) -> dict[str, dict[str, Any]]:
@@ -62,7 +62,7 @@ def drawn_test_faces(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         faces: ``(N, S, S) uint8``, framed as FER2013's are.
 
     Returns:
-        ``(N, S, S) uint8`` and ``(N,) int64`` index into :data:`fer_core.observations.MASK_STATES`.
+        ``(N, S, S) uint8`` and ``(N,) int64`` index into :data:`fer_core.results.MASK_STATES`.
     """
     bank = MaskBank(faces.shape[1], kinds=MASKS, wardrobe=TEST_WARDROBE, seed=TEST_SEED)
     drawn = bank.apply(faces, np.random.default_rng(TEST_SEED))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.emotions import LabelSet
+from fer_core.labels import LabelSet
 
 CALIBRATION_BINS = 15
 BOOTSTRAP_RESAMPLES = 2000

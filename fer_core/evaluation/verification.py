@@ -14,10 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_core import ARTIFACTS
-from fer_core.answers import with_mirror
-from fer_core.datasets.face_dataset import FaceDataset, Split
-from fer_core.emotions import FER2013
+from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.evaluation.cards import card_figures
 from fer_core.evaluation.ensembles import pooled_predictions
 from fer_core.evaluation.mask_state import (
@@ -28,12 +25,17 @@ from fer_core.evaluation.mask_state import (
     load_mask_predictions,
     mask_figures,
 )
-from fer_core.evaluation.robustness import BARE, CONDITIONS, faces_of, served_predictor
+from fer_core.evaluation.robustness.conditions import BARE, CONDITIONS
+from fer_core.evaluation.robustness.evaluate import faces_of, served_predictor
+from fer_core.labels import FER2013
 from fer_core.media.images import read_image
-from fer_core.model_store import ModelStore, Network, Predictions, RobustnessPredictions, StoredModel
-from fer_core.vision.detectors import create_detector
-from fer_core.vision.expression import LiteRTNetwork
-from fer_core.vision.face_crops import crop_faces
+from fer_core.storage import ARTIFACTS
+from fer_core.store.decision import with_mirror
+from fer_core.store.predictions import Network, Predictions, RobustnessPredictions
+from fer_core.store.store import ModelStore, StoredModel
+from fer_core.vision.crops import crop_faces
+from fer_core.vision.detection.registry import create_detector
+from fer_core.vision.litert import LiteRTNetwork
 from fer_core.vision.mask_state import MASK_STATE_FILE, MaskStateNetwork
 
 SAMPLE_PHOTO = ARTIFACTS / "samples" / "astronaut.jpg"
@@ -248,7 +250,7 @@ def _load_keras(model: StoredModel) -> Any:
 
 
 def _keras_probabilities(network: Any, faces: np.ndarray) -> dict[str, np.ndarray]:
-    from fer_core.training.run import predict_probabilities
+    from fer_core.models.prediction import predict_probabilities
 
     return predict_probabilities(network, faces)
 

@@ -2,7 +2,7 @@
 
 The boxes were measured: MediaPipe's 468 landmarks on 325 of the first 400 Training faces (those that its model took for
 a face). Each edge lies beyond the landmarks in about nine faces of ten, so that a box holds the part however the face is
-turned, brows included. Faces cut out by :mod:`fer_core.vision.face_crops` are framed alike.
+turned, brows included. Faces cut out by :mod:`fer_core.vision.crops` are framed alike.
 """
 
 from __future__ import annotations

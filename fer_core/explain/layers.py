@@ -16,8 +16,8 @@ import keras
 from keras import layers
 
 from fer_core.errors import ModelError
-from fer_core.evaluation.costs import layer_multiply_adds
 from fer_core.explain.probing import layer_called
+from fer_core.models.counting import layer_multiply_adds
 
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D)
@@ -42,7 +42,7 @@ class LayerDescription:
     """``(H, W, C)``, or ``(F,)`` of a vector; with H = W = 1 inside a gate."""
     parameters: int
     multiply_adds: int
-    """Of convolutions and dense layers for one face, counted as :func:`fer_core.evaluation.costs.multiply_adds` does."""
+    """Of convolutions and dense layers for one face, counted as :func:`fer_core.models.counting.multiply_adds` does."""
     receptive_field: int
     """Side in input pixels of the square that one value depends on, padding included, so that it can exceed the face;
     the side of the face where the layer pools all places or comes after that."""

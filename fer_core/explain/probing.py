@@ -11,13 +11,19 @@ import keras
 import numpy as np
 
 from fer_core.errors import ModelError
+from fer_core.store.store import StoredModel
 
 BATCH = 64
 """Faces that run through a network at once; more gain nothing on a CPU and cost memory."""
+
+
 KEPT_PROBES = 8
 """Choices of layers per model whose probe is kept; the oldest goes first."""
 
+
 _probes: WeakKeyDictionary[keras.Model, dict[tuple[tuple[str, ...], bool], keras.Model]] = WeakKeyDictionary()
+
+
 _building = threading.Lock()  # pages of several people share models
 
 
@@ -116,3 +122,18 @@ def require_tensorflow() -> Any:
 
 def _shape(sides: Sequence[int | None]) -> str:
     return " x ".join("any" if side is None else str(side) for side in sides)
+
+
+def open_network(model: StoredModel) -> keras.Model:
+    """The Keras network of a stored model.
+
+    Raises:
+        ModelError: the Keras file is not here, or is none of this project.
+    """
+    path = model.keras_path
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(
+            f"{model.name}: model.keras cannot be opened ({error}); train or fetch the model anew."
+        ) from None

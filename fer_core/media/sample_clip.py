@@ -8,28 +8,47 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fer_core import ARTIFACTS
 from fer_core.errors import FerError
 from fer_core.media.images import read_image
-from fer_core.media.video import write_video
+from fer_core.media.video_reader import read_frames
+from fer_core.media.video_writer import write_video
+from fer_core.storage import ARTIFACTS
 
 SAMPLE_CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
+
+
 WIDTH, HEIGHT = 640, 480
 """Pixels; what webcams give by default."""
+
+
 FRAMES_PER_SECOND = 25
+
+
 SECONDS = 8
+
 
 # Where the head is in the astronaut photo, as fractions of its width and height.
 _HEAD = (0.44, 0.23)
+
+
 # Every motion is a whole number of swings per film, so that the film can be looped without a jump.
 _ZOOM, _ZOOM_SWING = 1.85, 0.40
+
+
 _PAN, _PAN_SWINGS = 70, 2
+
+
 _NOD, _NOD_SWINGS = 8, 3
+
+
 _TILT, _TILT_SWINGS = 9, 1
+
+
 # The photo ends close above the hair, so the head sits higher in the frame while it is small.
 _HEAD_Y, _HEAD_Y_SWING = 205, 30
 
@@ -71,3 +90,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 if __name__ == "__main__":
     main()
+
+
+class LoopedClip:
+    """A film that begins again when it ends.
+
+    Args:
+        path: of the film.
+
+    Raises:
+        VideoError: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._frames = self._endless()
+        self._first: np.ndarray | None = next(
+            self._frames
+        )  # a film that can't be read is told of now, not in the stream
+
+    def next_frame(self) -> np.ndarray:
+        """The next frame, ``(H, W, 3) uint8`` BGR."""
+        first, self._first = self._first, None
+        return next(self._frames) if first is None else first
+
+    def _endless(self) -> Iterator[np.ndarray]:
+        while True:
+            for _, frame in read_frames(self._path):
+                yield frame

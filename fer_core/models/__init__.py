@@ -16,8 +16,8 @@ from typing import Protocol
 
 import keras
 
-from fer_core.emotions import LABEL_SETS, LabelSet
 from fer_core.errors import ModelError
+from fer_core.labels import LABEL_SETS, LabelSet
 
 
 @dataclass(frozen=True)

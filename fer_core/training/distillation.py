@@ -13,12 +13,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_core.answers import with_mirror
 from fer_core.datasets import FaceDataset
-from fer_core.emotions import LABEL_SETS, restrict
-from fer_core.model_store import ModelStore
+from fer_core.labels import LABEL_SETS, restrict
+from fer_core.models.prediction import Predict, predict_probabilities
+from fer_core.store.decision import with_mirror
+from fer_core.store.store import ModelStore
 from fer_core.training.recipes import Recipe
-from fer_core.training.run import Predict, predict_probabilities
 from fer_core.vision.expression import load_network
 
 

@@ -8,9 +8,11 @@ and on the same faces under masks in styles that no training draws.
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,12 +24,12 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers
+from tqdm import tqdm
 
-from fer_core.answers import softmax
-from fer_core.datasets.augmentation import Augmentation
-from fer_core.datasets.face_dataset import FaceDataset, Split
-from fer_core.datasets.mask_photos import LIKE_TRAINING, MaskPhotos
-from fer_core.datasets.masks import MaskBank, MaskKind
+from fer_core.augmentation.masks.bank import MaskBank, MaskKind
+from fer_core.augmentation.transforms import Augmentation
+from fer_core.datasets import read_dataset
+from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.evaluation.hardware import hardware
 from fer_core.evaluation.mask_state import (
     BARE_GROUP,
@@ -40,39 +42,78 @@ from fer_core.evaluation.mask_state import (
     save_mask_predictions,
 )
 from fer_core.models.export import to_litert
-from fer_core.observations import MASK_STATES, MaskState
-from fer_core.vision.mask_state import INPUT_SIZE, MASK_STATE_FILE, MaskStateNetwork
+from fer_core.results import MASK_STATES, MaskState
+from fer_core.store.decision import softmax
+from fer_core.training.mask_photos import LIKE_TRAINING, MaskPhotos, read_mask_photos
+from fer_core.vision.detection.registry import DEFAULT_DETECTOR, create_detector
+from fer_core.vision.mask_state import INPUT_SIZE, MASK_STATE_FILE, MASK_STATE_FOLDER, MaskStateNetwork
 
 LAYERS = ((16, 2), (32, 2), (64, 1), (64, 1), (128, 2), (128, 1))
 """Filters and stride of each convolution."""
+
+
 DROPOUT = 0.3
+
+
 EPOCHS = 30
+
+
 BATCH = 64
+
+
 PEAK_RATE = 4e-3
+
+
 WEIGHT_DECAY = 1e-2
+
+
 LABEL_SMOOTHING = 0.03
+
+
 FACES_SHARE = 0.3
 """Of FER2013's training faces, drawn anew for each epoch."""
+
+
 PHOTO_REPEATS = 2
 """How often an epoch shows each photo, since there are few of them: drawn masks, of which there are any number, teach
 less about real ones."""
+
+
 SWAPPED_SHARE = 0.3
 """Of a batch, that get the lower face of another."""
+
+
 SWAP_HEIGHTS = 0.45, 0.55
 """Where the lower face begins, as shares of the side: between the eyes and the tip of the nose."""
+
+
 SWAP_TILT = 0.12
 """Largest slope of that border, to either side."""
+
+
 SWAP_BLEND = 0.04
 """Of the side, over which one face goes over into the other."""
+
+
 LARGEST_SHIFT, SHIFT_STEP = 4.0, 0.1
 """Nats that are tried as an advantage of the bare state."""
+
+
 LARGEST_FALSE_ALARMS = 0.015
 """Of PublicTest's bare faces, that may be called masked."""
+
+
 MASKED_SHARE, SUNGLASSES_SHARE = 0.35, 0.05
 """Of the FER2013 faces of an epoch; sunglasses cover no mouth, and count as bare."""
+
+
 UNDER_NOSE = 0.35
 """Of the drawn masks, so that the rarest state is learnt as well."""
+
+
 AUGMENTATION = Augmentation(rotation=15, zoom=0.15, shift=0.1, flip=0.5, brightness=0.2, contrast=0.4)
+
+
 _STATE = {state: number for number, state in enumerate(MASK_STATES)}
 
 
@@ -324,3 +365,26 @@ def _store(folder: Path, content: bytes, card: dict[str, Any], history: pd.DataF
     temporary = folder / "card.json.part"
     temporary.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     os.replace(temporary, folder / "card.json")
+
+
+def train_and_print(options: argparse.Namespace) -> int:
+    """Read, train, store, and print what the card says; returns the exit status."""
+    dataset = read_dataset(options.data)
+    with tqdm(total=100, unit="%", desc="photos") as bar:
+        photos = read_mask_photos(
+            options.masks,
+            create_detector(DEFAULT_DETECTOR),
+            INPUT_SIZE,
+            options.seed,
+            lambda share: bar.update(100 * share - bar.n),
+        )
+
+    def report(row: dict[str, float]) -> None:
+        print("  ".join(f"{name} {value:.4g}" for name, value in row.items()), file=sys.stderr, flush=True)
+
+    folder = options.out or MASK_STATE_FOLDER
+    card = train_mask_state(dataset, photos, folder, options.seed, options.epochs or EPOCHS, report)
+    for group, figures in card["figures"].items():
+        states = ", ".join(f"{state} {recall:.1%}" for state, recall in figures["states"].items())
+        print(f"{group:30} {figures['faces']:5} faces  covered or bare {figures['covered or bare']:.1%}  ({states})")
+    return 0

@@ -17,18 +17,21 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fer_core.answers import plain_answer, with_mirror
 from fer_core.datasets import FaceDataset, Split
-from fer_core.emotions import FER2013, FER2013_FIVE, FERPLUS, LabelSet
-from fer_core.evaluation.answer_fitting import fit_answers, fit_masked_answers
+from fer_core.evaluation.calibration import fit_answers, fit_masked_answers
 from fer_core.evaluation.cards import card_figures
-from fer_core.model_store import ModelCard, ModelStore, Network, Predictions, StoredModel
+from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS, LabelSet
 from fer_core.models import ArchitectureConfig, get_architecture
 from fer_core.models.export import to_litert
 from fer_core.models.normalisation import with_plain_layers
+from fer_core.models.prediction import predict_probabilities
+from fer_core.store.card import ModelCard
+from fer_core.store.decision import plain_answer, with_mirror
+from fer_core.store.predictions import Network, Predictions
+from fer_core.store.store import ModelStore, StoredModel
+from fer_core.training.loop import TrainingRun, with_masks
 from fer_core.training.recipes import Recipe
-from fer_core.training.run import TrainingRun, predict_probabilities, with_masks
-from fer_core.vision.expression import LiteRTNetwork
+from fer_core.vision.litert import LiteRTNetwork
 
 EVALUATED_SPLITS = (Split.VALIDATION, Split.TEST)
 

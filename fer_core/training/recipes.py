@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from fer_core.datasets.augmentation import Augmentation
-from fer_core.datasets.augmentation_policy import AugmentationPolicy
-from fer_core.emotions import CKPLUS, FER2013, FER2013_FIVE, FERPLUS, LABEL_SETS, LabelSet
+from fer_core.augmentation.policy import AugmentationPolicy
+from fer_core.augmentation.transforms import Augmentation
 from fer_core.errors import ModelError
+from fer_core.labels import CKPLUS, FER2013, FER2013_FIVE, FERPLUS, LABEL_SETS, LabelSet
 
 
 class Schedule(StrEnum):

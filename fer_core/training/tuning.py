@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fer_core.augmentation.transforms import LIMITS, Augmentation
 from fer_core.datasets import FaceDataset, read_dataset
-from fer_core.datasets.augmentation import LIMITS, Augmentation
 from fer_core.errors import ModelError
+from fer_core.training.loop import TrainingRun
 from fer_core.training.recipes import Recipe, get_recipe
-from fer_core.training.run import TrainingRun
 
 if TYPE_CHECKING:
     import optuna

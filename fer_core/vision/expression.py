@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
-from fer_core.answers import AnswerRule, softmax
-from fer_core.emotions import LABEL_SETS
 from fer_core.errors import ModelError
-from fer_core.model_store import Network, StoredModel
-from fer_core.observations import ExpressionScores
-
-# A crowd is worked through in pieces of this size, which bounds the memory of one call.
-LARGEST_BATCH = 64
+from fer_core.labels import LABEL_SETS
+from fer_core.results import ExpressionScores
+from fer_core.store.decision import AnswerRule
+from fer_core.store.predictions import Network
+from fer_core.store.store import StoredModel
+from fer_core.vision.litert import LiteRTNetwork
 
 
 class FaceNetwork(Protocol):
@@ -32,50 +29,6 @@ class FaceNetwork(Protocol):
         ...
 
 
-class LiteRTNetwork:
-    """One ``.tflite`` file; calls from several threads take turns.
-
-    Args:
-        content: the flatbuffer, with a signature ``face (N, S, S, 1) float32 in 0..255 -> {head: logits}``.
-        threads: CPU threads of one call.
-
-    Raises:
-        ModelError: the bytes are no LiteRT model, or its inputs and outputs are not those of this project.
-    """
-
-    def __init__(self, content: bytes, threads: int = 1) -> None:
-        try:
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            self._runner = self._interpreter.get_signature_runner("serving_default")
-            shape = self._runner.get_input_details()["face"]["shape_signature"]
-        except (ValueError, RuntimeError, KeyError) as error:
-            raise ModelError(
-                "The file is no LiteRT model of this project, expected face -> logits per head."
-            ) from error
-        self.input_size = int(shape[1])
-        self.heads = tuple(self._runner.get_output_details())
-        if len(shape) != 4 or shape[3] != 1 or any(head not in LABEL_SETS for head in self.heads):
-            raise ModelError(
-                f"The LiteRT model takes {tuple(shape)} and answers {', '.join(self.heads)}; expected (N, S, S, 1) "
-                f"and heads out of {', '.join(LABEL_SETS)}."
-            )
-        self._lock = threading.Lock()
-
-    def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
-        """Probabilities of every head for ``(N, S, S) uint8`` grey crops: ``{head: (N, classes) float32}``."""
-        parts = []
-        for start in range(0, len(crops), LARGEST_BATCH):
-            batch = crops[start : start + LARGEST_BATCH, ..., None].astype(np.float32)
-            with self._lock:
-                parts.append(self._runner(face=batch))
-        return {
-            head: softmax(np.concatenate([part[head] for part in parts]))
-            if parts
-            else np.empty((0, len(LABEL_SETS[head])), np.float32)
-            for head in self.heads
-        }
-
-
 def pool_heads(answers: Sequence[Mapping[str, np.ndarray]], shares: Sequence[float]) -> dict[str, np.ndarray]:
     """The weighted mean of several networks' probabilities, head by head: a linear opinion pool (Stone 1961, sec. 2).
 
@@ -85,7 +38,7 @@ def pool_heads(answers: Sequence[Mapping[str, np.ndarray]], shares: Sequence[flo
             are scaled to sum to one.
 
     Returns:
-        ``{head: (N, classes) float32}``, rows summing to one, in the order of :data:`fer_core.emotions.LABEL_SETS`.
+        ``{head: (N, classes) float32}``, rows summing to one, in the order of :data:`fer_core.labels.LABEL_SETS`.
     """
     pooled = {}
     for head in LABEL_SETS:

@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from fer_core.observations import BoundingBox
-from fer_core.vision.detectors import BLAZEFACE_VARIANTS, mediapipe_model_path, sigmoid
+from fer_core.results import BoundingBox
+from fer_core.vision.detection.blazeface import BLAZEFACE_VARIANTS
+from fer_core.vision.litert import mediapipe_model_path, sigmoid
 
 FACE_POINTS = 468
 LANDMARK_FILE = "face_landmark.tflite"
@@ -125,7 +126,7 @@ def region_of_box(crop_box: BoundingBox, roll: float = 0.0) -> Region:
 
     Args:
         crop_box: the square that frames the face as FER2013 does, in pixels, as
-            :meth:`fer_core.vision.face_crops.FaceFraming.crop_box` gives for any detector.
+            :meth:`fer_core.vision.framing.FaceFraming.crop_box` gives for any detector.
         roll: degrees by which the head is rolled clockwise.
 
     Raises:

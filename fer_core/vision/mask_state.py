@@ -7,10 +7,10 @@ import threading
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from fer_core import ARTIFACTS
-from fer_core.answers import softmax
 from fer_core.errors import ModelError
-from fer_core.observations import MASK_STATES, MaskReading
+from fer_core.results import MASK_STATES, MaskReading
+from fer_core.storage import ARTIFACTS
+from fer_core.store.decision import softmax
 
 MASK_STATE_FOLDER = ARTIFACTS / "mask_state"
 MASK_STATE_FILE = "model.int8.tflite"
@@ -24,7 +24,7 @@ class MaskStateNetwork:
 
     Args:
         content: the flatbuffer, with a signature ``face (N, 48, 48, 1) float32 in 0..255 -> logits (N, 3)`` in the order of
-            :data:`fer_core.observations.MASK_STATES`.
+            :data:`fer_core.results.MASK_STATES`.
         threads: CPU threads of one call.
 
     Raises:

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from fer_core.media.video import read_frames
-from fer_core.vision.detectors import create_detector
+from fer_core.media.video_reader import read_frames
+from fer_core.vision.detection.registry import create_detector
 from tests.films import in_a_mask
 
 REPOSITORY = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
-from fer_core.session_log import read_log
+from fer_core.logs.session_log import read_log
 
 pytestmark = pytest.mark.browser
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
-from fer_core.answers import plain_answer
-from fer_core.cli import main
+from fer_core.cli.main import main
 from fer_core.datasets import Split
-from fer_core.emotions import CKPLUS, FER2013
 from fer_core.evaluation.cards import card_figures, evaluate_store, evaluated
 from fer_core.evaluation.verification import largest_difference
-from fer_core.model_store import ModelStore, Network, Predictions
-from tests.evaluation.conftest import made_up_predictions
+from fer_core.labels import CKPLUS, FER2013
+from fer_core.store.decision import plain_answer
+from fer_core.store.predictions import Network, Predictions
+from fer_core.store.store import ModelStore
+from tests.stored_models import made_up_predictions
 
 
 def test_shipped_cards_are_what_the_code_of_today_makes_of_their_predictions():

@@ -6,12 +6,12 @@ import keras
 import pytest
 from keras import layers
 
-from fer_core.cli import main
+from fer_core.cli.main import main
 from fer_core.evaluation import costs
-from fer_core.evaluation.costs import measure_costs, multiply_adds
-from fer_core.evaluation.hardware import hardware
-from fer_core.evaluation.peak_memory import peak_megabytes, peak_megabytes_of
-from fer_core.model_store import ModelStore, StoredModel
+from fer_core.evaluation.costs import measure_costs
+from fer_core.evaluation.hardware import hardware, peak_megabytes, peak_megabytes_of
+from fer_core.models.counting import multiply_adds
+from fer_core.store.store import ModelStore, StoredModel
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from fer_core.answers import softmax
-from fer_core.emotions import FER2013
 from fer_core.evaluation import curves
 from fer_core.evaluation.metrics import expected_calibration_error
+from fer_core.labels import FER2013
+from fer_core.store.decision import softmax
 
 
 @pytest.fixture

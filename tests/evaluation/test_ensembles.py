@@ -6,18 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_core.answers import softmax
-from fer_core.cli import main
+from fer_core.cli.main import main
 from fer_core.datasets import Split
-from fer_core.emotions import CKPLUS, FER2013, FER2013_FIVE, FERPLUS
 from fer_core.errors import ModelError
-from fer_core.evaluation.answer_fitting import fit_answers
+from fer_core.evaluation.calibration import fit_answers
 from fer_core.evaluation.cards import card_figures, evaluated
 from fer_core.evaluation.ensembles import build_ensemble, fit_weights, pool_predictions
 from fer_core.evaluation.leaderboard import leaderboard
 from fer_core.evaluation.verification import largest_difference, verify_model
-from fer_core.model_store import ModelStore, Network, Predictions, StoredModel
-from tests.evaluation.conftest import FACES, made_up_predictions
+from fer_core.labels import CKPLUS, FER2013, FER2013_FIVE, FERPLUS
+from fer_core.store.decision import softmax
+from fer_core.store.predictions import Network, Predictions
+from fer_core.store.store import ModelStore, StoredModel
+from tests.stored_models import FACES, made_up_predictions
 
 
 def one_hot_members(*counts: int) -> tuple[list[np.ndarray], np.ndarray]:

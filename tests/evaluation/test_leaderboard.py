@@ -2,12 +2,13 @@ from dataclasses import replace
 
 import pytest
 
-from fer_core.cli import main
+from fer_core.cli.main import main
 from fer_core.datasets import Split
-from fer_core.emotions import CKPLUS, FER2013, FER2013_FIVE
 from fer_core.evaluation.leaderboard import NOTE, as_markdown, as_text, leaderboard
-from fer_core.model_store import ModelStore, Network
-from tests.evaluation.conftest import made_up_predictions
+from fer_core.labels import CKPLUS, FER2013, FER2013_FIVE
+from fer_core.store.predictions import Network
+from fer_core.store.store import ModelStore
+from tests.stored_models import made_up_predictions
 
 
 def store_of(model) -> ModelStore:

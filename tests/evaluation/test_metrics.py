@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
 
-from fer_core.answers import softmax
-from fer_core.emotions import FER2013
 from fer_core.evaluation.metrics import accuracy_interval, classification_figures, expected_calibration_error
+from fer_core.labels import FER2013
+from fer_core.store.decision import softmax
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_core.cli import main
+from fer_core.cli.main import main
 from fer_core.datasets import Split
-from fer_core.emotions import CKPLUS, FER2013, FERPLUS
 from fer_core.evaluation.cards import evaluated
 from fer_core.evaluation.verification import Finding, largest_difference, verify_model
-from fer_core.model_store import ModelStore, Network, Predictions, StoredModel
-from fer_core.vision.expression import LiteRTNetwork
+from fer_core.labels import CKPLUS, FER2013, FERPLUS
+from fer_core.store.predictions import Network, Predictions
+from fer_core.store.store import ModelStore, StoredModel
+from fer_core.vision.litert import LiteRTNetwork
 
 
 @pytest.fixture

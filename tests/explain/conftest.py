@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from fer_core.emotions import FER2013
-from fer_core.model_store import StoredModel
+from fer_core.labels import FER2013
 from fer_core.models import get_architecture, list_architectures
+from fer_core.store.store import StoredModel
 
 SIDE = 12
 """Of the faces of networks made by hand."""

@@ -2,11 +2,11 @@ import keras
 import pytest
 from keras import layers
 
-from fer_core.emotions import FER2013, FERPLUS
 from fer_core.explain.architecture import BlockKind, Skip, blocks, layer_table, shape_in_words
 from fer_core.explain.layers import describe_layers
-from fer_core.figures.architecture import KIND_COLOURS
+from fer_core.labels import FER2013, FERPLUS
 from fer_core.models import get_architecture
+from fer_core.plots.architecture import KIND_COLOURS
 
 
 def folded(model: keras.Model):

@@ -14,7 +14,7 @@ from fer_core.explain.attribution import (
     occlusion_sensitivity,
 )
 from fer_core.explain.layers import last_map_layer
-from fer_core.training.run import predict_logits
+from fer_core.models.prediction import predict_logits
 
 
 def enlarged(activation: np.ndarray, side: int) -> np.ndarray:

@@ -5,10 +5,10 @@ import keras
 import numpy as np
 import pytest
 
-from fer_core.emotions import FER2013
 from fer_core.errors import ModelError
 from fer_core.explain.feature_maps import as_grid, feature_maps, first_kernels, strongest
 from fer_core.explain.layers import convolutions
+from fer_core.labels import FER2013
 from fer_core.models import get_architecture
 
 

@@ -3,9 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from fer_core.emotions import FER2013
 from fer_core.errors import ModelError
-from fer_core.evaluation.costs import multiply_adds
 from fer_core.explain.layers import (
     at_depth,
     convolutions,
@@ -14,7 +12,9 @@ from fer_core.explain.layers import (
     nearest_in_depth,
     shown_layer,
 )
+from fer_core.labels import FER2013
 from fer_core.models import get_architecture
+from fer_core.models.counting import multiply_adds
 
 # Araujo et al. 2019, table 1, where a network is in it; the others by hand, as said beside them.
 RECEPTIVE_FIELDS = {

@@ -3,8 +3,8 @@ import shutil
 import pytest
 
 from fer_core.errors import ModelError
-from fer_core.explain.networks import open_network
-from fer_core.model_store import ModelStore
+from fer_core.explain.probing import open_network
+from fer_core.store.store import ModelStore
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from fer_core.emotions import FER2013, FER2013_FIVE, FERPLUS
 from fer_core.errors import ModelError
+from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS
 from fer_core.models import Architecture, ArchitectureConfig, get_architecture, list_architectures
 from fer_core.models.export import to_litert
 from fer_core.models.normalisation import FusedBatchNormalization, with_fused_layers, with_plain_layers
-from fer_core.training.run import predict_logits
-from fer_core.vision.expression import LiteRTNetwork
+from fer_core.models.prediction import predict_logits
+from fer_core.vision.litert import LiteRTNetwork
 
 # The others, Keras' own, are built and run once; converting and training them takes minutes.
 SMALL = ["cnn4", "resnet", "senet", "tiny", "vggnet"]

@@ -84,7 +84,7 @@ def test_downloads_hold_what_the_page_shows(page, photo):
 
 
 def test_the_command_line_gives_the_same_answers(page, photo, tmp_path, capsys):
-    from fer_core.cli import main
+    from fer_core.cli.main import main
 
     page.file_uploader[0].set_value([("one.png", png(photo), "image/png")]).run()
     (tmp_path / "one.png").write_bytes(png(photo))

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.media.video import write_video
-from fer_core.session_log import read_log
-from fer_core.ui import video, video_results
-from fer_core.ui.video import VideoWork
+from fer_core.app.video import results as video_results
+from fer_core.app.video import work as video
+from fer_core.app.video.work import VideoWork
+from fer_core.logs.session_log import read_log
+from fer_core.media.video_writer import write_video
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "3_Analyse_Video.py"
 
@@ -132,8 +133,8 @@ def test_the_annotated_film_is_made_when_asked_for(page, photo):
 
 def test_page_archive_and_function_give_the_same_answers(page, photo, tmp_path):
     from fer_core import analyse_video, load_model
-    from fer_core.archive.run import analyse_archive
-    from fer_core.archive.sources import find_sources
+    from fer_core.batch.run import analyse_archive
+    from fer_core.batch.sources import find_sources
 
     content = clip([np.roll(cv2.resize(photo, (256, 256)), 2 * n, axis=1) for n in range(10)])
     (tmp_path / "film.mp4").write_bytes(content)

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fer_core.datasets import Split
-from fer_core.model_store import Network
+from fer_core.store.predictions import Network
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "pages" / "6_Compare_Models.py"
@@ -96,7 +96,7 @@ def test_ensembles_are_compared_and_are_said_not_to_be_trained(mixed_store):
 
 
 def test_the_test_is_that_of_the_command_line(mixed_store):
-    from fer_core.evaluation.comparison import compare
+    from fer_core.evaluation.significance import compare
 
     page = run("Significance", comparison__models__fer2013=["strong", "weak"])
     expected = compare(mixed_store.load("strong"), mixed_store.load("weak"), answer="balanced")
@@ -118,9 +118,9 @@ def test_ck_is_reported_on_both_its_protocols(mixed_store):
 
 
 def test_a_cell_says_how_many_faces_it_holds_and_shows_them_where_the_data_is(mixed_store, monkeypatch):
+    from fer_core.app.compare import tabs as comparison_tabs
     from fer_core.datasets import FaceDataset
-    from fer_core.emotions import FER2013
-    from fer_core.ui import comparison_tabs
+    from fer_core.labels import FER2013
 
     predictions = mixed_store.load("strong").predictions()
     labels = predictions.labels[Split.TEST, "fer2013"].astype(np.int64)
@@ -141,8 +141,8 @@ def test_a_cell_says_how_many_faces_it_holds_and_shows_them_where_the_data_is(mi
 
 
 def test_a_click_on_a_matrix_sets_the_boxes(mixed_store, monkeypatch):
-    from fer_core.figures.report import Exhibit
-    from fer_core.ui import comparison_tabs
+    from fer_core.app.compare import tabs as comparison_tabs
+    from fer_core.plots.report import Exhibit
 
     class State(dict):
         pass
@@ -155,8 +155,9 @@ def test_a_click_on_a_matrix_sets_the_boxes(mixed_store, monkeypatch):
 
 
 def test_the_report_is_one_file_with_everything_in_it(mixed_store):
-    from fer_core.ui import comparison, comparison_tabs
-    from fer_core.ui.comparison_exhibits import View
+    from fer_core.app.compare import choice as comparison
+    from fer_core.app.compare import tabs as comparison_tabs
+    from fer_core.app.compare.figures import View
 
     models = comparison.measured_models()
     able = {model.name: model for model in models if model.name in ("strong", "weak")}
@@ -183,7 +184,7 @@ def bring(page: AppTest, content: bytes, name: str = "My net.csv") -> AppTest:
 
 def csv_of(store, name: str, split: Split = Split.TEST) -> bytes:
     """The stored predictions of a model as somebody would bring them along."""
-    from fer_core.emotions import FER2013
+    from fer_core.labels import FER2013
 
     probabilities = store.load(name).predictions().heads(Network.INT8, split)["fer2013"]
     table = pd.DataFrame(probabilities, columns=[str(emotion) for emotion in FER2013.emotions])
@@ -234,9 +235,9 @@ def test_a_refused_table_or_file_is_a_sentence_and_the_page_lives_on(mixed_store
 
 
 def test_a_litert_file_is_run_on_the_data_and_shown_and_its_order_can_be_changed(mixed_store, shipped, monkeypatch):
+    from fer_core.app.compare import external as guests
     from fer_core.datasets import FaceDataset
-    from fer_core.emotions import FER2013
-    from fer_core.ui import guests
+    from fer_core.labels import FER2013
 
     predictions = mixed_store.load("strong").predictions()
     labels = np.concatenate([predictions.labels[s, "fer2013"] for s in (Split.VALIDATION, Split.TEST)]).astype(np.int64)
@@ -298,7 +299,7 @@ def test_an_empty_store_says_how_to_get_a_model(monkeypatch, tmp_path):
     import streamlit as st
 
     st.cache_resource.clear()
-    monkeypatch.setattr("fer_core.model_store.DEFAULT_STORE", tmp_path)
+    monkeypatch.setattr("fer_core.store.store.DEFAULT_STORE", tmp_path)
     page = AppTest.from_file(PAGE, default_timeout=60).run()
     st.cache_resource.clear()
     assert not page.exception

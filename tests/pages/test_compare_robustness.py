@@ -7,8 +7,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fer_core.datasets import Split
-from fer_core.evaluation.robustness import CONDITIONS, robustness_figures
-from fer_core.model_store import ModelStore, Network, RobustnessPredictions
+from fer_core.evaluation.robustness.conditions import CONDITIONS
+from fer_core.evaluation.robustness.evaluate import robustness_figures
+from fer_core.store.predictions import Network, RobustnessPredictions
+from fer_core.store.store import ModelStore
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "6_Compare_Models.py"
 
@@ -71,8 +73,9 @@ def test_another_condition_is_chosen_and_kept(mixed_store):
 
 @pytest.mark.parametrize("measured", [True, False])
 def test_the_report_has_it_where_it_is_measured(mixed_store, measured):
-    from fer_core.ui import comparison, comparison_tabs
-    from fer_core.ui.comparison_exhibits import View
+    from fer_core.app.compare import choice as comparison
+    from fer_core.app.compare import tabs as comparison_tabs
+    from fer_core.app.compare.figures import View
 
     if measured:
         measure(mixed_store, "strong")

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.datasets.summary import summarise
+from fer_core.curation.summary import summarise
 from tests.pages.driving import rerun
 
 
@@ -11,10 +11,10 @@ def section(name: str) -> AppTest:
     def script(name: str) -> None:
         import streamlit as st
 
-        from fer_core.datasets.summary import load_summary, shipped_summaries
-        from fer_core.ui.explore import Explored
-        from fer_core.ui.explore_audit import audit_tab
-        from fer_core.ui.explore_balance import balance_tab
+        from fer_core.app.explore.audit import audit_tab
+        from fer_core.app.explore.balance import balance_tab
+        from fer_core.app.explore.explored import Explored
+        from fer_core.curation.summary import load_summary, shipped_summaries
 
         given = st.session_state.get("given")
         explored = given or Explored(load_summary(next(p for p in shipped_summaries() if p.name == "fer2013")), None)
@@ -57,7 +57,7 @@ def test_the_audit_shows_agreement_and_offers_an_index_of_training_rows():
 
 
 def test_faces_of_doubtful_rows_are_shown_where_they_are_at_hand(dataset):
-    from fer_core.ui.explore import Explored
+    from fer_core.app.explore.explored import Explored
 
     dataset.images[1] = dataset.images[0]
     page = section("audit")

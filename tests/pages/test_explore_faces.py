@@ -7,8 +7,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from fer_core.datasets.summary import DEFAULT_SUMMARIES, load_summary, summarise
-from fer_core.ui.explore import Explored
+from fer_core.app.explore.explored import Explored
+from fer_core.curation.summary import DEFAULT_SUMMARIES, load_summary, summarise
 from tests.conftest import make_dataset
 from tests.pages.driving import rerun
 
@@ -16,8 +16,8 @@ from tests.pages.driving import rerun
 def section() -> None:
     import streamlit as st
 
-    from fer_core.ui.explore_faces import faces_tab
-    from fer_core.ui.page import errors_in_words
+    from fer_core.app.common.page import errors_in_words
+    from fer_core.app.explore.faces import faces_tab
 
     with errors_in_words():
         faces_tab(st.session_state["explored"])
@@ -33,8 +33,8 @@ def patterns() -> Explored:
 @pytest.fixture
 def opened(cache, monkeypatch):
     """``opened(explored)`` shows the section; layouts are quick and meaningless."""
-    monkeypatch.setattr("fer_core.evaluation.feature_space.layout", lambda features: features[:, :2])
-    monkeypatch.setattr("fer_core.evaluation.feature_space.MOST_FACES", 20)
+    monkeypatch.setattr("fer_core.curation.embedding_map.layout", lambda features: features[:, :2])
+    monkeypatch.setattr("fer_core.curation.embedding_map.MOST_FACES", 20)
     st.cache_data.clear()
 
     def open_it(explored: Explored) -> AppTest:

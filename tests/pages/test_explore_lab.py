@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from fer_core.datasets.summary import summarise
+from fer_core.app.explore.explored import Explored
+from fer_core.curation.summary import summarise
 from fer_core.media.images import encode_image
-from fer_core.ui.explore import Explored
 from tests.conftest import make_dataset
 from tests.pages.driving import rerun, rerun_with
 
@@ -26,7 +26,7 @@ def explored(per_class: int, at_hand: bool) -> Explored:
 def page(per_class: int, at_hand: bool) -> None:
     import streamlit as st
 
-    from fer_core.ui.explore_lab import lab_tab
+    from fer_core.app.explore.lab import lab_tab
     from tests.pages.test_explore_lab import explored
 
     if st.session_state.get("open", True):

@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.ui import background
-from tests.datasets.test_archives import packed
+from fer_core.app.common import background
+from tests.datasets.readers.test_archives import packed
 
 
 @pytest.fixture
 def page(monkeypatch) -> AppTest:
     def script() -> None:
-        from fer_core.datasets.summary import load_summary, shipped_summaries
-        from fer_core.ui.explore import Explored
-        from fer_core.ui.explore_own import own_tab
+        from fer_core.app.explore.explored import Explored
+        from fer_core.app.explore.import_photos import import_photos_tab
+        from fer_core.curation.summary import load_summary, shipped_summaries
 
-        own_tab(Explored(load_summary(shipped_summaries()[0]), None))
+        import_photos_tab(Explored(load_summary(shipped_summaries()[0]), None))
 
     monkeypatch.setattr(background, "PATIENCE", 20)
     at = AppTest.from_function(script, default_timeout=30).run()

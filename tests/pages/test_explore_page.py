@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.ui.explore_tabs import TABS
+from fer_core.app.explore.tabs import TABS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "pages" / "5_Explore_Datasets.py"
@@ -27,12 +27,12 @@ def test_every_section_shows_something_true_without_any_data(title):
 
 @pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.section)
 def test_every_section_is_there(tab):
-    assert callable(getattr(import_module(f"fer_core.ui.explore_{tab.section}"), f"{tab.section}_tab"))
+    assert callable(getattr(import_module(f"fer_core.app.explore.{tab.section}"), f"{tab.section}_tab"))
 
 
 def test_the_page_begins_without_what_takes_long_to_load():
     code = (
-        "import sys, fer_core.ui.explore_tabs, fer_core.ui.explore_sources, fer_core.ui.explore_balance;"
+        "import sys, fer_core.app.explore.tabs, fer_core.app.explore.sources, fer_core.app.explore.balance;"
         "print([m for m in ('tensorflow', 'keras', 'sklearn', 'cleanlab', 'scipy.stats') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -5,13 +5,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from fer_core.app.explore.explored import Explored
+from fer_core.curation.summary import summarise
 from fer_core.datasets import FaceDataset, Split
-from fer_core.datasets.summary import summarise
-from fer_core.emotions import CKPLUS, FER2013, FERPLUS
-from fer_core.model_store import Network
-from fer_core.ui.explore import Explored
-from tests.evaluation.conftest import FACES, made_up_predictions
+from fer_core.labels import CKPLUS, FER2013, FERPLUS
+from fer_core.store.predictions import Network
 from tests.pages.driving import rerun, rerun_with
+from tests.stored_models import FACES, made_up_predictions
 
 TRAINING = 100
 
@@ -19,7 +19,7 @@ TRAINING = 100
 def section() -> None:
     import streamlit as st
 
-    from fer_core.ui.explore_samples import samples_tab
+    from fer_core.app.explore.samples import samples_tab
 
     samples_tab(st.session_state["explored"])
 
@@ -31,7 +31,7 @@ def explored(made_up, shipped, cache, monkeypatch):
     made_up("second", predictions=made_up_predictions(skill=1.0, seed=3), title="The second one")
     made_up("ck", CKPLUS, title="The ck one")
     (model.folder / "model.int8.tflite").symlink_to(shipped.litert_path(Network.INT8))
-    monkeypatch.setattr("fer_core.model_store.DEFAULT_STORE", model.folder.parent)
+    monkeypatch.setattr("fer_core.store.store.DEFAULT_STORE", model.folder.parent)
     labels = model.predictions().labels
     own = [np.arange(TRAINING) % 7, labels[Split.VALIDATION, "fer2013"], labels[Split.TEST, "fer2013"]]
     splits = np.repeat([Split.TRAINING, Split.VALIDATION, Split.TEST], [TRAINING, FACES, FACES])
@@ -156,7 +156,7 @@ def test_without_faces_the_section_shows_how_many_there_are_and_which_are_hard(e
 
 
 def test_single_networks_stand_before_ensembles_the_best_first(mixed_store):
-    from fer_core.ui.explore_hardest import best_first
+    from fer_core.app.explore.hardest import best_first
 
     names = [model.name for model in best_first(mixed_store.all())]
     assert names[-1] == "pair"

@@ -4,12 +4,14 @@ import cv2
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from tests.datasets.test_load import csv_text, votes_text
 
-from fer_core.datasets import summary
-from fer_core.ui import background, explore_sources, raw_data
-from fer_core.ui.background import Cancelled
-from tests.datasets.test_archives import packed
-from tests.datasets.test_reading import csv_text, votes_text
+from fer_core.app.common import background
+from fer_core.app.common import cached_data as raw_data
+from fer_core.app.common.background import Cancelled
+from fer_core.app.explore import sources as explore_sources
+from fer_core.curation import summary
+from tests.datasets.readers.test_archives import packed
 
 PATH, UPLOAD = "Path on this computer", "Upload"
 
@@ -18,7 +20,7 @@ def page() -> AppTest:
     def script() -> None:
         import streamlit as st
 
-        from fer_core.ui.explore_sources import choose_explored
+        from fer_core.app.explore.sources import choose_explored
 
         with st.sidebar:
             explored = choose_explored()
@@ -75,8 +77,8 @@ def test_a_copy_without_figures_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr(summary, "DEFAULT_SUMMARIES", tmp_path)
 
     def script() -> None:
-        from fer_core.ui.explore_sources import choose_explored
-        from fer_core.ui.page import errors_in_words
+        from fer_core.app.common.page import errors_in_words
+        from fer_core.app.explore.sources import choose_explored
 
         with errors_in_words():
             choose_explored()

@@ -14,17 +14,18 @@ import pytest
 from keras import layers
 from streamlit.testing.v1 import AppTest
 
+from fer_core.app.feature_maps.face import _left_out
 from fer_core.datasets import FaceDataset, Split
-from fer_core.emotions import CKPLUS, FER2013
 from fer_core.evaluation.ensembles import build_ensemble
 from fer_core.explain.feature_maps import feature_maps
 from fer_core.explain.layers import describe_layers
+from fer_core.labels import CKPLUS, FER2013
 from fer_core.media.images import encode_image
-from fer_core.model_store import ModelStore, Network
-from fer_core.observations import BoundingBox
-from fer_core.ui.feature_maps import _left_out
-from tests.evaluation.conftest import maker
+from fer_core.results import BoundingBox
+from fer_core.store.predictions import Network
+from fer_core.store.store import ModelStore
 from tests.pages.driving import rerun, rerun_with
+from tests.stored_models import maker
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "pages" / "7_Feature_Maps.py"
@@ -74,7 +75,7 @@ def networks(stored_networks, tmp_path, monkeypatch):
     import streamlit as st
 
     store = ModelStore(shutil.copytree(stored_networks.store.folder, tmp_path, symlinks=True, dirs_exist_ok=True))
-    monkeypatch.setattr("fer_core.model_store.DEFAULT_STORE", store.folder)
+    monkeypatch.setattr("fer_core.store.store.DEFAULT_STORE", store.folder)
     st.cache_data.clear()
     st.cache_resource.clear()
     yield SimpleNamespace(store=store, models=stored_networks.models)
@@ -138,9 +139,9 @@ def test_a_layer_is_picked_by_its_name_and_maps_are_shown_in_order(networks):
 
 
 def test_the_archive_holds_pictures_tables_and_the_activations(networks):
-    from fer_core.ui.feature_maps import ChosenFace
-    from fer_core.ui.feature_maps_networks import open_networks
-    from fer_core.ui.feature_maps_pictures import Order, Shown, archive
+    from fer_core.app.feature_maps.face import ChosenFace
+    from fer_core.app.feature_maps.images import Order, Shown, archive
+    from fer_core.app.feature_maps.networks import open_networks
 
     frame = np.random.default_rng(0).integers(0, 256, (60, 60, 3)).astype(np.uint8)
     face = ChosenFace("noise", frame, BoundingBox(0, 0, 60, 60))
@@ -185,7 +186,7 @@ def test_the_class_asked_for_is_at_first_the_answer_of_the_first_network(network
 
 
 def test_a_masked_face_stands_beside_the_bare_one(networks):
-    from fer_core.datasets.masks import MaskKind
+    from fer_core.augmentation.masks.bank import MaskKind
 
     page = opened(TABS[1], ("plain",))
     next(box for box in page.selectbox if box.label == "Beside the bare face").select(MaskKind.SURGICAL)
@@ -210,7 +211,7 @@ def test_networks_without_shared_classes_are_said_so(networks):
     ],
 )
 def test_the_sanity_check_says_what_follows(random, said):
-    from fer_core.ui.feature_maps_attention import sanity_in_words
+    from fer_core.app.feature_maps.attribution import sanity_in_words
 
     assert said in sanity_in_words(np.arange(16.0).reshape(4, 4), random)
 
@@ -228,7 +229,7 @@ def ask_for_mean(page: AppTest) -> AppTest:
 
 
 def test_the_mean_over_a_class_needs_the_data_and_takes_so_many_faces(networks, monkeypatch):
-    from fer_core.ui import feature_maps_mean
+    from fer_core.app.feature_maps import mean_attribution as feature_maps_mean
 
     page = opened(TABS[1])
     assert page.button(key="feature-maps-mean-start").disabled
@@ -243,7 +244,7 @@ def test_the_mean_over_a_class_needs_the_data_and_takes_so_many_faces(networks, 
 
 
 def test_a_mean_that_is_stopped_keeps_the_faces_that_are_in(networks, monkeypatch):
-    from fer_core.ui import feature_maps_mean
+    from fer_core.app.feature_maps import mean_attribution as feature_maps_mean
 
     monkeypatch.setattr(feature_maps_mean, "cached_dataset", lambda path: raw_data(networks))
 
@@ -259,7 +260,7 @@ def test_a_mean_that_is_stopped_keeps_the_faces_that_are_in(networks, monkeypatc
 
 
 def test_data_that_is_not_the_models_is_refused_in_a_sentence(networks, monkeypatch):
-    from fer_core.ui import feature_maps_mean
+    from fer_core.app.feature_maps import mean_attribution as feature_maps_mean
 
     data = raw_data(networks)
     other = FaceDataset("other", data.images, (data.labels + 1) % 7, data.splits, FER2013)
@@ -318,7 +319,7 @@ def test_an_unreadable_upload_is_refused_in_a_sentence(networks):
 
 
 def test_an_empty_store_says_how_to_get_a_network(monkeypatch, tmp_path):
-    monkeypatch.setattr("fer_core.model_store.DEFAULT_STORE", tmp_path)
+    monkeypatch.setattr("fer_core.store.store.DEFAULT_STORE", tmp_path)
     page = AppTest.from_file(PAGE, default_timeout=60).run()
     assert not page.exception
     assert "No model with a Keras file" in page.error[0].value
@@ -326,7 +327,7 @@ def test_an_empty_store_says_how_to_get_a_network(monkeypatch, tmp_path):
 
 def test_the_inputs_come_before_tensorflow_which_is_announced():
     code = (
-        "import sys; import fer_core.ui.feature_maps as page;"
+        "import sys; import fer_core.app.feature_maps.face as page;"
         "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

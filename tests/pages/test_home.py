@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fer_core.app.home import model_table
 from fer_core.datasets import Split
-from fer_core.model_store import Network
-from fer_core.ui.home import model_table
+from fer_core.store.predictions import Network
 
 HOME = Path(__file__).resolve().parents[2] / "Home.py"
 
@@ -110,7 +110,7 @@ def test_home_without_a_model_says_how_to_get_one(monkeypatch, tmp_path):
     import streamlit as st
 
     st.cache_data.clear()
-    monkeypatch.setattr("fer_core.model_store.DEFAULT_STORE", tmp_path)
+    monkeypatch.setattr("fer_core.store.store.DEFAULT_STORE", tmp_path)
     at = AppTest.from_file(HOME, default_timeout=20).run()
     st.cache_data.clear()
     assert not at.exception

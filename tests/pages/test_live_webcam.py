@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.live import LiveSession, StreamError
-from fer_core.media.video import read_frames
-from fer_core.ui import live
-from fer_core.ui.live import SAMPLE_CLIP, Source, StreamState
+from fer_core.app.live import stream as live
+from fer_core.app.live.stream import SAMPLE_CLIP, Source, StreamState
+from fer_core.live.session import LiveSession, StreamError
+from fer_core.media.video_reader import read_frames
 
 PAGE = Path(__file__).parents[2] / "pages" / "1_Live_Webcam.py"
 IDLE, CONNECTING, PLAYING = StreamState(False, False), StreamState(False, True), StreamState(True, False)

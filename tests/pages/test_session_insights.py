@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.attention import NOTICE
-from fer_core.emotions import FER2013_FIVE
-from fer_core.evaluation.insights_benchmark import made_up_log
-from fer_core.insights.reading import LogFile
-from fer_core.ui.insights import Shown
-from fer_core.ui.insights_tabs import Chosen, _chosen, _csv, _report
+from benchmarks.insights import made_up_log
+from fer_core.analysis.attention import NOTICE
+from fer_core.app.insights.inputs import Shown
+from fer_core.app.insights.tabs import Chosen, _chosen, _csv, _report
+from fer_core.labels import FER2013_FIVE
+from fer_core.logs.sessions import LogFile
 from tests.pages.driving import rerun, rerun_with
 
 PAGE = Path(__file__).resolve().parents[2] / "pages" / "4_Session_Insights.py"
@@ -33,7 +33,7 @@ def upload(page: AppTest, files: dict[str, bytes]) -> AppTest:
 def shown(monkeypatch) -> list[tuple[Shown, Chosen]]:
     """What the page hands to its exports, run by run."""
     handed = []
-    monkeypatch.setattr("fer_core.ui.insights_tabs._exports", lambda shown: handed.append((shown, _chosen(shown))))
+    monkeypatch.setattr("fer_core.app.insights.tabs._exports", lambda shown: handed.append((shown, _chosen(shown))))
     return handed
 
 
@@ -123,6 +123,6 @@ def test_a_log_in_which_nobody_stays_says_so(page):
 
 
 def test_too_many_logs_are_refused_in_a_sentence(page, monkeypatch):
-    monkeypatch.setattr("fer_core.ui.insights.MOST_FILES", 1)
+    monkeypatch.setattr("fer_core.app.insights.inputs.MOST_FILES", 1)
     upload(page, LOGS)
     assert "expected up to 1 of" in page.error[0].value

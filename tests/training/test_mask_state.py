@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fer_core.datasets import Split
-from fer_core.datasets.mask_photos import MaskPhotos
 from fer_core.evaluation.mask_state import MASK_PREDICTIONS, load_mask_predictions
 from fer_core.evaluation.verification import verify_mask_state
 from fer_core.training import mask_state
+from fer_core.training.mask_photos import MaskPhotos
 from fer_core.training.mask_state import MaskBatches, bare_advantage, drawn_masks, swap_lower_faces, train_mask_state
 from fer_core.vision.mask_state import MASK_STATE_FILE, MaskStateNetwork
 from tests.conftest import make_dataset

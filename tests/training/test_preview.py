@@ -7,16 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer_core.augmentation.policy import PREVIEWED, preview_batch, preview_face
+from fer_core.augmentation.transforms import Augmentation
 from fer_core.datasets import FaceDataset, Split
-from fer_core.datasets.augmentation import Augmentation
-from fer_core.datasets.augmentation_policy import PREVIEWED, preview_batch, preview_face
-from fer_core.emotions import FER2013
 from fer_core.errors import ModelError
-from fer_core.training import command
+from fer_core.labels import FER2013
+from fer_core.training import train as command
+from fer_core.training.batches import Batches
+from fer_core.training.loop import TrainingRun
 from fer_core.training.recipes import COMMON, get_full_recipe
-from fer_core.training.run import Batches, TrainingRun
+from tests.augmentation.test_transforms import EVERYTHING, moments
 from tests.conftest import make_dataset
-from tests.datasets.test_augmentation import EVERYTHING, moments
 
 PLAIN = replace(COMMON["senet"], batch_size=16, teachers=(), teacher_share=0.0)
 

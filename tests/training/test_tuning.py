@@ -7,8 +7,8 @@ import numpy as np
 import optuna
 import pytest
 
-from fer_core.cli import main
-from fer_core.datasets.augmentation import Augmentation
+from fer_core.augmentation.transforms import Augmentation
+from fer_core.cli.main import main
 from fer_core.training import tuning
 from fer_core.training.recipes import COMMON
 

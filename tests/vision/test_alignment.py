@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import skimage.data
 
-from fer_core.observations import BoundingBox, FaceDetection
+from fer_core.results import BoundingBox, FaceDetection
 from fer_core.vision import create_detector
-from fer_core.vision.alignment import ALIGNED_FROM, aligned_rolls
-from fer_core.vision.face_crops import crop_faces
+from fer_core.vision.crops import ALIGNED_FROM, aligned_rolls, crop_faces
 
 
 def detection(roll: float) -> FaceDetection:

@@ -6,14 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_core.answers import AnswerRule
-from fer_core.cli import main
-from fer_core.emotions import CKPLUS
+from fer_core.analysis.pipeline import FrameAnalyser
+from fer_core.cli.main import main
 from fer_core.errors import ModelError
 from fer_core.evaluation.verification import SAMPLE_PHOTO
-from fer_core.model_store import ModelStore, Network
-from fer_core.pipeline import FrameAnalyser
-from fer_core.vision.expression import EnsembleNetwork, ExpressionClassifier, LiteRTNetwork, load_network, pool_heads
+from fer_core.labels import CKPLUS
+from fer_core.store.decision import AnswerRule
+from fer_core.store.predictions import Network
+from fer_core.store.store import ModelStore
+from fer_core.vision.expression import EnsembleNetwork, ExpressionClassifier, load_network, pool_heads
+from fer_core.vision.litert import LiteRTNetwork
 
 FACES = np.random.default_rng(0).integers(0, 256, (3, 48, 48)).astype(np.uint8)
 SHARES = {"one": 0.7, "other": 0.3}
@@ -67,7 +69,7 @@ def test_an_ensemble_is_served_through_the_same_door_as_any_network(store, photo
     assert store.served_names() == ["both", "one", "other"]
     analysis = FrameAnalyser.from_store(["both", "one"], store=store).analyse(photo)
     assert [(s.model, str(s.top)) for s in analysis.faces[0].scores] == [("both", "happy"), ("one", "happy")]
-    monkeypatch.setattr("fer_core.model_store.DEFAULT_STORE", store.folder)
+    monkeypatch.setattr("fer_core.store.store.DEFAULT_STORE", store.folder)
     assert main(["analyse", str(SAMPLE_PHOTO), "--model", "both"]) == 0
     assert "happy" in capsys.readouterr().out
 

@@ -9,19 +9,11 @@ import numpy as np
 import pytest
 
 from fer_core.errors import FerError
-from fer_core.observations import BoundingBox
+from fer_core.live.gaze_calibration import GazeCalibration, ScreenCorner
+from fer_core.results import BoundingBox
 from fer_core.vision import gaze
-from fer_core.vision.gaze import (
-    CLOSED_RATIO,
-    OPEN_RATIO,
-    BlinkCounter,
-    Gaze,
-    GazeCalibration,
-    ScreenCorner,
-    estimate_gaze,
-    eye_aspect_ratios,
-    eye_openness,
-)
+from fer_core.vision.blinks import BlinkCounter
+from fer_core.vision.gaze import CLOSED_RATIO, OPEN_RATIO, Gaze, estimate_gaze, eye_aspect_ratios, eye_openness
 from fer_core.vision.head_pose import CANONICAL_FACE, Camera, HeadPose, angles_of, estimate_head_pose
 from fer_core.vision.landmarks import EYES, EyeLandmarks, FaceLandmarks, LandmarkReader
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from fer_core.observations import BoundingBox
+from fer_core.results import BoundingBox
 from fer_core.vision.head_pose import CANONICAL_FACE, Camera, HeadPose, angles_of, estimate_head_pose
 from fer_core.vision.landmarks import FACE_POINTS, LEFT_EYE, RIGHT_EYE, LandmarkReader
 

@@ -11,9 +11,9 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from fer_core.errors import ModelError
-from fer_core.observations import BoundingBox
+from fer_core.results import BoundingBox
 from fer_core.vision import landmarks
-from fer_core.vision.detectors import BLAZEFACE_VARIANTS, anchor_centres, mediapipe_model_path
+from fer_core.vision.detection.blazeface import BLAZEFACE_VARIANTS, anchor_centres
 from fer_core.vision.head_pose import CANONICAL_FACE
 from fer_core.vision.landmarks import (
     EYES,
@@ -29,6 +29,7 @@ from fer_core.vision.landmarks import (
     region_of_points,
     roll_of_eyes,
 )
+from fer_core.vision.litert import mediapipe_model_path
 
 BOX = BoundingBox(162, 52, 125, 125)
 """The square that frames the astronaut's face as FER2013 does."""

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer_core import pipeline
+from fer_core.analysis import pipeline
+from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.errors import ModelError
-from fer_core.model_store import ModelStore
-from fer_core.observations import MASK_STATES, MaskReading, MaskState
-from fer_core.pipeline import FrameAnalyser
+from fer_core.results import MASK_STATES, MaskReading, MaskState
+from fer_core.store.store import ModelStore
 from fer_core.vision import mask_state
 from fer_core.vision.expression import ExpressionClassifier
 from fer_core.vision.mask_state import MaskStateNetwork

@@ -1,0 +1,87 @@
+"""What a second worker brings an archive: short films and a long one, by one worker process and by two on this machine.
+
+Workers have one thread each and begin warm. The data sets must be the same to the byte, and the same as without a cluster.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.video import write_loop
+from fer_core.batch.cluster import local_cluster
+from fer_core.batch.parts import ArchiveSettings
+from fer_core.batch.run import analyse_archive
+from fer_core.batch.sources import ArchiveError, SourceFile
+from fer_core.batch.worker import Outcome
+from fer_core.errors import FerError
+
+SHORT_FILMS = 6
+
+
+SHORT_MINUTES, LONG_MINUTES = 1.0, 6.0
+"""The long film is handed out in pieces, the short ones whole."""
+
+
+WANTED = 1.7
+"""Times the speed of one worker, where two cores allow."""
+
+
+def cluster_speed(
+    model: str, short_films: int = SHORT_FILMS, short_minutes: float = SHORT_MINUTES, long_minutes: float = LONG_MINUTES
+) -> str:
+    """A table: seconds and frames a second of one process without a cluster, one worker and two.
+
+    Args:
+        model: name of a stored model.
+        short_films: how many; each is a frame longer than the one before, since equal films are analysed once.
+        short_minutes: of the first of them.
+        long_minutes: of the long film.
+
+    Raises:
+        FerError: Dask is not installed, a film failed, or the data sets differ.
+    """
+    settings = ArchiveSettings(models=(model,))
+    rows: list[dict[str, object]] = []
+    contents: list[dict[str, bytes]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        films = []
+        for number in range(short_films + 1):
+            film = Path(folder, f"{number}.mp4")
+            write_loop(film, long_minutes if number == short_films else short_minutes + number / (25 * 60))
+            films.append(SourceFile(film, film.name))
+        for workers in (0, 1, 2):
+            out = Path(folder, f"by-{workers}")
+            with _workers(workers) as cluster:
+                address = cluster.scheduler_address if cluster else None
+                analyse_archive(films[:workers], Path(folder, f"warm-{workers}"), settings, 0, scheduler=address)
+                started = time.perf_counter()
+                results = analyse_archive(films, out, settings, 0, scheduler=address)
+                seconds = time.perf_counter() - started
+            if failures := [result.note for result in results if result.outcome is not Outcome.DONE]:
+                raise FerError(f"The films of the benchmark were not analysed: {failures[0]}")
+            frames = len(pd.read_parquet(out, columns=["frame"]))
+            name = f"{workers} worker{'s' * (workers > 1)} of one thread" if workers else "no cluster, threads"
+            rows.append({"by": name, "rows": frames, "seconds": round(seconds, 1), "rows/s": round(frames / seconds)})
+            contents.append({part.relative_to(out).as_posix(): part.read_bytes() for part in out.rglob("*.parquet")})
+    if contents[0] != contents[1] or contents[0] != contents[2]:
+        raise FerError("The data sets of the benchmark differ, expected the same bytes however the work was shared.")
+    table = pd.DataFrame(rows)
+    table["times one worker"] = (table["seconds"].iloc[1] / table["seconds"]).round(2)
+    return (
+        f"{table.to_string(index=False)}\nthe same bytes all three times; wanted of two workers: {WANTED:g} times one"
+    )
+
+
+def _workers(count: int) -> AbstractContextManager[Any]:
+    if not count:
+        return nullcontext()
+    try:
+        return local_cluster(count)
+    except ImportError as error:
+        raise ArchiveError("benchmark cluster needs Dask: pip install 'dask[distributed]'.") from error

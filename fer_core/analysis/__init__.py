@@ -1,0 +1,1 @@
+"""From a frame to its analysis, and what a stream remembers of the people in it."""

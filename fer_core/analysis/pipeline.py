@@ -1,0 +1,299 @@
+"""The one door from a frame to its analysis; live pages, uploads, films, the command line and benchmarks use it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+
+import cv2
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from fer_core.analysis.attributes import LookReader
+from fer_core.analysis.frame import FaceLook, FaceObservation, FrameAnalysis, Look, Sight
+from fer_core.analysis.stream import StreamMemory
+from fer_core.results import BoundingBox, ExpressionScores, FaceDetection, MaskReading, MaskState
+from fer_core.store.predictions import Network
+from fer_core.store.store import MASK_AWARE_MODEL, ModelStore
+from fer_core.vision.crops import aligned_rolls, crop_faces
+from fer_core.vision.detection.base import FaceDetector
+from fer_core.vision.detection.near_faces import NearLook
+from fer_core.vision.detection.registry import DEFAULT_DETECTOR, create_detector, near_detector
+from fer_core.vision.expression import ExpressionClassifier
+from fer_core.vision.landmarks import roll_of_eyes
+from fer_core.vision.mask_state import INPUT_SIZE as MASK_INPUT_SIZE
+from fer_core.vision.mask_state import MaskStateNetwork
+
+
+@cache
+def _keep_small_work_on_one_thread() -> None:
+    """Cutting faces out is a product of small matrices, which OpenBLAS splits over all cores.
+
+    While video codecs hold those cores its threads wait for each other: measured beside other work on two cores, the
+    90th percentile of a crop fell from 170 to 0.3 ms. OpenCV's threads cost a live frame 1 to 2 ms of processor time.
+    The limits are the process's, hence set once.
+    """
+    threadpool_limits(1, user_api="blas")
+    cv2.setNumThreads(1)
+
+
+class FrameAnalyser:
+    """Detects the faces of a frame, cuts them out as FER2013 frames a face, and asks every model about them.
+
+    Args:
+        detector: finds the faces.
+        classifiers: the models to ask; each face gets one answer per model, in this order.
+        masks: tells masked faces from bare ones; without it every face counts as bare.
+        stand_ins: for each classifier, who answers for masked faces in its place; ``None`` where it does so itself.
+            One that stands in for several answers once.
+        looks: reads landmarks, head pose and gaze where they are asked for.
+        near: finds faces that are near, in the same framing as the detector; it looks first in streams where it may.
+
+    Example:
+        >>> from skimage.data import astronaut
+        >>> analyser = FrameAnalyser.from_store(["senet"])
+        >>> analysis = analyser.analyse(astronaut()[..., ::-1])
+        >>> [str(face.scores[0].top) for face in analysis]
+        ['happy']
+    """
+
+    def __init__(
+        self,
+        detector: FaceDetector,
+        classifiers: Sequence[ExpressionClassifier],
+        masks: MaskStateNetwork | None = None,
+        stand_ins: Sequence[ExpressionClassifier | None] = (),
+        looks: LookReader | None = None,
+        near: FaceDetector | None = None,
+    ) -> None:
+        _keep_small_work_on_one_thread()
+        self.detector = detector
+        self.classifiers = tuple(classifiers)
+        self._masks = masks
+        self._stand_ins = tuple(stand_ins) or (None,) * len(self.classifiers)
+        self._looks = looks
+        self._near = near
+        self._again: Callable[[], FrameAnalyser] | None = None
+        self._copies: list[FrameAnalyser] = []
+
+    @classmethod
+    def from_store(
+        cls,
+        models: Sequence[str],
+        detector: str = DEFAULT_DETECTOR,
+        answer: str | None = None,
+        network: Network = Network.INT8,
+        store: ModelStore | None = None,
+        threads: int = 1,
+    ) -> FrameAnalyser:
+        """An analyser of stored models by name that reads masks as well.
+
+        Masked faces are answered for by the models that learnt from such faces, and by :data:`MASK_AWARE_MODEL` in the
+        place of those that did not, if it has an answer in the same classes.
+
+        Raises:
+            ModelError: a model, or the network that reads masks, is missing.
+        """
+        store = store or ModelStore()
+        classifiers = [ExpressionClassifier(store.load(name), answer, network, threads) for name in models]
+        stand_ins = _stand_ins(classifiers, store, network, threads)
+        masks, looks = MaskStateNetwork.shipped(threads), LookReader(threads)
+        finder = create_detector(detector, threads)
+        near = near_detector(finder, threads) if detector == DEFAULT_DETECTOR else None
+        analyser = cls(finder, classifiers, masks, stand_ins, looks, near)
+        analyser._again = partial(cls.from_store, models, detector, answer, network, store, threads)
+        return analyser
+
+    def analyse(
+        self,
+        frame: np.ndarray,
+        timestamp: float = 0.0,
+        memory: StreamMemory | None = None,
+        look: Look = Look.NOTHING,
+        sight: Sight | None = None,
+    ) -> FrameAnalysis:
+        """Everything about one frame.
+
+        Args:
+            frame: ``(H, W, 3) uint8`` BGR.
+            timestamp: seconds from the start of the stream.
+            memory: of the stream that the frame belongs to: with it people have ids, and their answers are smoothed.
+            look: what else to see in the faces; attention needs a memory.
+            sight: what :meth:`see` made of this frame, where it was asked before; the analysis is the same.
+
+        Returns:
+            The faces, largest first, with every model's answer.
+        """
+        started = time.perf_counter()
+        people = memory or StreamMemory()
+        detections = sight.detections if sight else self.find(frame, timestamp, people.near)
+        detected = time.perf_counter()
+        boxes = self._boxes(detections)
+        crops = sight.crops if sight else self._crops(frame, detections)
+        cropped = time.perf_counter()
+        tracks = people.identify(detections, timestamp, crops[MASK_INPUT_SIZE] if memory else None)
+        turns = np.flatnonzero(people.to_answer(tracks, timestamp)).tolist()
+        tracked = time.perf_counter()
+        if self._masks:
+            found = [sight.readings[row] for row in turns] if sight else self._masks.read(crops[MASK_INPUT_SIZE][turns])
+            for row, reading in zip(turns, found, strict=True):
+                if reading is not None:
+                    people.read_mask(tracks[row], reading, timestamp)
+        readings = [people.known(track)[0] for track in tracks]
+        read = time.perf_counter()
+        # Who answers depends on the mask, which over time may be another than the one that was read in this frame.
+        known = (
+            {r: sight.scores[r] for r in turns if _covered(readings[r]) == _covered(sight.readings[r])} if sight else {}
+        )
+        asked = [row for row in turns if row not in known]
+        answers = self._classify({size: of[asked] for size, of in crops.items()}, [readings[row] for row in asked])
+        known |= dict(zip(asked, answers, strict=True))
+        for row in turns:
+            people.answer(tracks[row], known[row], timestamp)
+        scores = [people.known(track)[1] for track in tracks]
+        classified = time.perf_counter()
+        looks: list[FaceLook | None] = [None] * len(tracks)
+        if look is not Look.NOTHING and self._looks and tracks:
+            looks = self._look(
+                frame, timestamp, detections, boxes, tracks, people, bool(memory) and look is Look.ATTENTION
+            )
+        looked = time.perf_counter()
+        ids = tracks if memory else [None] * len(tracks)
+        return FrameAnalysis(
+            timestamp=timestamp,
+            width=frame.shape[1],
+            height=frame.shape[0],
+            detector=self.detector.name,
+            faces=tuple(map(FaceObservation, detections, boxes, scores, readings, ids, looks)),
+            milliseconds={
+                "detect": (detected - started) * 1e3,
+                "crop": (cropped - detected) * 1e3,
+                "track": (tracked - cropped) * 1e3,
+                "mask": (read - tracked) * 1e3,
+                "classify": (classified - read) * 1e3,
+                "look": (looked - classified) * 1e3,
+            },
+        )
+
+    def see(self, frame: np.ndarray, detections: Sequence[FaceDetection] | None = None) -> Sight:
+        """The part of :meth:`analyse` that asks the networks, which takes nearly all of its time.
+
+        Args:
+            frame: ``(H, W, 3) uint8`` BGR.
+            detections: its faces, where they were found before.
+        """
+        detections = self.find(frame) if detections is None else detections
+        crops = self._crops(frame, detections)
+        read = self._masks.read(crops[MASK_INPUT_SIZE]) if self._masks else [None] * len(detections)
+        return Sight(detections, crops, read, self._classify(crops, read))
+
+    def copies(self, count: int) -> list[FrameAnalyser]:
+        """This one and others like it with networks of their own: threads that share one take turns at its networks.
+
+        Those made once are kept. One that did not come from a store has none.
+        """
+        while self._again and len(self._copies) < count - 1:
+            self._copies.append(self._again())
+        return [self, *self._copies[: count - 1]]
+
+    def _boxes(self, detections: Sequence[FaceDetection]) -> list[BoundingBox]:
+        return [self.detector.framing.crop_box(detection.box) for detection in detections]
+
+    def _crops(self, frame: np.ndarray, detections: Sequence[FaceDetection]) -> dict[int, np.ndarray]:
+        """Every face ``(faces, S, S) uint8`` at each side S that a network takes."""
+        sizes = {c.input_size for c in (*self.classifiers, *filter(None, self._stand_ins))} | {MASK_INPUT_SIZE}
+        boxes, rolls = self._boxes(detections), aligned_rolls(detections)
+        return {size: crop_faces(frame, boxes, size, rolls) for size in sizes}
+
+    def find(self, frame: np.ndarray, timestamp: float = 0.0, near: NearLook | None = None) -> list[FaceDetection]:
+        """Every face of a frame.
+
+        Args:
+            frame: ``(H, W, 3) uint8`` BGR.
+            timestamp: seconds from the start of the stream.
+            near: says where everyone was near a moment ago; while they still are, only near ones are looked for, which
+                costs a fraction.
+        """
+        if near is None or self._near is None:
+            return self.detector.detect(frame)
+        if expected := near.expected(frame, timestamp):
+            found = self._near.detect(frame)
+            if len(found) == expected:
+                return near.looked_near(found)
+        detections = self.detector.detect(frame)
+        if near.looked_wide(frame, detections, timestamp):
+            near.compare(self._near.detect(frame))
+        return detections
+
+    def _look(
+        self,
+        frame: np.ndarray,
+        timestamp: float,
+        detections: Sequence[FaceDetection],
+        boxes: Sequence[BoundingBox],
+        tracks: Sequence[int],
+        people: StreamMemory,
+        with_attention: bool,
+    ) -> list[FaceLook | None]:
+        """What the landmarks of every face tell."""
+        assert self._looks is not None
+        faces, eyes = people.to_look_at(tracks, timestamp)
+        turns = np.flatnonzero(faces).tolist()
+        rolls = []
+        for row in turns:
+            roll, points = people.roll(tracks[row]), detections[row].key_points
+            rolls.append(roll_of_eyes(*points[:2]) if roll is None and points is not None else roll)
+        looks: list[FaceLook | None] = [None] * len(tracks)
+        for row, seen in zip(
+            turns, self._looks.read(frame, [boxes[r] for r in turns], rolls, [eyes[r] for r in turns]), strict=True
+        ):
+            looks[row] = seen
+        return [
+            people.follow(track, seen, box, timestamp, with_attention)
+            for track, seen, box in zip(tracks, looks, boxes, strict=True)
+        ]
+
+    def _classify(
+        self, crops: Mapping[int, np.ndarray], readings: Sequence[MaskReading | None]
+    ) -> list[list[ExpressionScores]]:
+        """Every face's answers, from those who answer for it."""
+        covered = np.array([_covered(reading) for reading in readings], bool)
+        asked: dict[ExpressionClassifier, np.ndarray] = {}
+        for classifier, stand_in in zip(self.classifiers, self._stand_ins, strict=True):
+            asked[classifier] = np.ones(len(covered), bool) if stand_in is None else ~covered
+        for stand_in in filter(None, self._stand_ins):
+            asked.setdefault(stand_in, covered)
+        scores: list[list[ExpressionScores]] = [[] for _ in readings]
+        for classifier, rows in asked.items():
+            if not rows.any():
+                continue
+            answers = classifier.classify(crops[classifier.input_size][rows], covered[rows])
+            for row, answer in zip(np.flatnonzero(rows), answers, strict=True):
+                scores[row].append(answer)
+        return scores
+
+
+def _covered(reading: MaskReading | None) -> bool:
+    return reading is not None and reading.state != MaskState.BARE
+
+
+def _stand_ins(
+    classifiers: Sequence[ExpressionClassifier], store: ModelStore, network: Network, threads: int
+) -> list[ExpressionClassifier | None]:
+    """For each classifier that never saw a masked face, one that did and answers in the same classes."""
+    if MASK_AWARE_MODEL not in store.served_names():
+        return [None] * len(classifiers)
+    model = store.load(MASK_AWARE_MODEL)
+    known = {c.rule.name: c for c in classifiers if c.mask_aware}
+    stand_ins: list[ExpressionClassifier | None] = []
+    for classifier in classifiers:
+        rule = model.card.masked_answer(classifier.rule.name)
+        if classifier.mask_aware or rule is None or rule.label_set != classifier.rule.label_set:
+            stand_ins.append(None)
+            continue
+        if rule.name not in known:
+            own = network if network in model.networks else Network.INT8
+            known[rule.name] = ExpressionClassifier(model, rule.name, own, threads)
+        stand_ins.append(known[rule.name])
+    return stand_ins

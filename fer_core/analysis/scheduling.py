@@ -1,0 +1,74 @@
+"""Which faces of a stream are looked at in which frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often each person is looked at, where not everyone is in every frame."""
+
+    shortest: float
+    """Seconds that are always left between two looks at one person."""
+    longest: float
+    """Seconds after which a person is looked at however many others are."""
+    per_frame: int
+    """People who are looked at in one frame, unless more have waited for the longest time."""
+
+
+EVERY_FRAME = Pace(0, 0, 1)
+
+
+ANSWERS = Pace(1 / 16, 0.2, 1)
+"""Of expression and mask. Answers are means over more than half a second, which sixteen samples a second make as well as
+thirty; what a frame costs hardly grows with the number of people then."""
+
+
+LOOKS = Pace(0, 0.2, 2)
+"""Of landmarks and head pose."""
+
+
+EYES = Pace(0, 0.2, 1)
+"""Of eyes: a lone person's in every frame, since a blink lasts a tenth of a second."""
+
+
+_TICK = 1e-3
+"""Seconds by which frames come too early."""
+
+
+class Turns:
+    """Says whose turn it is; people who have waited for longest go first.
+
+    Args:
+        pace: of the turns.
+
+    Example:
+        >>> turns = Turns(Pace(shortest=0, longest=1, per_frame=1))
+        >>> [turns.take([1, 2, 3], 0.1 * frame) for frame in range(2)]
+        [[True, True, True], [True, False, False]]
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._last: dict[int, float] = {}
+
+    def take(self, tracks: Sequence[int], timestamp: float) -> list[bool]:
+        """Whose turn it is in the frame of this time, among the people in it; whoever is new has theirs."""
+        waited = np.array([timestamp - self._last.get(track, -math.inf) for track in tracks])
+        waited[waited < 0] = math.inf  # the clock has gone back
+        due = waited >= self._pace.longest - _TICK
+        waiting = np.flatnonzero(~due & (waited >= self._pace.shortest - _TICK))
+        places = max(0, self._pace.per_frame - int(due.sum()))
+        due[waiting[np.argsort(-waited[waiting], kind="stable")[:places]]] = True
+        self._last.update((track, timestamp) for track, mine in zip(tracks, due, strict=True) if mine)
+        return due.tolist()
+
+    def forget(self, tracks: Iterable[int]) -> None:
+        """Drop what is known of people whose tracks have ended."""
+        for track in tracks:
+            self._last.pop(track, None)

@@ -1,0 +1,316 @@
+"""The figures and tables of a choice of models, by tab; pages show them, the report collects them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from fer_core.app.compare.choice import Choice, JudgedKey, judged_of
+from fer_core.app.compare.robustness import report_exhibits as robustness_report
+from fer_core.errors import ModelError
+from fer_core.evaluation import curves
+from fer_core.evaluation.leaderboard import cost_table
+from fer_core.evaluation.scored import compare_judged
+from fer_core.evaluation.significance import Comparison
+from fer_core.plots.curves import (
+    LEARNING_PANELS,
+    Run,
+    coverage_figure,
+    learning_figure,
+    precision_recall_figure,
+    reliability_figure,
+    roc_figure,
+)
+from fer_core.plots.models import (
+    PER_CLASS,
+    Normalisation,
+    confusion_difference,
+    confusion_matrix,
+    mcnemar_matrix,
+    per_class_bars,
+)
+from fer_core.plots.report import Exhibit
+
+
+@dataclass(frozen=True)
+class View:
+    """How the charts are to be drawn."""
+
+    normalisation: Normalisation = Normalisation.BY_ROW
+    by_similarity: bool = False
+    curve: str = curves.MACRO
+    """The class whose ROC and precision-recall curves are shown."""
+    pair: tuple[str, str] | None = None
+    """Names of the two models whose difference is shown; the first two if left out."""
+
+
+def class_order(choice: Choice, view: View) -> np.ndarray:
+    """The order of classes in all matrices of the choice: the label set's, or by the sum of their confusions."""
+    if not view.by_similarity:
+        return np.arange(len(choice.label_set))
+    total = np.sum([np.array(figures["confusion"]) for figures in choice.figures.values()], axis=0)
+    return curves.similarity_order(total)
+
+
+def pair_of(choice: Choice, view: View) -> tuple[str, str] | None:
+    """The two models of the view; ``None`` where only one is chosen."""
+    names = list(choice.models)
+    if view.pair and set(view.pair) <= set(names):
+        return view.pair
+    return (names[0], names[1]) if len(names) > 1 else None
+
+
+def confusion_exhibits(choice: Choice, view: View) -> list[Exhibit]:
+    """One matrix per model, and the difference of two."""
+    order = class_order(choice, view)
+    matrices = {name: np.array(figures["confusion"]) for name, figures in choice.figures.items()}
+    exhibits = [
+        Exhibit(
+            f"confusion-{name}",
+            f"Confusion, {choice.styles[name].title}",
+            confusion_matrix(matrix, choice.label_set, view.normalisation, order),
+        )
+        for name, matrix in matrices.items()
+    ]
+    pair = pair_of(choice, view)
+    if pair:
+        a, b = (choice.styles[name].title for name in pair)
+        figure = confusion_difference(matrices[pair[0]], matrices[pair[1]], choice.label_set, view.normalisation, order)
+        note = f"Above nought: more often with {a}; below: more often with {b}. On the diagonal more is better."
+        exhibits.append(Exhibit("confusion-difference", f"{a} minus {b}", figure, note))
+    return exhibits
+
+
+def per_class_exhibits(choice: Choice) -> list[Exhibit]:
+    """Bars of each figure, and all of them as a table."""
+    per_class = {name: figures["per_class"] for name, figures in choice.figures.items()}
+    bars = [
+        Exhibit(f"per-class-{key}", f"{title} by class", per_class_bars(per_class, choice.styles, key))
+        for key, title in PER_CLASS.items()
+    ]
+    rows = [
+        {"model": choice.styles[name].title, "class": emotion, **of_class}
+        for name, classes in per_class.items()
+        for emotion, of_class in classes.items()
+    ]
+    return [*bars, Exhibit("per-class", "Per class", pd.DataFrame(rows))]
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _roc(key: JudgedKey) -> list[curves.Curve]:
+    judged = judged_of(key)
+    return curves.roc_curves(judged.probabilities, judged.labels, judged.rule.label_set)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _precision_recall(key: JudgedKey) -> list[curves.Curve]:
+    judged = judged_of(key)
+    return curves.precision_recall_curves(judged.probabilities, judged.labels, judged.rule.label_set)
+
+
+def curve_exhibits(choice: Choice, view: View) -> list[Exhibit]:
+    """ROC, precision against recall, reliability before and after temperature scaling, coverage."""
+
+    def lines(curves_of: Callable[[JudgedKey], list[curves.Curve]]) -> list:
+        return [
+            (choice.styles[name], curve)
+            for name, key in choice.keys.items()
+            for curve in curves_of(key)
+            if curve.name == view.curve
+        ]
+
+    judged = choice.judged
+    of = view.curve if view.curve == curves.MACRO else f"{view.curve} against the rest"
+    before, after, coverage = [], [], []
+    for name, own in judged.items():
+        style = choice.styles[name]
+        before.append((style, curves.reliability(own.uncalibrated, own.labels)))
+        after.append((style, curves.reliability(own.probabilities, own.labels)))
+        coverage.append((style, curves.coverage_curve(own.probabilities, own.labels)))
+    areas = [
+        {
+            "model": choice.styles[name].title,
+            "class": roc.name,
+            "ROC area": roc.area,
+            "average precision": precision_recall.area,
+        }
+        for name, key in choice.keys.items()
+        for roc, precision_recall in zip(_roc(key), _precision_recall(key), strict=True)
+    ]
+    return [
+        Exhibit("roc", f"ROC, {of}", roc_figure(lines(_roc)), "The nearer to the upper left corner the better."),
+        Exhibit(
+            "precision-recall",
+            f"Precision against recall, {of}",
+            precision_recall_figure(lines(_precision_recall)),
+            "Harder than ROC on rare classes; the nearer to the upper right corner the better.",
+        ),
+        Exhibit(
+            "reliability-before",
+            "Reliability before temperature scaling",
+            reliability_figure(before),
+            "Above the line a model is righter than it is sure; below it, surer than right.",
+        ),
+        Exhibit(
+            "reliability-after", "Reliability after temperature scaling", reliability_figure(after), "What pages show."
+        ),
+        Exhibit(
+            "coverage",
+            "Accuracy against coverage",
+            coverage_figure(coverage),
+            "A model that says 'unsure' to its least sure answers is right more often about the rest.",
+        ),
+        Exhibit("areas", "Areas under the curves", pd.DataFrame(areas)),
+    ]
+
+
+def learning_exhibits(choice: Choice) -> tuple[list[Exhibit], list[str]]:
+    """Loss, accuracy and learning rate, and a sentence per model about its training."""
+    runs, words = {}, []
+    for name, model in choice.models.items():
+        title = choice.styles[name].title
+        head = choice.label_set.name
+        try:
+            if model.card.members:
+                words.append(f"{title}: an ensemble is not trained; see its members.")
+                continue
+            history = model.history()
+        except ModelError as error:
+            words.append(f"{title}: {error}")
+            continue
+        if f"training_loss_{head}" not in history:  # e.g. five classes, answered by the head of seven
+            head = next((h for h in model.card.heads if f"training_loss_{h}" in history), head)
+        runs[name] = Run(history, head, model.card.best_epoch)
+        words.append(f"{title} ({head} head): {curves.training_gap(history, head, model.card.best_epoch)}")
+    if not runs:
+        return [], words
+    exhibits = [
+        Exhibit(f"learning-{panel}", title, learning_figure(runs, choice.styles, panel))
+        for panel, title in LEARNING_PANELS.items()
+    ]
+    rows = [run.history.assign(model=choice.styles[name].title) for name, run in runs.items()]
+    table = pd.concat(rows)
+    table = table[["model", *(column for column in table if column != "model")]]
+    return [*exhibits, Exhibit("histories", "Histories", table)], words
+
+
+def comparisons(choice: Choice) -> tuple[dict[tuple[str, str], Comparison], list[str]]:
+    """McNemar's test for each pair, and a sentence for each pair that cannot be compared."""
+    judged, found, words = choice.judged, {}, []
+    for a, b in combinations(judged, 2):
+        try:
+            found[a, b] = compare_judged(judged[a], judged[b], (choice.styles[a].title, choice.styles[b].title))
+        except ModelError as error:
+            words.append(str(error))
+    return found, words
+
+
+def significance_exhibits(choice: Choice, view: View) -> tuple[list[Exhibit], list[str]]:
+    """p values, readings, and where the pair of the view disagrees; with what cannot be compared in words."""
+    found, words = comparisons(choice)
+    if not found:
+        return [], words
+    names = list(choice.models)
+    p_values = np.full((len(names), len(names)), np.nan)
+    for (a, b), comparison in found.items():
+        i, j = names.index(a), names.index(b)
+        p_values[i, j] = p_values[j, i] = comparison.test.p_value
+    rows = [
+        {
+            "first": comparison.names[0],
+            "second": comparison.names[1],
+            "both right": comparison.test.both_right,
+            "only the first": comparison.test.only_a,
+            "only the second": comparison.test.only_b,
+            "both wrong": comparison.test.both_wrong,
+            "p": comparison.test.p_value,
+            "reading": comparison.reading,
+        }
+        for comparison in found.values()
+    ]
+    note = "Two-sided p values of McNemar's exact test on the same faces."
+    if len(found) > 1:
+        note += f" Of {len(found)} pairs, one in twenty would fall below 0.05 by chance alone."
+    figure = mcnemar_matrix(p_values, [choice.styles[name].title for name in names])
+    exhibits = [
+        Exhibit("significance", "Who is right more often than chance explains", figure, note),
+        Exhibit("pairs", "Pairs", pd.DataFrame(rows)),
+    ]
+    pair = pair_of(choice, view)
+    if pair and (pair in found or pair[::-1] in found):
+        exhibits += _disagreement_exhibits(choice, pair)
+    return exhibits, words
+
+
+def _disagreement_exhibits(choice: Choice, pair: tuple[str, str]) -> list[Exhibit]:
+    """Where two models disagree: by class, and face by face."""
+    a, b = (choice.judged[name] for name in pair)
+    titles = [choice.styles[name].title for name in pair]
+    found = curves.disagreements(a.answers, b.answers, a.labels)
+    emotions = np.array([str(emotion) for emotion in choice.label_set.emotions])
+    by_right = {f"only {titles[0]}": found.only_a, f"only {titles[1]}": found.only_b, "neither": found.neither}
+    size = len(emotions)
+    counts = {who: np.bincount(a.labels[rows], minlength=size) for who, rows in by_right.items()}
+    rows = np.concatenate(list(by_right.values()))
+    faces = pd.DataFrame(
+        {
+            "row": a.rows[rows],
+            "true": emotions[a.labels[rows]],
+            titles[0]: emotions[a.answers[rows]],
+            titles[1]: emotions[b.answers[rows]],
+            "right": np.repeat(list(by_right), [len(own) for own in by_right.values()]),
+            f"{titles[0]}, for the true class": a.probabilities[rows, a.labels[rows]].round(4),
+            f"{titles[1]}, for the true class": b.probabilities[rows, a.labels[rows]].round(4),
+        }
+    ).sort_values("row")
+    note = f"They answer differently for {len(found)} of {len(a.rows)} faces."
+    return [
+        Exhibit(
+            "disagreement-by-class", "Who is right, by true class", pd.DataFrame({"class": emotions, **counts}), note
+        ),
+        Exhibit("disagreements", "Every face they disagree on", faces),
+    ]
+
+
+def cost_exhibit(choice: Choice) -> Exhibit:
+    """What the chosen models cost."""
+    titles = {name: style.title for name, style in choice.styles.items()}
+    return Exhibit("costs", "Costs", cost_table(list(choice.models.values()), titles))
+
+
+def report_sections(choice: Choice, view: View, first: list[Exhibit]) -> tuple[dict[str, list[Exhibit]], list[str]]:
+    """Everything about a choice by heading, and what is said of it in words.
+
+    Args:
+        choice: the models.
+        view: how charts are drawn.
+        first: exhibits that are on the page already.
+    """
+    learning, of_training = learning_exhibits(choice)
+    significance, incomparable = significance_exhibits(choice, view)
+    significance = [exhibit for exhibit in significance if exhibit.name != "disagreements"]  # one row per face
+    learning = [exhibit for exhibit in learning if exhibit.name != "histories"]
+    sections = {
+        "All models": first,
+        "Confusion": confusion_exhibits(choice, view),
+        "Per class": [replace(e, content=_percent(e.content)) for e in per_class_exhibits(choice)],
+        "Curves": curve_exhibits(choice, view),
+        "Learning curves": learning,
+        "Significance": significance,
+        "Robustness": robustness_report(choice),
+        "Cost": [cost_exhibit(choice)],
+    }
+    return sections, [*of_training, *incomparable]
+
+
+def _percent(content: go.Figure | pd.DataFrame) -> go.Figure | pd.DataFrame:
+    """Shares of a table of classes as per cent, which a report can't format by column."""
+    if not isinstance(content, pd.DataFrame):
+        return content
+    return content.assign(**{key: (content[key] * 100).round(1).astype(str) + "%" for key in PER_CLASS})

@@ -1,0 +1,286 @@
+"""The lower half of the comparison page: a tab for every way to look at the chosen models, and the report.
+
+Only the open tab is drawn, so that another choice shows at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from fer_core.app.common.cached_data import cached_dataset
+from fer_core.app.common.figures import downloads, show_exhibit
+from fer_core.app.common.page import show_open_tab
+from fer_core.app.compare.choice import Choice
+from fer_core.app.compare.figures import (
+    View,
+    confusion_exhibits,
+    cost_exhibit,
+    curve_exhibits,
+    learning_exhibits,
+    pair_of,
+    per_class_exhibits,
+    report_sections,
+    significance_exhibits,
+)
+from fer_core.app.compare.robustness import robustness_tab
+from fer_core.app.compare.try_it import try_it_tab
+from fer_core.errors import DatasetError
+from fer_core.evaluation.curves import MACRO
+from fer_core.evaluation.scored import images_behind
+from fer_core.plots.models import PER_CLASS, Normalisation
+from fer_core.plots.report import Exhibit, report_html
+
+FACES_SHOWN = 24
+"""Of a cell."""
+
+
+FACE_SIDE = 96
+"""Pixels of a shown face."""
+
+
+_VIEW = "comparison-view"
+
+
+_OPEN_TAB = "comparison-tab"
+
+
+def comparison_tabs(choice: Choice, first: Sequence[Exhibit]) -> None:
+    """All tabs for a choice, and the button of its report.
+
+    Args:
+        choice: the models.
+        first: exhibits above the tabs, which the report begins with.
+    """
+    above = st.container()
+    show_open_tab(_TABS, _OPEN_TAB, choice)
+    with above:  # drawn last, so that the report shows what the tab was just set to
+        _report_button(choice, first)
+
+
+def _view() -> View:
+    """How charts are drawn: kept over tabs, whose widgets are gone while they are closed."""
+    return st.session_state.setdefault(_VIEW, View())
+
+
+def _keep(**changes: object) -> View:
+    st.session_state[_VIEW] = replace(_view(), **changes)  # type: ignore[arg-type]  # checked by those who call
+    return _view()
+
+
+def _report_button(choice: Choice, first: Sequence[Exhibit]) -> None:
+    st.download_button(
+        "Report of this choice, one HTML file",
+        partial(_report, choice, _view(), first),  # written when asked for, since that takes a while
+        "comparison.html",
+        "text/html",
+        icon=":material/summarize:",
+        key="comparison-report",
+        on_click="ignore",
+        help="Every figure and table below, for the models chosen; it opens in any browser without a network.",
+    )
+
+
+def _report(choice: Choice, view: View, first: Sequence[Exhibit]) -> bytes:
+    sections, words = report_sections(choice, view, list(first))
+    return report_html("Expression Studio: comparison of models", [choice.summary, *words], sections).encode()
+
+
+def _in_columns(exhibits: Sequence[Exhibit], count: int = 2) -> None:
+    for start in range(0, len(exhibits), count):
+        for column, exhibit in zip(st.columns(count), exhibits[start : start + count], strict=False):
+            with column:
+                st.markdown(f"**{exhibit.title}**")
+                show_exhibit(exhibit)
+
+
+def _choose_pair(choice: Choice, key: str) -> View:
+    """The two models of differences; there is no choice among two."""
+    pair = pair_of(choice, _view())
+    names = list(choice.models)
+    if pair is None or len(names) == 2:
+        return _view()
+    pairs = [(a, b) for a in names for b in names if a != b]
+    chosen = st.selectbox(
+        "Difference of",
+        pairs,
+        index=pairs.index(pair),
+        format_func=lambda p: f"{choice.styles[p[0]].title} and {choice.styles[p[1]].title}",
+        key=key,
+    )
+    return _keep(pair=chosen)
+
+
+def _confusion(choice: Choice) -> None:
+    left, middle, right = st.columns(3, vertical_alignment="bottom")
+    ways = list(Normalisation)
+    with left:
+        way = st.selectbox(
+            "Cells show",
+            ways,
+            index=ways.index(_view().normalisation),
+            format_func=lambda way: str(way).capitalize(),
+            key="confusion-cells",
+        )
+    with middle:
+        by_similarity = st.toggle(
+            "Order by similarity",
+            value=_view().by_similarity,
+            help="Classes that the chosen models take for each other stand side by side.",
+            key="confusion-order",
+        )
+    _keep(normalisation=way, by_similarity=by_similarity)
+    with right:
+        view = _choose_pair(choice, "confusion-pair")
+    exhibits = confusion_exhibits(choice, view)
+    matrices = [exhibit for exhibit in exhibits if exhibit.name != "confusion-difference"]
+    columns = st.columns(2)
+    for number, (name, exhibit) in enumerate(zip(choice.models, matrices, strict=True)):
+        with columns[number % 2]:
+            st.markdown(f"**{exhibit.title}**")
+            show_exhibit(exhibit, on_select=partial(_cell_clicked, exhibit, name, choice), selection_mode="points")
+    for exhibit in exhibits[len(matrices) :]:
+        st.markdown(f"**{exhibit.title}**")
+        show_exhibit(exhibit)
+    downloads(exhibits, "confusion")
+    _cell(choice)
+
+
+def _cell_keys(choice: Choice) -> tuple[str, str, str]:
+    return "cell-model", f"cell-true-{choice.label_set.name}", f"cell-answered-{choice.label_set.name}"
+
+
+def _cell_clicked(exhibit: Exhibit, name: str, choice: Choice) -> None:
+    """A click on a matrix sets the boxes below, which say the same to a keyboard."""
+    points = st.session_state[f"chart-{exhibit.name}"]["selection"]["points"]
+    if points:
+        true, answered = (int(index) for index in points[0]["customdata"][:2])
+        st.session_state.update(dict(zip(_cell_keys(choice), (name, true, answered), strict=True)))
+
+
+def _cell(choice: Choice) -> None:
+    """The faces of one cell of one matrix."""
+    st.markdown("#### Look into a cell")
+    st.caption("Click a cell above, or choose it here.")
+    emotions = [str(emotion) for emotion in choice.label_set.emotions]
+    models_key, true_key, answered_key = _cell_keys(choice)
+    if st.session_state.get(models_key) not in choice.models:
+        st.session_state[models_key] = next(iter(choice.models))
+    st.session_state.setdefault(answered_key, len(emotions) - 1)
+    places = st.columns(3)
+    name = places[0].selectbox(
+        "Model", list(choice.models), format_func=lambda n: choice.styles[n].title, key=models_key
+    )
+    true = places[1].selectbox("True class", range(len(emotions)), format_func=emotions.__getitem__, key=true_key)
+    answered = places[2].selectbox("Answered", range(len(emotions)), format_func=emotions.__getitem__, key=answered_key)
+    judged = choice.judged[name]
+    rows = judged.cell(true, answered)
+    of_class = int((judged.labels == true).sum())
+    st.markdown(
+        f"**{len(rows)}** of {of_class} {emotions[true]} faces are answered {emotions[answered]} by "
+        f"{choice.styles[name].title}."
+    )
+    if not len(rows):
+        return
+    path = st.text_input(
+        "Path of the data set, to see the faces",
+        key="comparison-data",
+        placeholder="fer2013.csv, CK+48.zip or a folder",
+        help="On the computer that this studio runs on. Read here alone, nothing is copied into the store.",
+    )
+    images: np.ndarray | None = None
+    if path.strip():
+        try:
+            images = images_behind(judged, choice.models[name].card.seed, cached_dataset(path.strip()))
+        except DatasetError as error:
+            st.error(str(error), icon=":material/error:")
+    captions = [
+        f"row {judged.rows[row]}: {emotions[true]} {judged.probabilities[row, true]:.0%}, "
+        f"{emotions[judged.answers[row]]} {judged.probabilities[row, judged.answers[row]]:.0%}"
+        for row in rows[:FACES_SHOWN]
+    ]
+    if images is not None:
+        st.image([images[row] for row in rows[:FACES_SHOWN]], caption=captions, width=FACE_SIDE)
+    else:
+        st.markdown("\n".join(f"- {caption}" for caption in captions))
+    more = f"; the first {FACES_SHOWN} are shown" if len(rows) > FACES_SHOWN else ""
+    st.caption(f"Worst first, by the probability for the true class{more}.")
+
+
+def _per_class(choice: Choice) -> None:
+    exhibits = per_class_exhibits(choice)
+    for exhibit in exhibits:
+        st.markdown(f"**{exhibit.title}**")
+        if exhibit.name == "per-class":
+            number = st.column_config.NumberColumn
+            show_exhibit(exhibit, column_config={key: number(t, format="percent") for key, t in PER_CLASS.items()})
+        else:
+            show_exhibit(exhibit)
+    downloads(exhibits, "per-class")
+
+
+def _curves(choice: Choice) -> None:
+    classes = [MACRO, *(str(emotion) for emotion in choice.label_set.emotions)]
+    current = _view().curve if _view().curve in classes else MACRO
+    curve = st.selectbox(
+        "ROC and precision-recall of",
+        classes,
+        index=classes.index(current),
+        key=f"curve-class-{choice.label_set.name}",
+    )
+    exhibits = curve_exhibits(choice, _keep(curve=curve))
+    _in_columns(exhibits)
+    if not any(len(exhibit.content.data) > 1 for exhibit in exhibits[:1]):
+        st.info(f"No face of this split is {curve}, so it has no curve.")
+    downloads(exhibits, "curves")
+
+
+def _learning(choice: Choice) -> None:
+    exhibits, words = learning_exhibits(choice)
+    st.markdown("\n".join(f"- {sentence}" for sentence in words))
+    charts = [exhibit for exhibit in exhibits if exhibit.name != "histories"]
+    _in_columns(charts)
+    if charts:
+        st.caption("Solid: validation; dashed: training; the dot marks the epoch that was kept.")
+    downloads(exhibits, "learning")
+
+
+def _significance(choice: Choice) -> None:
+    if len(choice.models) < 2:
+        st.info("A test compares two models: choose another one above.")
+        return
+    view = _choose_pair(choice, "significance-pair")
+    exhibits, words = significance_exhibits(choice, view)
+    for sentence in words:
+        st.info(sentence)
+    for exhibit in exhibits:
+        st.markdown(f"**{exhibit.title}**")
+        show_exhibit(exhibit)
+        if exhibit.name == "significance":
+            pairs = next(e for e in exhibits if e.name == "pairs")
+            st.markdown("\n".join(f"- {reading}" for reading in pairs.content["reading"]))
+    downloads(exhibits, "significance")
+
+
+def _cost(choice: Choice) -> None:
+    exhibit = cost_exhibit(choice)
+    show_exhibit(exhibit)
+    if exhibit.content["ms/face"].isna().all():
+        st.caption("Times were not measured yet: `python -m fer_core cost` measures them on this computer.")
+    downloads([exhibit], "cost")
+
+
+_TABS = {
+    "Confusion": _confusion,
+    "Per class": _per_class,
+    "Curves": _curves,
+    "Learning curves": _learning,
+    "Significance": _significance,
+    "Robustness": robustness_tab,
+    "Cost": _cost,
+    "Try it": try_it_tab,
+}

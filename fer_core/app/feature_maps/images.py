@@ -1,0 +1,158 @@
+"""Pictures of activation maps as the page shows them, their play through the layers, and everything in one archive."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import streamlit as st
+
+from fer_core.app.feature_maps.networks import OpenNetwork
+from fer_core.explain.architecture import layer_table
+from fer_core.explain.feature_maps import scaled_map, strongest
+from fer_core.explain.layers import LayerDescription, nearest_in_depth
+from fer_core.explain.overlay import overlay, signed_overlay
+from fer_core.plots.feature_maps import PANEL_SIDE, Panel, animation, columns_for, kernel_grid, map_grid, png
+
+KERNELS_SHOWN = 64
+
+
+LARGE_SIDE = 420
+"""Pixels of the one map over the face."""
+
+
+MOST_FRAMES = 24
+"""Of an animation: a network of 150 convolutions is walked through in equal steps of depth."""
+
+
+MAPS_IN_FRAME = 16
+
+
+class Order(StrEnum):
+    """Of the maps in a grid."""
+
+    STRONGEST = "Strongest first"
+    CHANNELS = "In order"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How maps are shown."""
+
+    order: Order
+    count: int
+    """Of maps in a grid, at most."""
+    place: int
+    """Of the large map in the grid, from 0."""
+    strength: float
+    """Of the colour over the face, 0..1."""
+
+
+def channels_in(maps: np.ndarray, order: Order, count: int) -> np.ndarray:
+    """The channels of a grid of ``(H, W, C)`` maps: ``(min(count, C),) int64``."""
+    return strongest(maps, count) if order == Order.STRONGEST else np.arange(min(count, maps.shape[-1]))
+
+
+def grid_of(maps: np.ndarray, channels: np.ndarray) -> np.ndarray:
+    """The chosen ones of ``(H, W, C)`` maps as a picture, RGBA."""
+    cells = np.stack([scaled_map(maps[..., channel]) for channel in channels])
+    return map_grid(cells, columns_for(len(channels)))
+
+
+def large_channel(maps: np.ndarray, shown: Shown) -> int:
+    """The channel that is shown large, the grid's last one where it has no such place."""
+    channels = channels_in(maps, shown.order, shown.count)
+    return int(channels[min(shown.place, len(channels) - 1)])
+
+
+def over_face(face: np.ndarray, values: np.ndarray, strength: float, side: int = LARGE_SIDE) -> np.ndarray:
+    """One map ``(H, W)`` over a face, in two colours where it has both signs: ``(side, side, 3) uint8`` RGB."""
+    if values.min() < 0:
+        return signed_overlay(face, values, strength, side)
+    return overlay(face, scaled_map(values) / 255, strength, side)
+
+
+def kernels_of(network: OpenNetwork) -> np.ndarray:
+    """The first :data:`KERNELS_SHOWN` kernels as a picture, RGBA."""
+    kernels = network.kernels[..., :KERNELS_SHOWN]
+    return kernel_grid(kernels, columns_for(kernels.shape[-1]))
+
+
+def animation_of(networks: Sequence[OpenNetwork], strength: float, milliseconds: int) -> bytes:
+    """A GIF of the networks side by side, each frame at one depth of all.
+
+    Args:
+        networks: with their face.
+        strength: of the colour over the face, 0..1.
+        milliseconds: that a frame stands.
+    """
+    keys = tuple(network.key for network in networks)
+    faces = [network.face for network in networks]
+    return _animation(keys, faces, strength, milliseconds, list(networks))
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _animation(
+    keys: tuple[tuple[str, str], ...],
+    faces: list[np.ndarray],
+    strength: float,
+    milliseconds: int,
+    _networks: list[OpenNetwork],  # what the first two stand for
+) -> bytes:
+    del keys, faces
+    frames = [[_panel(*pair, strength) for pair in zip(_networks, layers, strict=True)] for layers in _walk(_networks)]
+    return animation(frames, milliseconds)
+
+
+def _walk(networks: Sequence[OpenNetwork]) -> list[tuple[LayerDescription, ...]]:
+    """One layer of each network per frame, from the first convolutions to the last, no frame twice."""
+    if len(networks) == 1 and len(networks[0].convolutions) <= MOST_FRAMES:
+        return [(layer,) for layer in networks[0].convolutions]
+    count = min(MOST_FRAMES, max(len(network.convolutions) for network in networks))
+    steps = np.linspace(0, 1, count)
+    walk = [tuple(nearest_in_depth(n.convolutions, share) for n in networks) for share in steps]
+    return list(dict.fromkeys(walk))
+
+
+def _panel(network: OpenNetwork, layer: LayerDescription, strength: float) -> Panel:
+    maps = network.maps[layer.name]
+    channels = strongest(maps, MAPS_IN_FRAME)
+    shape = " × ".join(str(size) for size in layer.output_shape)
+    return Panel(
+        network.title,
+        f"{network.convolutions.index(layer) + 1} of {len(network.convolutions)}: {layer.title}; {shape}",
+        over_face(network.face, maps[..., int(channels[0])], strength, PANEL_SIDE),
+        grid_of(maps, channels),
+    )
+
+
+def archive(networks: Sequence[OpenNetwork], chosen: Mapping[str, LayerDescription], shown: Shown) -> bytes:
+    """A zip of what the page shows of each network, with the activations of its chosen layer as numbers.
+
+    Args:
+        networks: with their face.
+        chosen: the layer of each, by the network's name.
+        shown: how maps are shown.
+    """
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as contents:
+        for network in networks:
+            layer = chosen[network.name]
+            maps = network.maps[layer.name]
+            channel = large_channel(maps, shown)
+            stem = f"{network.name}/{layer.name}"
+            grid = grid_of(maps, channels_in(maps, shown.order, shown.count))
+            contents.writestr(f"{network.name}/face.png", png(network.face))
+            contents.writestr(f"{network.name}/first-kernels.png", png(kernels_of(network)))
+            contents.writestr(f"{network.name}/layers.csv", layer_table(network.layers).to_csv(index=False))
+            contents.writestr(f"{stem}-grid.png", png(grid))
+            large = over_face(network.face, maps[..., channel], shown.strength)
+            contents.writestr(f"{stem}-channel-{channel}.png", png(large))
+            numbers = io.BytesIO()
+            np.savez_compressed(numbers, maps=maps)
+            contents.writestr(f"{stem}-maps.npz", numbers.getvalue())
+    return file.getvalue()

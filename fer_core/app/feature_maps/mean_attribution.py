@@ -1,0 +1,157 @@
+"""Mean class activation over the faces of a class: where a network looks for it by and large, not on one face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import streamlit as st
+
+from fer_core.app.common.cached_data import cached_dataset
+from fer_core.app.feature_maps.networks import OpenNetwork
+from fer_core.datasets import FaceDataset
+from fer_core.datasets.dataset import Split
+from fer_core.errors import DatasetError, ModelError
+from fer_core.evaluation.scored import answers_in, images_behind, judge, reported
+from fer_core.explain.attention import FaceRegion, attention_shares
+from fer_core.explain.methods import running_class_activation
+from fer_core.explain.overlay import overlay
+from fer_core.labels import LabelSet
+from fer_core.store.store import StoredModel
+
+FACES = (16, 32, 64, 128)
+"""That a mean can be taken over."""
+
+
+OVERLAY_SIDE = 360
+
+
+SEED = 0
+"""Which faces of the class are drawn."""
+
+
+_RESULTS = "feature-maps-means"
+
+
+_DATA = "feature-maps-data"
+
+
+@dataclass(frozen=True)
+class _Mean:
+    faces: int
+    """That are in."""
+    wanted: int
+    cam: np.ndarray
+    """``(S, S) float32``."""
+    face: np.ndarray
+    """The mean of all faces wanted, ``(S, S) uint8``."""
+
+
+def mean_section(networks: Sequence[OpenNetwork], head: LabelSet, class_index: int, strength: float) -> None:
+    """Asks for the raw data, takes the mean over a class of the test set, and shows it.
+
+    Args:
+        networks: those chosen.
+        head: the classes asked about.
+        class_index: the class.
+        strength: of the colour, 0..1.
+    """
+    emotion = str(head.emotions[class_index])
+    st.subheader(f"Over many {emotion} faces")
+    st.markdown(
+        f"The mean of the Grad-CAMs over {emotion} faces of the test set, over the mean of those faces: a habit of the "
+        "network, which a single face may not follow. It needs the raw data, which is not shipped."
+    )
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    path = left.text_input(
+        "Path of the data set",
+        key=_DATA,
+        placeholder="fer2013.csv, CK+48.zip or a folder",
+        help="On the computer that this studio runs on. Read here alone, nothing is copied into the store.",
+        persist_state="page",
+    )
+    count = right.selectbox("Faces", FACES, index=2, key="feature-maps-mean-faces", persist_state="page")
+    question = (path.strip(), head.name, class_index, count, tuple(network.key for network in networks))
+    asked, results = st.session_state.get(_RESULTS, (None, {}))
+    if st.button("Take the mean", disabled=not path.strip(), key="feature-maps-mean-start"):
+        asked, results = question, {}
+        st.session_state[_RESULTS] = (asked, results)
+        try:
+            _take_means(networks, head, class_index, path.strip(), count, results)
+        except (DatasetError, ModelError) as error:
+            st.error(str(error), icon=":material/error:")
+    if asked == question and results:
+        _show_means(networks, results, strength)
+
+
+def _take_means(
+    networks: Sequence[OpenNetwork],
+    head: LabelSet,
+    class_index: int,
+    path: str,
+    count: int,
+    results: dict[str, _Mean],
+) -> None:
+    """Fills ``results`` as it goes, so that a stopped run leaves what it has."""
+    place = st.empty()
+    with place.container():
+        bar = st.progress(0.0, "Reading the data…")
+        st.button("Stop", key="feature-maps-mean-stop", help="Keeps the mean of the faces that are in.")
+    faces = {n.name: _faces_of(n.stored, head, class_index, cached_dataset(path), count) for n in networks}
+    total = sum(len(of_network) for of_network in faces.values())
+    before = 0
+    for network in networks:
+        own = faces[network.name]
+        mean_face = np.rint(own.mean(axis=0)).astype(np.uint8)
+        for done, cam in running_class_activation(network.model, own, head.name, class_index):
+            results[network.name] = _Mean(done, len(own), cam, mean_face)
+            # Pressing Stop ends the run of the page here.
+            bar.progress((before + done) / total, f"{network.title}: {done} of {len(own)} faces")
+        before += len(own)
+    place.empty()
+
+
+def _faces_of(model: StoredModel, head: LabelSet, class_index: int, dataset: FaceDataset, count: int) -> np.ndarray:
+    """At most ``count`` faces of a class that the model was judged on, ``(N, S, S) uint8``, the same at every call.
+
+    Raises:
+        DatasetError: these are not the faces that the model was judged on, or none of them is of the class.
+        ModelError: the model was not judged in these classes.
+    """
+    rules = answers_in(model, head)
+    if not rules:
+        raise ModelError(
+            f"{model.card.title} was not judged in {head.title}, so it has no test faces of these classes."
+        )
+    splits = reported(model, rules[0])
+    judged = judge(model, rules[0], Split.TEST if Split.TEST in splits else next(iter(splits)))
+    images = images_behind(judged, model.card.seed, dataset)[judged.labels == class_index]
+    if not len(images):
+        raise DatasetError(f"None of these faces is {head.emotions[class_index]}; choose a class that has some.")
+    rows = np.sort(np.random.default_rng(SEED).permutation(len(images))[:count])
+    side = model.card.input_size
+    return np.stack([cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in images[rows]])
+
+
+def _show_means(networks: Sequence[OpenNetwork], results: dict[str, _Mean], strength: float) -> None:
+    columns = st.columns(max(len(networks), 2), gap="medium")
+    for column, network in zip(columns, networks, strict=False):
+        mean = results.get(network.name)
+        if mean is None:
+            column.info(f"Stopped before {network.title}.")
+            continue
+        stopped = f", stopped before the other {mean.wanted - mean.faces}" if mean.faces < mean.wanted else ""
+        largest = mean.cam.max() or 1.0
+        column.image(
+            overlay(mean.face, mean.cam / largest, strength, OVERLAY_SIDE),
+            caption=f"{network.title}: mean over {mean.faces} faces{stopped}",
+            width="stretch",
+        )
+        shares = attention_shares(mean.cam)
+        parts = ", ".join(f"{shares[part]:.0%} on {_PARTS[part]}" for part in FaceRegion)
+        column.markdown(f"Of the map, {parts}.")
+
+
+_PARTS = {FaceRegion.EYES: "eyes and brows", FaceRegion.MOUTH: "the mouth", FaceRegion.REST: "the rest"}

@@ -1,0 +1,151 @@
+"""The people of a live stream beside the video: everyone's answer, last minute and attention; alerts; the session log."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+import streamlit as st
+
+from fer_core.analysis.attention import Attention
+from fer_core.live.session import HISTORY_SECONDS, LiveSession, LiveSnapshot, PersonMinute
+from fer_core.logs.session_log import KeptLogs, SessionLog
+from fer_core.plots.attention import COLOURS, attention_strip
+from fer_core.plots.timeline import probability_timeline
+
+LATEST_ALERTS = 5
+"""Shown at once."""
+
+
+_LOG_KEY = "live-log-key"
+
+
+_CHART = {"displayModeBar": False}
+
+
+def show_people(session: LiveSession, now: LiveSnapshot, attention: bool) -> None:
+    """A chart per person; with several people smaller ones under their ids."""
+    people = session.people(now.now)
+    looks = {face.track: face.look for face in now.analysis} if now.analysis else {}
+    for person in people:
+        if len(people) > 1:
+            st.markdown(f"**Person {person.track}** · {person.face.scores[0].verdict().words}")
+        _chart(person, now, small=len(people) > 1)
+        look = looks.get(person.track)
+        if look is not None and look.pose is not None:
+            words = f"Head {look.pose.yaw:+.0f}° aside, {look.pose.pitch:+.0f}° up, {look.pose.roll:+.0f}° tilted"
+            if look.gaze is not None:
+                words += f" · gaze {look.gaze.yaw:+.0f}° aside, {look.gaze.pitch:+.0f}° up"
+            if look.perclos is not None:
+                words += f" · eyes closed {look.perclos:.0%} of the minute, {look.blinks_per_minute:.0f} blinks"
+            st.caption(words)
+        if attention:
+            _attention(person, now)
+
+
+def _chart(person: PersonMinute, now: LiveSnapshot, small: bool) -> None:
+    label_set = person.face.scores[0].label_set
+    figure = probability_timeline(
+        person.times, person.probabilities, label_set, now.now, HISTORY_SECONDS, height=180 if small else 300
+    )
+    if small:
+        figure.update_layout(showlegend=False)
+    st.plotly_chart(figure, key=f"live-chart-{person.track}", config=_CHART)
+
+
+def _attention(person: PersonMinute, now: LiveSnapshot) -> None:
+    state = next((state for state in reversed(person.attention) if state), Attention.ABSENT)
+    st.html(
+        f'<div data-testid="live-attention" style="font-size:0.95rem"><span style="display:inline-block;width:0.8rem;'
+        f'height:0.8rem;border-radius:50%;background:{COLOURS[state]};margin-right:0.5rem"></span>{state}</div>'
+    )
+    st.plotly_chart(
+        attention_strip(person.times, person.attention, now.now, HISTORY_SECONDS),
+        key=f"live-attention-{person.track}",
+        config=_CHART,
+    )
+
+
+def show_alerts(now: LiveSnapshot) -> None:
+    """The alerts that last, in red, and the latest that are over."""
+    clock = datetime.now()
+    for alert in reversed(now.alerts[-LATEST_ALERTS:]):
+        began = f"{clock - timedelta(seconds=now.now - alert.timestamp):%H:%M:%S}"
+        who = f"Person {alert.track}: " if alert.track is not None else ""
+        if alert.ended is None:
+            st.error(f"{began} **{who}{alert.rule.title}**", icon=":material/notification_important:")
+        else:
+            ended = f"{clock - timedelta(seconds=now.now - alert.ended):%H:%M:%S}"
+            st.caption(f"{began} {who}{alert.rule.title}, over since {ended}")
+
+
+@st.cache_resource(show_spinner=False)
+def _kept_logs() -> KeptLogs:
+    """Those of all visitors; each knows the key of their own alone, which is in the page's address."""
+    return KeptLogs()
+
+
+def _start_log(session: LiveSession, source: str) -> None:
+    st.session_state[_LOG_KEY] = _kept_logs().keep(session.start_log(source))
+
+
+def show_log(session: LiveSession, source: str) -> None:
+    """Start, stop and download the log of what is seen; it outlives the stream, and the page if its address is kept."""
+    now = session.snapshot(time.monotonic())
+    start, stop = st.columns(2)
+    start.button(
+        "Start a log",
+        icon=":material/fiber_manual_record:",
+        on_click=_start_log,
+        args=(session, source),
+        disabled=now.logging,
+        help="One row per face and frame in memory: time, id, box, probabilities, mask, head pose, gaze, attention. "
+        "Nothing is written to a disk unless you download it.",
+        width="stretch",
+    )
+    stop.button("Stop", icon=":material/stop:", on_click=session.stop_log, disabled=not now.logging, width="stretch")
+    if _LOG_KEY in st.session_state:
+        st.query_params["log"] = st.session_state[_LOG_KEY]
+    log = now.log or _kept_logs().get(st.query_params.get("log", ""))
+    if log is None:
+        st.caption("Nothing is logged. A log is a table of numbers; it holds no pictures.")
+    elif now.logging:
+        st.fragment(_count, run_every=2.0)(log)
+    else:
+        _offer(log)
+
+
+def _count(log: SessionLog) -> None:
+    st.caption(f"{len(log):,} rows so far; stop it to download them. {log.full}")
+
+
+def _offer(log: SessionLog) -> None:
+    """Downloads of a log that has ended."""
+    st.caption(
+        f"{len(log):,} rows from {log.started_at:%H:%M}, kept in memory for some hours under this page's address. Download "
+        "them and drop the file into **Session Insights** to see shares over time."
+    )
+    name = f"session-{log.started_at:%Y-%m-%d-%H%M%S}"
+    with st.spinner("Packing…"):
+        as_csv, as_parquet = _contents(log)
+    csv, parquet = st.columns(2)
+    csv.download_button(
+        "CSV", as_csv, f"{name}.csv", "text/csv", icon=":material/download:", width="stretch", on_click="ignore"
+    )
+    parquet.download_button(
+        "Parquet",
+        as_parquet,
+        f"{name}.parquet",
+        "application/vnd.apache.parquet",
+        icon=":material/download:",
+        width="stretch",
+        on_click="ignore",
+    )
+
+
+@st.cache_data(
+    show_spinner=False, max_entries=2, hash_funcs={SessionLog: lambda log: (log.started_at.timestamp(), len(log))}
+)
+def _contents(log: SessionLog) -> tuple[bytes, bytes]:
+    """CSV and Parquet, made once."""
+    return log.to_csv(), log.to_parquet()

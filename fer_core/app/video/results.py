@@ -1,0 +1,189 @@
+"""What was found in a film, on the page: people over time, the frame that was clicked, key moments, and downloads."""
+
+from __future__ import annotations
+
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fer_core.analysis.overlay import draw_analysis
+from fer_core.app.common import background
+from fer_core.app.common.background import Report
+from fer_core.app.video.work import ChosenFilm
+from fer_core.media.video_reader import read_film
+from fer_core.plots.video_timeline import person_timeline
+from fer_core.video.analysis import VideoAnalysis, minutes
+from fer_core.video.annotate import LAYERS
+from fer_core.video.moments import KeyMoment, key_moments
+from fer_core.video.persons import PersonSeries, people_of
+from fer_core.video.replay import analysis_of
+
+MOST_PEOPLE = 4
+"""Whose timelines are shown at first."""
+
+
+_AT, _TABLE, _PEOPLE = "video-result-at", "video-result-table", "video-result-of-people"
+
+
+_FILM_JOB, _FILM = "video-result-job", "video-result-film"
+
+
+_CHART = {"displayModeBar": False}
+
+
+def show_result(film: ChosenFilm, found: VideoAnalysis) -> None:
+    """Everything about an analysed film."""
+    if _TABLE not in st.session_state:  # made once, since every click runs the page
+        table = found.table()
+        people = people_of(table)
+        st.session_state.update({_TABLE: table, _PEOPLE: (people, key_moments(people))})
+    table, (people, moments) = st.session_state[_TABLE], st.session_state[_PEOPLE]
+    for note in found.notes:
+        st.info(note, icon=":material/info:")
+    columns = st.columns(4)
+    columns[0].metric("Frames", f"{found.frames:,}")
+    columns[1].metric("People", len(people))
+    columns[2].metric("From", minutes(found.start))
+    columns[3].metric("To", minutes(found.end))
+    if people:
+        at = float(st.session_state.setdefault(_AT, found.start))
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            _show_frame(film, table, at)
+        with right:
+            _show_moments(moments)
+        _show_people(people, found, at)
+    _downloads(film, found)
+
+
+def jump_to(time: float) -> None:
+    """Show the frame of this time."""
+    st.session_state[_AT] = time
+
+
+def _show_frame(film: ChosenFilm, table: pd.DataFrame, at: float) -> None:
+    frame = next(read_film(film.content, film.name, at), None) if at < film.end else None
+    if frame is None:
+        return
+    # Where not every frame was looked at, the last answer before it.
+    numbers = table["frame"].to_numpy()
+    known = numbers[max(0, int(numbers.searchsorted(frame.number, side="right")) - 1)]
+    rows = table[numbers == known].astype(object)
+    analysis = analysis_of(rows.where(rows.notna(), None).to_dict("records"), film.info)
+    st.image(
+        draw_analysis(frame.pixels, analysis, LAYERS),
+        channels="BGR",
+        output_format="JPEG",
+        width="stretch",
+        caption=f"{minutes(frame.time)} ({frame.time:.2f} s), frame {frame.number}",
+    )
+
+
+def _show_moments(moments: list[KeyMoment]) -> None:
+    st.subheader("Key moments")
+    if not moments:
+        st.caption("No expression changes much or was ever sure.")
+    for number, moment in enumerate(moments):
+        words = moment.words[0].upper() + moment.words[1:]
+        st.button(
+            f"{minutes(moment.time)} · {words}",
+            key=f"video-moment-{number}",
+            on_click=jump_to,
+            args=(moment.time,),
+            type="tertiary",
+            icon=":material/trending_up:" if moment.before is not None else ":material/stat_1:",
+        )
+
+
+def _show_people(people: list[PersonSeries], found: VideoAnalysis, at: float) -> None:
+    st.subheader("People over time")
+    st.caption("Click a bar to see its frame. Colours are the mean probabilities in that stretch of time.")
+    longest = sorted(people, key=lambda person: -len(person))
+    shown = longest[:MOST_PEOPLE]
+    if len(people) > MOST_PEOPLE:
+        tracks = st.multiselect(
+            "People",
+            [person.track for person in longest],
+            [person.track for person in shown],
+            format_func=lambda track: f"Person {track}",
+            help="Those who were seen for longest come first.",
+            key="video-result-people",
+        )
+        shown = [person for person in longest if person.track in tracks]
+    for person in sorted(shown, key=lambda person: person.track):
+        seen = f"{minutes(person.times[0])} to {minutes(person.times[-1])}"
+        st.markdown(f"**Person {person.track}** · {seen} · {len(person):,} frames")
+        key = f"video-timeline-{person.track}"
+        st.plotly_chart(
+            person_timeline(person, found.start, found.end, at),
+            key=key,
+            config=_CHART,
+            on_select=partial(_clicked, key),
+            selection_mode="points",
+            alt=f"Expressions of person {person.track} over time",
+        )
+
+
+def _clicked(key: str) -> None:
+    selection: Any = st.session_state[key].selection
+    if selection.points:
+        jump_to(float(selection.points[0]["x"]))
+
+
+def _downloads(film: ChosenFilm, found: VideoAnalysis) -> None:
+    st.subheader("Downloads")
+    st.caption("Drop the table, CSV or Parquet, into **Session Insights** to compare films, people and groups.")
+    stem = film.name.rsplit(".", 1)[0]
+    columns = st.columns(4)
+    for column, label, make, name, mime in (
+        (columns[0], "CSV", found.log.to_csv, f"{stem}.csv", "text/csv"),
+        (columns[1], "Parquet", found.log.to_parquet, f"{stem}.parquet", "application/vnd.apache.parquet"),
+        (columns[2], "Subtitles", found.webvtt, f"{stem}.vtt", "text/vtt"),
+    ):
+        # Made when asked for.
+        column.download_button(
+            label,
+            make,
+            name,
+            mime,
+            icon=":material/download:",
+            on_click="ignore",
+            width="stretch",
+            key=f"video-{label}",
+        )
+    with columns[3]:
+        made: bytes | None = st.session_state.get(_FILM)
+        if made is not None:
+            st.download_button(
+                "Annotated film",
+                made,
+                f"{stem}-annotated.mp4",
+                "video/mp4",
+                icon=":material/download:",
+                on_click="ignore",
+                width="stretch",
+                key="video-film-download",
+            )
+        elif st.button(
+            "Make the annotated film",
+            icon=":material/movie:",
+            width="stretch",
+            key="video-film-make",
+            help="Boxes, answers and bars on every frame, with the film's sound, as MP4.",
+        ):
+            background.start(_FILM_JOB, partial(_make_film, film.content, found))
+    job = background.finished(_FILM_JOB)
+    if job is not None:
+        st.session_state[_FILM] = job.result()
+        st.rerun()
+    if made is not None:
+        st.columns([3, 2])[0].video(made)
+
+
+def _make_film(content: bytes, found: VideoAnalysis, report: Report) -> bytes:
+    target = BytesIO()
+    found.write_film(content, target, partial(report, "Writing the film"))
+    return target.getvalue()

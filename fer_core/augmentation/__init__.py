@@ -1,0 +1,1 @@
+"""Changes to faces that training draws: transforms, policies, mixing, masks."""

@@ -1,0 +1,1 @@
+"""Face masks drawn onto bare faces."""

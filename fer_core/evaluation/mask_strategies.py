@@ -1,0 +1,131 @@
+"""Two ways of answering for masked and bare faces, side by side: one network for both, or one for each.
+
+Either way the mask state decides which answer a face gets, and its mistakes are part of the figures. Everything is
+computed from what the networks said of PrivateTest, bare and under masks in styles that no training draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fer_core.datasets.dataset import FaceDataset, Split
+from fer_core.errors import ModelError
+from fer_core.evaluation.metrics import accuracy_interval, expected_calibration_error
+from fer_core.evaluation.robustness.conditions import BARE, CONDITIONS, MASKS_OF_ALL_KINDS
+from fer_core.evaluation.robustness.evaluate import faces_of, robustness_figures
+from fer_core.labels import FER2013
+from fer_core.results import SURE, SURE_OF_TWO
+from fer_core.store.store import MASK_AWARE_MODEL, ModelStore, StoredModel
+from fer_core.vision.mask_state import MaskStateNetwork
+
+SHOWN = (BARE, MASKS_OF_ALL_KINDS, "surgical", "cloth")
+
+
+@dataclass(frozen=True)
+class VerdictShares:
+    """How often one emotion, two or none are named, and how often rightly; shares in [0, 1]."""
+
+    one: float
+    one_right: float
+    two: float
+    two_right: float
+    unsure: float
+
+
+def verdict_shares(probabilities: np.ndarray, labels: np.ndarray) -> VerdictShares:
+    """What :meth:`fer_core.results.ExpressionScores.verdict` comes to over many faces.
+
+    Args:
+        probabilities: ``(N, C)``.
+        labels: ``(N,)`` class indices.
+    """
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    p, q = (np.take_along_axis(probabilities, order[:, [rank]], axis=1)[:, 0] for rank in (0, 1))
+    one = p >= SURE
+    two = ~one & (p + q >= SURE_OF_TWO)
+    first, second = (order[:, rank] == labels for rank in (0, 1))
+    return VerdictShares(
+        float(one.mean()),
+        float(first[one].mean()) if one.any() else np.nan,
+        float(two.mean()),
+        float((first | second)[two].mean()) if two.any() else np.nan,
+        float(1 - one.mean() - two.mean()),
+    )
+
+
+def masked_ways(
+    store: ModelStore,
+    dataset: FaceDataset,
+    bare_model: str,
+    masks: MaskStateNetwork,
+    masked_model: str = MASK_AWARE_MODEL,
+) -> pd.DataFrame:
+    """One row per way and condition, cells as texts for people.
+
+    Args:
+        store: the models.
+        dataset: FER2013, whose test faces the mask state is read of.
+        bare_model: learnt from bare faces; it answers alone, and for bare faces in the way of two networks.
+        masks: reads the mask state.
+        masked_model: learnt from masked faces as well.
+
+    Raises:
+        ModelError: a model is not in the store, has no answer for masked faces, or was not measured under masks.
+        DatasetError: the data set does not hold the test faces.
+    """
+    bare, aware = store.load(bare_model), store.load(masked_model)
+    rule = bare.card.default_answer
+    masked_rule = aware.card.masked_answer(rule.name)
+    if masked_rule is None:
+        raise ModelError(f"{aware.name} has no answer {rule.name!r} for masked faces; train it with masks.")
+    faces, labels = faces_of(bare, dataset), dataset.split(Split.TEST).as_label_set(FER2013).labels
+    covered = {name: masks.predict(CONDITIONS[name].apply(faces))[:, 0] < 0.5 for name in SHOWN}
+    said = {model.name: _heads(model) for model in (bare, aware)}
+    ways = (
+        (f"{bare.name} alone", bare, False),
+        (f"two networks, {bare.name} and {aware.name}", bare, True),
+        (f"one network, {aware.name}", aware, True),
+    )
+    rows = []
+    for way, of_bare, reads_masks in ways:
+        accuracy_bare = None
+        for name in SHOWN:
+            probabilities = of_bare.card.answer(rule.name).apply(said[of_bare.name][name])
+            if reads_masks:
+                rows_read = covered[name]
+                of_masked = {head: p[rows_read] for head, p in said[aware.name][name].items()}
+                probabilities[rows_read] = masked_rule.apply(of_masked)
+            accuracy = float((probabilities.argmax(axis=1) == labels).mean())
+            accuracy_bare = accuracy if accuracy_bare is None else accuracy_bare
+            rows.append(_row(way, name, probabilities, labels, accuracy / max(accuracy_bare, 1 / len(labels))))
+    return pd.DataFrame(rows)
+
+
+def _heads(model: StoredModel) -> dict[str, dict[str, np.ndarray]]:
+    """What a model said under every condition that is shown."""
+    measured = {of.condition.name for of in robustness_figures(model, model.card.default_answer)}
+    robustness = model.robustness()
+    if robustness is None or not measured >= set(SHOWN):
+        raise ModelError(
+            f"{model.name} was not measured under masks; run `python -m fer_core robustness {model.name}`."
+        )
+    return {name: robustness.heads(name) for name in SHOWN}
+
+
+def _row(way: str, condition: str, probabilities: np.ndarray, labels: np.ndarray, share: float) -> dict[str, str]:
+    right = probabilities.argmax(axis=1) == labels
+    low, high = accuracy_interval(right)
+    verdicts = verdict_shares(probabilities, labels)
+    return {
+        "way": way,
+        "faces": CONDITIONS[condition].title,
+        "accuracy": f"{right.mean():.1%} [{100 * low:.1f}, {100 * high:.1f}]",
+        "share of bare": "" if condition == BARE else f"{share:.0%}",
+        "ECE": f"{expected_calibration_error(probabilities, labels):.1%}",
+        "one emotion (right)": f"{verdicts.one:.0%} ({verdicts.one_right:.0%})",
+        "two (right)": f"{verdicts.two:.0%} ({verdicts.two_right:.0%})",
+        "unsure": f"{verdicts.unsure:.0%}",
+    }

@@ -1,0 +1,1 @@
+"""What masks, blur, noise and the like cost each network."""

@@ -1,0 +1,1 @@
+"""Models and predictions that other people bring along, run in a sandbox."""

@@ -1,0 +1,1 @@
+"""A live stream: session, track, connection, alerts."""

@@ -1,0 +1,98 @@
+"""How models fare on faces that are hard to read: accuracy by condition, and what a condition costs each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from fer_core.evaluation.robustness.conditions import BARE
+from fer_core.evaluation.robustness.evaluate import ConditionFigures
+from fer_core.plots.model_styles import NEUTRAL, ModelStyle, layout, share_axis
+
+
+def robustness_figure(
+    by_model: Mapping[str, Sequence[ConditionFigures]], styles: Mapping[str, ModelStyle]
+) -> go.Figure:
+    """Accuracy with its 95% interval by condition, the models side by side.
+
+    Args:
+        by_model: by name.
+        styles: by name.
+    """
+    traces = []
+    for name, conditions in by_model.items():
+        style = styles[name]
+        traces.append(
+            go.Scatter(
+                x=[c.condition.title for c in conditions],
+                y=[c.accuracy for c in conditions],
+                name=style.title,
+                mode="markers",
+                marker={"color": style.colour, "symbol": style.symbol, "size": 10},
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [c.interval[1] - c.accuracy for c in conditions],
+                    "arrayminus": [c.accuracy - c.interval[0] for c in conditions],
+                    "color": style.colour,
+                    "thickness": 1.5,
+                },
+                customdata=[[*c.interval, c.share, c.condition.setting] for c in conditions],
+                hovertemplate=f"{style.title}, %{{x}}: %{{customdata[3]}}<br>accuracy %{{y:.1%}} "
+                "[%{customdata[0]:.1%}, %{customdata[1]:.1%}], %{customdata[2]:.0%} of bare<extra></extra>",
+            )
+        )
+    return go.Figure(
+        data=traces,
+        layout=layout("Faces", "Accuracy, 95% interval", 420, yaxis=share_axis(), scattermode="group", scattergap=0.5),
+    )
+
+
+def recall_cost_figure(
+    by_model: Mapping[str, Sequence[ConditionFigures]], styles: Mapping[str, ModelStyle], condition: str
+) -> go.Figure:
+    """Recall that each class loses under a condition: one group of bars per class, one bar per model.
+
+    Args:
+        by_model: by name; models without the condition are left out.
+        styles: by name.
+        condition: name of one but :data:`fer_core.evaluation.robustness.conditions.BARE`.
+
+    Raises:
+        ValueError: bare faces lose nothing.
+    """
+    if condition == BARE:
+        raise ValueError("expected a condition that changes faces, got the bare ones")
+    bars, title = [], condition
+    for name, conditions in by_model.items():
+        found = next((c for c in conditions if c.condition.name == condition), None)
+        if found is None:
+            continue
+        title = found.condition.title
+        per_class = found.figures["per_class"]
+        bars.append(
+            go.Bar(
+                x=list(found.recall_lost),
+                y=list(found.recall_lost.values()),
+                name=styles[name].title,
+                marker={"color": styles[name].colour},
+                customdata=[
+                    [per_class[emotion]["recall"] + lost, per_class[emotion]["recall"], per_class[emotion]["support"]]
+                    for emotion, lost in found.recall_lost.items()
+                ],
+                hovertemplate=f"{styles[name].title}, %{{x}}: recall %{{customdata[0]:.1%}} bare, "
+                "%{customdata[1]:.1%} so, %{customdata[2]} faces<extra></extra>",
+            )
+        )
+    return go.Figure(
+        data=bars,
+        layout=layout(
+            "Class",
+            f"Recall lost, {title.lower()}",
+            340,
+            yaxis={"tickformat": "+.0%", "zeroline": True, "zerolinecolor": NEUTRAL},
+            barmode="group",
+            bargap=0.25,
+        ),
+    )

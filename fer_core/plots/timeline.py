@@ -1,0 +1,105 @@
+"""Expression probabilities over the last minute as lines."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from fer_core.labels import LabelSet
+
+STEP_SECONDS = 0.5
+"""One point of a line is the mean over this long: finer ones can't be told apart in a chart of a minute."""
+
+
+STILL_SECONDS = 2.0
+"""A stream without a frame for this long stands still, and its lines break."""
+
+
+def probability_timeline(
+    times: np.ndarray,
+    probabilities: np.ndarray,
+    label_set: LabelSet,
+    now: float,
+    span: float = 60.0,
+    height: int = 300,
+) -> go.Figure:
+    """One line per emotion in its colour, from ``span`` seconds ago until now; a line breaks where no face was seen.
+
+    Args:
+        times: ``(N,)`` seconds on the clock of ``now``, in any order.
+        probabilities: ``(N, len(label_set))`` in [0, 1]; a row of NaN where there was no face.
+        label_set: what the columns refer to.
+        now: seconds; the right edge of the chart.
+        span: seconds shown.
+        height: pixels.
+    """
+    centres, means = mean_per_step(times, probabilities, now, span)
+    ticks = [-span * part / 4 for part in range(4, -1, -1)]
+    # Made in one call: plotly checks a figure anew at every later change of it, and a live chart is made every second.
+    return go.Figure(
+        data=[
+            go.Scatter(
+                x=np.round(centres - now, 2),
+                y=np.round(means[:, number], 4),
+                name=str(emotion),
+                mode="lines",
+                connectgaps=False,
+                line={"color": emotion.colour, "width": 2},
+                hovertemplate=f"{emotion}: %{{y:.0%}}<extra></extra>",
+            )
+            for number, emotion in enumerate(label_set.emotions)
+        ],
+        layout={
+            "height": height,
+            "margin": {"l": 0, "r": 8, "t": 8, "b": 0},
+            "xaxis": {
+                "title": {"text": "Seconds ago"},
+                "range": [-span, 0],
+                "tickvals": ticks,
+                "ticktext": [f"{-tick:g}" for tick in ticks],
+                "fixedrange": True,
+                "zeroline": False,
+            },
+            "yaxis": {
+                "title": {"text": "Probability, %"},
+                "range": [0, 1.02],
+                "tickvals": [0, 0.25, 0.5, 0.75, 1],
+                "ticktext": ["0", "25", "50", "75", "100"],
+                "fixedrange": True,
+                "zeroline": False,
+            },
+            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
+            "hovermode": "x",
+            # Keeps what a viewer hid by clicking the legend when the figure is drawn anew.
+            "uirevision": label_set.name,
+        },
+    )
+
+
+def mean_per_step(
+    times: np.ndarray, probabilities: np.ndarray, now: float, span: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means over steps of :data:`STEP_SECONDS`.
+
+    Steps begin at multiples of their length, not at ``now``, so that a point keeps its value between drawings. A step
+    without a frame is left out, so that a slow stream still gives a line, unless the stream stood still around it.
+
+    Returns:
+        The middle of each step, ``(S,)`` seconds, and ``(S, C)`` means, NaN for a step without a face. ``S`` is at most
+        ``span / STEP_SECONDS + 1`` whatever the number of frames.
+    """
+    steps = np.floor(times / STEP_SECONDS).astype(np.int64)
+    first, last = int(np.floor((now - span) / STEP_SECONDS)), int(np.floor(now / STEP_SECONDS))
+    shown = (steps >= first) & (steps <= last)
+    steps, probabilities = steps[shown] - first, probabilities[shown]
+    seen = ~np.isnan(probabilities).any(axis=1)
+    count = last - first + 1
+    sums = np.zeros((count, probabilities.shape[1]))
+    np.add.at(sums, steps[seen], probabilities[seen])
+    faces = np.bincount(steps[seen], minlength=count)[:, None]
+    means = np.divide(sums, faces, out=np.full_like(sums, np.nan), where=faces > 0)
+    latest = np.full(count, -count)
+    latest[steps] = steps
+    since_frame = np.arange(count) - np.maximum.accumulate(latest)
+    kept = (since_frame == 0) | (since_frame > STILL_SECONDS / STEP_SECONDS)
+    return ((np.arange(first, last + 1) + 0.5) * STEP_SECONDS)[kept], means[kept]

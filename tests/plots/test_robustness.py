@@ -1,0 +1,73 @@
+"""Charts of robustness hold the figures they are given."""
+
+import numpy as np
+import pytest
+
+from fer_core.evaluation.metrics import classification_figures
+from fer_core.evaluation.robustness.conditions import BARE, CONDITIONS
+from fer_core.evaluation.robustness.evaluate import ConditionFigures
+from fer_core.labels import FER2013
+from fer_core.plots.model_styles import model_styles
+from fer_core.plots.robustness import recall_cost_figure, robustness_figure
+from fer_core.store.decision import softmax
+
+LABELS = np.random.default_rng(0).integers(0, 7, 400)
+STYLES = model_styles(["a", "b"], ["a", "b"], {"a": "Net A", "b": "Net B"})
+
+
+def conditions(seed: int, *names: str) -> list[ConditionFigures]:
+    rng = np.random.default_rng(seed)
+    found = {}
+    for number, name in enumerate(names):
+        logits = rng.normal(size=(400, 7))
+        logits[np.arange(400), LABELS] += 2 - number
+        found[name] = classification_figures(softmax(logits), LABELS, FER2013)
+    bare = found[names[0]]
+    return [
+        ConditionFigures(
+            CONDITIONS[name],
+            figures,
+            figures["accuracy"] / bare["accuracy"],
+            {e: bare["per_class"][e]["recall"] - own["recall"] for e, own in figures["per_class"].items()},
+        )
+        for name, figures in found.items()
+    ]
+
+
+BY_MODEL = {"a": conditions(1, BARE, "surgical", "noise"), "b": conditions(2, BARE, "noise")}
+
+
+def test_accuracies_stand_by_condition_with_their_intervals_and_the_models_looks():
+    figure = robustness_figure(BY_MODEL, STYLES)
+    for trace, (name, found) in zip(figure.data, BY_MODEL.items(), strict=True):
+        assert list(trace.x) == [of.condition.title for of in found]
+        assert list(trace.y) == [of.accuracy for of in found]
+        assert [y + up for y, up in zip(trace.y, trace.error_y.array, strict=True)] == pytest.approx(
+            [of.interval[1] for of in found]
+        )
+        assert [y - down for y, down in zip(trace.y, trace.error_y.arrayminus, strict=True)] == pytest.approx(
+            [of.interval[0] for of in found]
+        )
+        style = STYLES[name]
+        assert (trace.name, trace.marker.color, trace.marker.symbol) == (style.title, style.colour, style.symbol)
+        assert trace.customdata[1][2:] == [found[1].share, found[1].condition.setting]
+    assert figure.layout.yaxis.title.text == "Accuracy, 95% interval"
+    assert figure.layout.scattermode == "group"
+
+
+def test_bars_are_the_recall_that_each_class_loses():
+    figure = recall_cost_figure(BY_MODEL, STYLES, "noise")
+    assert [bar.name for bar in figure.data] == ["Net A", "Net B"]
+    for bar, found in zip(figure.data, BY_MODEL.values(), strict=True):
+        bare, noisy = found[0].figures["per_class"], found[-1].figures["per_class"]
+        assert list(bar.x) == [str(emotion) for emotion in FER2013.emotions]
+        assert list(bar.y) == [bare[e]["recall"] - noisy[e]["recall"] for e in bar.x]
+        assert bar.customdata[0] == [
+            pytest.approx(bare["angry"]["recall"]),
+            noisy["angry"]["recall"],
+            noisy["angry"]["support"],
+        ]
+    assert figure.layout.yaxis.title.text == "Recall lost, noise"
+    assert [bar.name for bar in recall_cost_figure(BY_MODEL, STYLES, "surgical").data] == ["Net A"]
+    with pytest.raises(ValueError, match="bare"):
+        recall_cost_figure(BY_MODEL, STYLES, BARE)
