@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from benchmarks.landmark_geometry import _add_train_geometry
 from fer_core.cli.analyse import add_analyse
 from fer_core.cli.datasets import _add_summarise
 from fer_core.cli.evaluate import (
@@ -34,7 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _add_train,
         _add_tune,
         _add_train_mask_state,
-        _add_train_geometry,
         _add_ensemble,
         _add_evaluate,
         _add_summarise,

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
-from tests.datasets.test_load import csv_text, votes_text
 
 from fer_core.app.common import background
 from fer_core.app.common import cached_data as raw_data
@@ -12,6 +11,7 @@ from fer_core.app.common.background import Cancelled
 from fer_core.app.explore import sources as explore_sources
 from fer_core.curation import summary
 from tests.datasets.readers.test_archives import packed
+from tests.datasets.test_load import csv_text, votes_text
 
 PATH, UPLOAD = "Path on this computer", "Upload"
 
