@@ -21,7 +21,7 @@ from fer_core.batch.sources import ArchiveError, SourceFile
 from fer_core.batch.worker import Outcome
 from fer_core.errors import FerError
 
-SHORT_FILMS = 6
+SHORT_VIDEOS = 6
 
 
 SHORT_MINUTES, LONG_MINUTES = 1.0, 6.0
@@ -33,13 +33,16 @@ WANTED = 1.7
 
 
 def cluster_speed(
-    model: str, short_films: int = SHORT_FILMS, short_minutes: float = SHORT_MINUTES, long_minutes: float = LONG_MINUTES
+    model: str,
+    short_videos: int = SHORT_VIDEOS,
+    short_minutes: float = SHORT_MINUTES,
+    long_minutes: float = LONG_MINUTES,
 ) -> str:
     """A table: seconds and frames a second of one process without a cluster, one worker and two.
 
     Args:
         model: name of a stored model.
-        short_films: how many; each is a frame longer than the one before, since equal films are analysed once.
+        short_videos: how many; each is a frame longer than the one before, since equal films are analysed once.
         short_minutes: of the first of them.
         long_minutes: of the long film.
 
@@ -50,18 +53,18 @@ def cluster_speed(
     rows: list[dict[str, object]] = []
     contents: list[dict[str, bytes]] = []
     with tempfile.TemporaryDirectory() as folder:
-        films = []
-        for number in range(short_films + 1):
-            film = Path(folder, f"{number}.mp4")
-            write_loop(film, long_minutes if number == short_films else short_minutes + number / (25 * 60))
-            films.append(SourceFile(film, film.name))
+        videos = []
+        for number in range(short_videos + 1):
+            video = Path(folder, f"{number}.mp4")
+            write_loop(video, long_minutes if number == short_videos else short_minutes + number / (25 * 60))
+            videos.append(SourceFile(video, video.name))
         for workers in (0, 1, 2):
             out = Path(folder, f"by-{workers}")
             with _workers(workers) as cluster:
                 address = cluster.scheduler_address if cluster else None
-                analyse_archive(films[:workers], Path(folder, f"warm-{workers}"), settings, 0, scheduler=address)
+                analyse_archive(videos[:workers], Path(folder, f"warm-{workers}"), settings, 0, scheduler=address)
                 started = time.perf_counter()
-                results = analyse_archive(films, out, settings, 0, scheduler=address)
+                results = analyse_archive(videos, out, settings, 0, scheduler=address)
                 seconds = time.perf_counter() - started
             if failures := [result.note for result in results if result.outcome is not Outcome.DONE]:
                 raise FerError(f"The films of the benchmark were not analysed: {failures[0]}")

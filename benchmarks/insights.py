@@ -17,10 +17,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from fer_core.analysis.attention import Attention
-from fer_core.analysis.records import FACE_COLUMNS, LOOK_COLUMNS
+from fer_core.analysis.records import ATTRIBUTE_COLUMNS, FACE_COLUMNS
 from fer_core.evaluation.hardware import peak_megabytes
 from fer_core.labels import FER2013, LabelSet
-from fer_core.logs.sessions import Kept, LogFile, Session, open_logs
+from fer_core.logs.sessions import LogFile, Session, SessionCache, open_logs
 from fer_core.logs.shares import Placed, emotion_course, gather
 from fer_core.results import MASK_STATES, SURE, SURE_OF_TWO
 
@@ -31,7 +31,7 @@ RATES = (5.0, 30.0)
 """Analysed frames a second."""
 
 
-BATCH = 10
+LOG_BATCH = 10
 """Logs whose files are in memory at once."""
 
 
@@ -80,10 +80,10 @@ def insights_speed(logs: int = LOGS, minutes: float = 0) -> str:
 
 def _timed(paths: list[Path]) -> tuple[float, float]:
     opening = 0.0
-    kept: Kept = {}
+    kept: SessionCache = {}
     sessions: list[Session] = []
-    for start in range(0, len(paths), BATCH):
-        contents = [(path.name, path.read_bytes()) for path in paths[start : start + BATCH]]
+    for start in range(0, len(paths), LOG_BATCH):
+        contents = [(path.name, path.read_bytes()) for path in paths[start : start + LOG_BATCH]]
         started = time.perf_counter()
         opened = open_logs([LogFile.of(name, content) for name, content in contents], kept)
         opening += time.perf_counter() - started
@@ -135,7 +135,7 @@ def made_up_log(people: int, seconds: float, rate: float, seed: int, label_set: 
         "runner_up": names[order[:, 1]],
         "runner_up_confidence": second,
         **{f"p_{name}": p[:, number] for number, name in enumerate(names)},
-        **{name: rng.normal(0, 10, count).round(1) for name in LOOK_COLUMNS[:-1]},
+        **{name: rng.normal(0, 10, count).round(1) for name in ATTRIBUTE_COLUMNS[:-1]},
         "attention": np.array(Attention, object)[np.minimum(rng.poisson(0.4, count), len(Attention) - 1)],
     }
     faces = pd.DataFrame(columns | {"frame": frame})
@@ -143,7 +143,7 @@ def made_up_log(people: int, seconds: float, rate: float, seed: int, label_set: 
     table = table.assign(
         source="made up", detector="blazeface", time_ms=(table["frame"] * 1000 / rate).round().astype(int)
     )
-    others = [name for name in table if name not in FACE_COLUMNS and name not in ("frame", *LOOK_COLUMNS)]
+    others = [name for name in table if name not in FACE_COLUMNS and name not in ("frame", *ATTRIBUTE_COLUMNS)]
     words = [name for name in table if table[name].dtype == object]
     table[words] = table[words].astype("str")
-    return table[["frame", *FACE_COLUMNS, *others, *LOOK_COLUMNS]]
+    return table[["frame", *FACE_COLUMNS, *others, *ATTRIBUTE_COLUMNS]]

@@ -80,7 +80,7 @@ def _steps(
     rolls = [face.roll for face in faces]
     return {
         "landmarks": lambda: blind.read(frame, boxes, rolls),
-        "irises": lambda: [reader.look_at_eyes(frame, face) for face in faces],
+        "irises": lambda: [reader.refine_eyes(frame, face) for face in faces],
         "pose": lambda: [estimate_head_pose(face.points, camera) for face in faces],
         "gaze": lambda: [(estimate_gaze(face, pose, camera), eye_openness(seen)) for face, pose, seen in eyes],
         "roll unknown": lambda: blind.read(frame, boxes),

@@ -27,7 +27,7 @@ from scipy.optimize import linear_sum_assignment
 
 from benchmarks.synthetic_scenes import FOUND_OVERLAP, FRAME_SIZE, face_scene, webcam_frame
 from fer_core.analysis.photo_report import image_files
-from fer_core.augmentation.masks.bank import TEST_WARDROBE, MaskBank
+from fer_core.augmentation.masks.bank import TEST_STYLES, MaskBank
 from fer_core.datasets import Split, read_dataset
 from fer_core.errors import DatasetError
 from fer_core.media.images import read_image
@@ -168,7 +168,7 @@ def masked_scenes(
     created = {name: create_detector(name) for name in detectors or _every_detector()}
     frames = [read_image(path) for path in paths]
     here = {path.name: frame for path, frame in zip(paths, frames, strict=True) if path.name in checked}
-    parts = [f"{len(paths)} scenes", _table(created, lambda d: _scene_figures(d, frames, here, checked))]
+    parts = [f"{len(paths)} scenes", _table(created, lambda d: _scene_metrics(d, frames, here, checked))]
     if here:
         boxes = [box for name in here for box in checked[name] if box.kind == BoxKind.FACE]
         parts[0] += (
@@ -176,11 +176,11 @@ def masked_scenes(
             "False boxes are per checked scene."
         )
     if fer2013 is not None:
-        bare = read_dataset(fer2013).split(Split.TEST).images[:faces]
-        masked = MaskBank(wardrobe=TEST_WARDROBE).apply(bare, np.random.default_rng(0)).images
+        unmasked = read_dataset(fer2013).split(Split.TEST).images[:faces]
+        masked = MaskBank(styles=TEST_STYLES).apply(unmasked, np.random.default_rng(0)).images
         parts += [
-            f"\nShare found of {len(bare)} PrivateTest faces, {PASTED_PIXELS} px on a grey scene, bare and with masks drawn",
-            _table(created, lambda d: {"bare": _share_found(d, bare), "masked": _share_found(d, masked)}),
+            f"\nShare found of {len(unmasked)} PrivateTest faces, {PASTED_PIXELS} px on a grey scene, bare and masked",
+            _table(created, lambda d: {"bare": _share_found(d, unmasked), "masked": _share_found(d, masked)}),
         ]
     cv2.setNumThreads(1)
     empty = np.ascontiguousarray(webcam_frame()[240:, :320])  # a shuttle and a shoulder, no face
@@ -201,7 +201,7 @@ def _table(detectors: Mapping[str, FaceDetector], measure: Callable[[FaceDetecto
     return pd.DataFrame(rows).to_string(index=False)
 
 
-def _scene_figures(
+def _scene_metrics(
     detector: FaceDetector,
     frames: Sequence[np.ndarray],
     here: Mapping[str, np.ndarray],

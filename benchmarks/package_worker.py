@@ -54,10 +54,10 @@ def deepface_answers() -> tuple[Callable[[Any], Answer], bool]:
     return answer, trained
 
 
-def frames_of(film: str) -> Iterator[Any]:
+def frames_of(video: str) -> Iterator[Any]:
     """The frames of a film, as these packages' own examples read them."""
     cv2 = import_module("cv2")
-    capture = cv2.VideoCapture(film)
+    capture = cv2.VideoCapture(video)
     while True:
         there, frame = capture.read()
         if not there:
@@ -65,26 +65,26 @@ def frames_of(film: str) -> Iterator[Any]:
         yield frame
 
 
-def timed(answer: Callable[[Any], Answer], film: str, most_seconds: float) -> dict[str, Any]:
+def timed(answer: Callable[[Any], Answer], video: str, most_seconds: float) -> dict[str, Any]:
     """Answer frame by frame to the film's end, or for so many seconds; the first frame loads what is needed, untimed."""
-    answer(next(frames_of(film)))
+    answer(next(frames_of(video)))
     answers: list[Answer] = []
     started = time.perf_counter()
-    for frame in frames_of(film):
+    for frame in frames_of(video):
         answers.append(answer(frame))
         if time.perf_counter() - started > most_seconds:
             break
     return {"answers": answers, "frames": len(answers), "seconds": time.perf_counter() - started}
 
 
-def timed_film(film: str) -> dict[str, Any]:
+def timed_video(video: str) -> dict[str, Any]:
     """The annotated film, as ``fer.Video`` writes it: the whole of it, however long that takes."""
     module = import_module("fer.classes")
     detector = import_module("fer.fer").FER()
     with tempfile.TemporaryDirectory() as folder:
-        video = module.Video(film, outdir=folder)
+        recording = module.Video(video, outdir=folder)
         started = time.perf_counter()
-        found = video.analyze(detector, save_frames=False, save_video=True, zip_images=False)
+        found = recording.analyze(detector, save_frames=False, save_video=True, zip_images=False)
         return {"frames": len(found), "seconds": time.perf_counter() - started}
 
 
@@ -94,16 +94,16 @@ def peak_megabytes() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
 
-def run(way: str, film: str, most_seconds: float) -> dict[str, Any]:
+def run(way: str, video: str, most_seconds: float) -> dict[str, Any]:
     """What one way took: ``fer``, ``fer mtcnn``, ``fer film`` or ``deepface``."""
     trained = True
     if way == "fer film":
-        result = timed_film(film)
+        result = timed_video(video)
     elif way == "deepface":
         answer, trained = deepface_answers()
-        result = timed(answer, film, most_seconds)
+        result = timed(answer, video, most_seconds)
     else:
-        result = timed(fer_answers(mtcnn=way == "fer mtcnn"), film, most_seconds)
+        result = timed(fer_answers(mtcnn=way == "fer mtcnn"), video, most_seconds)
     package = way.partition(" ")[0]
     return {**result, "trained": trained, "version": version(package), "megabytes": peak_megabytes()}
 

@@ -70,15 +70,15 @@ def package_comparison(
     folder = environments or environments_folder()
     pythons = {package: _python(folder, package) for package in RECIPES}
     with tempfile.TemporaryDirectory() as scratch:
-        film = Path(scratch, "clip.mp4")
-        write_loop(film, minutes)
+        video = Path(scratch, "clip.mp4")
+        write_loop(video, minutes)
         speeds = [
-            {"package": f"fer_core, {model}", **measured(film, model, minutes, with_film)}
-            for with_film in (False, True)
+            {"package": f"fer_core, {model}", **measured(video, model, minutes, with_video)}
+            for with_video in (False, True)
         ]
         notes: list[str] = []
         for way in WAYS:
-            result = _run(pythons[way.partition(" ")[0]], way, film)
+            result = _run(pythons[way.partition(" ")[0]], way, video)
             row = speed_row("film" in way, result["frames"], result["seconds"], result["megabytes"])
             speeds.append({"package": _label(way, result), "minutes": minutes, **row})
             if not result["trained"]:
@@ -108,9 +108,9 @@ def _python(folder: Path, package: str) -> Path:
     return python
 
 
-def _run(python: Path, way: str, film: Path) -> dict[str, Any]:
-    command = [str(python), "-I", package_run.__file__, way, str(film), str(MOST_SECONDS)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=film.parent)
+def _run(python: Path, way: str, video: Path) -> dict[str, Any]:
+    command = [str(python), "-I", package_run.__file__, way, str(video), str(MOST_SECONDS)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=video.parent)
     if done.returncode:
         raise FerError(f"{way} failed in {python}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -132,21 +132,21 @@ def _speed_table(rows: list[dict[str, object]]) -> str:
 
 def write_scenes(path: Path, dataset: FaceDataset) -> None:
     """Write a film without loss, one frame a face: enlarged onto a random place of a grey scene."""
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream("ffv1", rate=Fraction(25))
+    with av.open(str(path), "w") as video:
+        stream = video.add_stream("ffv1", rate=Fraction(25))
         (stream.width, stream.height), stream.pix_fmt = FRAME_SIZE, "bgr0"
         for _, pixels in pasted_scenes(dataset.images, SCENE_PIXELS):
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "bgr24").reformat(format="bgr0")))
-        film.mux(stream.encode())
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "bgr24").reformat(format="bgr0")))
+        video.mux(stream.encode())
 
 
 def _answer_table(model: str, pythons: dict[str, Path], scenes: Path, dataset: FaceDataset) -> str:
     analyser = FrameAnalyser.from_store([model])
     answers = [[face.scores[0].top for face in analyser.analyse(frame)] for _, frame in read_frames(scenes)]
-    rows = [{"package": f"fer_core, {model}", **answer_figures(answers, dataset)}]
+    rows = [{"package": f"fer_core, {model}", **answer_metrics(answers, dataset)}]
     for way in ("fer", "fer mtcnn"):
         result = _run(pythons["fer"], way, scenes)
-        rows.append({"package": _label(way, result), **answer_figures(result["answers"], dataset)})
+        rows.append({"package": _label(way, result), **answer_metrics(result["answers"], dataset)})
     heading = (
         f"The first {len(dataset)} faces of PrivateTest, {SCENE_PIXELS} px on 640x480 scenes, seven classes.\n"
         "Where a package ran out of its seconds, the faces it came to. fer's network was trained on FER2013 too; on which "
@@ -155,7 +155,7 @@ def _answer_table(model: str, pythons: dict[str, Path], scenes: Path, dataset: F
     return heading + pd.DataFrame(rows).to_string(index=False)
 
 
-def answer_figures(answers: Sequence[Sequence[str]], dataset: FaceDataset) -> dict[str, object]:
+def answer_metrics(answers: Sequence[Sequence[str]], dataset: FaceDataset) -> dict[str, object]:
     """How often exactly one face was found in a scene, and how often its answer was right.
 
     Args:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from benchmarks.synthetic_scenes import FOUND_OVERLAP, noise_faces, pasted_scenes, webcam_frame
 from fer_core.analysis.pipeline import FrameAnalyser
-from fer_core.curation.browse import Order, Pages, Wanted, find_rows, sheet
+from fer_core.curation.browse import FaceOrder, Pages, Wanted, find_rows, sheet
 from fer_core.datasets import FaceDataset, Split, read_dataset
 from fer_core.errors import DatasetError
 from fer_core.evaluation.hardware import peak_megabytes
@@ -139,11 +139,11 @@ def browsing_speed(data: Path | None = None) -> str:
         "no filter": Wanted(FER2013),
         "two classes of one split": Wanted(FER2013, (0, 3), (str(Split.TEST),)),
         "one class of five": Wanted(FER2013_FIVE, (1,)),
-        "largest loss first": Wanted(FER2013, (2,), loss=(0.5, 3.0), order=Order.LOSS),
+        "largest loss first": Wanted(FER2013, (2,), loss=(0.5, 3.0), order=FaceOrder.LOSS),
     }
     if dataset.votes is not None:
         filters["FER+ class, agreement"] = Wanted(FERPLUS, (0,), agreement=(0.5, 0.9))
-        filters["most disputed first"] = Wanted(FERPLUS, order=Order.DISPUTED)
+        filters["most disputed first"] = Wanted(FERPLUS, order=FaceOrder.DISPUTED)
     rows: list[dict[str, object]] = []
     for name, wanted in filters.items():
         times, size = [], 0
@@ -186,13 +186,13 @@ def scenes(data: Path, model: str, faces: int = PRIVATE_FACES, detectors: Sequen
     for detector in detectors or (DEFAULT_DETECTOR,):
         analyser = FrameAnalyser.from_store([model], detector)
         for side in (192, 144, 96):
-            rows.append({"way": f"scene, {detector}", **_scene_figures(analyser, dataset, side, rows[0]["accuracy"])})
+            rows.append({"way": f"scene, {detector}", **_scene_metrics(analyser, dataset, side, rows[0]["accuracy"])})
     return f"{model}, answer {classifier.rule.name}, {len(dataset)} PrivateTest faces on 640x480 scenes\n" + _table(
         rows
     )
 
 
-def _scene_figures(analyser: FrameAnalyser, dataset: FaceDataset, side: int, direct: object) -> dict[str, object]:
+def _scene_metrics(analyser: FrameAnalyser, dataset: FaceDataset, side: int, direct: object) -> dict[str, object]:
     found = right = 0
     for (truth, scene), label in zip(pasted_scenes(dataset.images, side), dataset.labels, strict=True):
         analysis = analyser.analyse(scene)

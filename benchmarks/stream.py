@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.landmarks import frame_of_five
 from benchmarks.synthetic_scenes import webcam_frame
-from fer_core.analysis.frame import Look
+from fer_core.analysis.frame import AttributeLevel
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.analysis.stream import StreamMemory
 
@@ -39,15 +39,17 @@ def stream_speed(model: str, frames: int = FRAMES) -> str:
     rows = []
     with threadpool_limits(1, user_api="blas"):
         for faces, frame in ((1, webcam_frame()), (5, frame_of_five())):
-            for look in (Look.NOTHING, Look.ATTENTION):
-                for thrifty in (False, True):
-                    memory = StreamMemory(thrifty=thrifty)
+            for attribute_level in (AttributeLevel.NOTHING, AttributeLevel.ATTENTION):
+                for scheduled in (False, True):
+                    memory = StreamMemory(scheduled=scheduled)
                     rows.append(
                         {
                             "faces": faces,
-                            "landmarks, irises, pose, gaze": "yes" if look is Look.ATTENTION else "no",
-                            "looked at": "in turns" if thrifty else "every frame",
-                            **_play(analyser, frame, memory, look, frames),
+                            "landmarks, irises, pose, gaze": "yes"
+                            if attribute_level is AttributeLevel.ATTENTION
+                            else "no",
+                            "looked at": "in turns" if scheduled else "every frame",
+                            **_play(analyser, frame, memory, attribute_level, frames),
                         }
                     )
     table = pd.DataFrame(rows)
@@ -57,13 +59,13 @@ def stream_speed(model: str, frames: int = FRAMES) -> str:
 
 
 def _play(
-    analyser: FrameAnalyser, frame: np.ndarray, memory: StreamMemory, look: Look, frames: int
+    analyser: FrameAnalyser, frame: np.ndarray, memory: StreamMemory, attribute_level: AttributeLevel, frames: int
 ) -> dict[str, float]:
     times, steps = [], []
     for number in range(frames + WARM_UP):
         moved = np.roll(frame, round(SWAY * np.sin(number / 10)), axis=1)
         started = time.perf_counter()
-        analysis = analyser.analyse(moved, number / RATE, memory, look)
+        analysis = analyser.analyse(moved, number / RATE, memory, attribute_level)
         times.append((time.perf_counter() - started) * 1e3)
         steps.append(analysis.milliseconds)
     times, steps = times[WARM_UP:], steps[WARM_UP:]

@@ -104,7 +104,7 @@ class Motion(StrEnum):
 
 
 @dataclass(frozen=True)
-class Sight:
+class ClipFrame:
     """One frame of a clip."""
 
     timestamp: float
@@ -151,7 +151,7 @@ def sample_faces(data: Path | None = None) -> np.ndarray:
 
 def make_clip(
     motion: Motion, people: int, faces: np.ndarray, seed: int = 0, seconds: float | None = None
-) -> Iterator[Sight]:
+) -> Iterator[ClipFrame]:
     """A clip of so many people, frame by frame; the same seed makes the same clip.
 
     Args:
@@ -197,7 +197,7 @@ def make_clip(
         }
         found = [_jittered(box, rng) for box in truth.values() if rng.random() >= MISSED]
         rng.shuffle(found)
-        yield Sight(now, truth, tuple(found), crop_faces(scene, found, INPUT_SIZE))
+        yield ClipFrame(now, truth, tuple(found), crop_faces(scene, found, INPUT_SIZE))
 
 
 def _paint(scene: np.ndarray, portrait: np.ndarray, place: BoundingBox, tilt: float) -> None:
@@ -270,18 +270,18 @@ def _assign(worth: Mapping[tuple[int, int], float]) -> list[tuple[int, int]]:
     return [pair for pair in pairs if pair in worth]
 
 
-def follow(clip: Sequence[Sight], with_crops: bool = True) -> list[dict[int, BoundingBox]]:
+def follow(clip: Sequence[ClipFrame], with_crops: bool = True) -> list[dict[int, BoundingBox]]:
     """What the tracker makes of a clip: for each frame the boxes by their ids."""
     tracker = FaceTracker()
     return [
         dict(
             zip(
-                tracker.update(sight.boxes, sight.timestamp, sight.crops if with_crops else None),
-                sight.boxes,
+                tracker.update(clip_frame.boxes, clip_frame.timestamp, clip_frame.crops if with_crops else None),
+                clip_frame.boxes,
                 strict=True,
             )
         )
-        for sight in clip
+        for clip_frame in clip
     ]
 
 
@@ -300,27 +300,27 @@ def tracking_table(clip: Path | None = None, data: Path | None = None) -> str:
     rows: list[dict[str, object]] = []
     for motion in Motion:
         for people in PEOPLE:
-            sights = list(make_clip(motion, people, faces))
-            truth = [sight.truth for sight in sights]
+            clip_frames = list(make_clip(motion, people, faces))
+            truth = [clip_frame.truth for clip_frame in clip_frames]
             started = time.perf_counter()
-            found = follow(sights)
+            found = follow(clip_frames)
             seconds = time.perf_counter() - started
             score = identity_score(truth, found)
             rows.append(
                 {
                     "motion": str(motion),
                     "people": people,
-                    "frames": len(sights),
+                    "frames": len(clip_frames),
                     "lost from sight": times_lost(truth),
                     "ids": len({id_ for ids in found for id_ in ids}),
                     "switches": score.switches,
                     "ID F1": round(score.id_f1, 3),
-                    "switches without crops": identity_score(truth, follow(sights, with_crops=False)).switches,
-                    "ms per frame": round(seconds / len(sights) * 1e3, 2),
+                    "switches without crops": identity_score(truth, follow(clip_frames, with_crops=False)).switches,
+                    "ms per frame": round(seconds / len(clip_frames) * 1e3, 2),
                 }
             )
     table = pd.DataFrame(rows).to_string(index=False)
-    return table if clip is None else f"{table}\n\n{film_table(clip)}"
+    return table if clip is None else f"{table}\n\n{video_table(clip)}"
 
 
 def times_lost(truth: Labelled) -> int:
@@ -328,7 +328,7 @@ def times_lost(truth: Labelled) -> int:
     return sum(len(before.keys() - after.keys()) for before, after in pairwise(truth))
 
 
-def film_table(clip: Path) -> str:
+def video_table(clip: Path) -> str:
     """What can be told of a film's tracks without knowing who is in it.
 
     Tracks of less than a second are mostly pieces of longer ones, or no faces; more ids than people at once would be two

@@ -24,7 +24,7 @@ from fer_core.storage import ARTIFACTS
 SHORT_MINUTES, LONG_MINUTES = 1.0, 10.0
 
 
-WANTED_SPEED, WANTED_SPEED_WITH_FILM = 4.0, 2.0
+WANTED_SPEED, WANTED_SPEED_WITH_VIDEO = 4.0, 2.0
 """Times real time on two cores."""
 
 
@@ -41,14 +41,14 @@ def video_speed(model: str, short: float = SHORT_MINUTES, long: float = LONG_MIN
         long: minutes of the film whose memory is compared with the short one's; 0 leaves it out.
     """
     with tempfile.TemporaryDirectory() as folder:
-        films = {minutes: Path(folder, f"{minutes:g}.mp4") for minutes in (short, long) if minutes}
-        for minutes, path in films.items():
+        videos = {minutes: Path(folder, f"{minutes:g}.mp4") for minutes in (short, long) if minutes}
+        for minutes, path in videos.items():
             write_loop(path, minutes)
-        rows = [measured(films[short], model, short, with_film) for with_film in (False, True)]
+        rows = [measured(videos[short], model, short, with_video) for with_video in (False, True)]
         if long:
-            rows.append(measured(films[long], model, long, False))
+            rows.append(measured(videos[long], model, long, False))
     lines = [pd.DataFrame(rows).to_string(index=False)]
-    lines.append(f"wanted on two cores: {WANTED_SPEED:g} times real time, {WANTED_SPEED_WITH_FILM:g} with the film")
+    lines.append(f"wanted on two cores: {WANTED_SPEED:g} times real time, {WANTED_SPEED_WITH_VIDEO:g} with the film")
     if long:
         growth = float(str(rows[2]["peak MB"])) - float(str(rows[0]["peak MB"]))
         lines.append(f"{long:g} minutes need {growth:+.0f} MB more than {short:g} (at most {MOST_GROWTH:g} wanted)")
@@ -58,34 +58,34 @@ def video_speed(model: str, short: float = SHORT_MINUTES, long: float = LONG_MIN
 def write_loop(path: Path, minutes: float) -> None:
     """Write the sample clip, packet by packet, as often as it takes."""
     left = round(minutes * 60 * FRAMES_PER_SECOND)
-    with av.open(str(path), "w") as film:
+    with av.open(str(path), "w") as video:
         written = 0
         while left:
             with av.open(str(SAMPLE_CLIP)) as clip:
                 if not written:
-                    stream = film.add_stream_from_template(clip.streams.video[0])
+                    stream = video.add_stream_from_template(clip.streams.video[0])
                 packets = [packet for packet in clip.demux(video=0) if packet.size][:left]
                 shift = round(Fraction(written, FRAMES_PER_SECOND) / packets[0].time_base)
                 for packet in packets:
                     assert packet.pts is not None
                     assert packet.dts is not None
                     packet.pts, packet.dts, packet.stream = packet.pts + shift, packet.dts + shift, stream
-                    film.mux(packet)
+                    video.mux(packet)
             written, left = written + len(packets), left - len(packets)
 
 
-def measured(path: Path, model: str, minutes: float, with_film: bool) -> dict[str, object]:
+def measured(path: Path, model: str, minutes: float, with_video: bool) -> dict[str, object]:
     """A row of the table: one film, analysed in a process of its own."""
-    command = [sys.executable, "-m", __name__, str(path), model, "film" if with_film else "plain"]
+    command = [sys.executable, "-m", __name__, str(path), model, "film" if with_video else "plain"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ARTIFACTS.parent)
-    figures = json.loads(done.stdout)
-    return {"minutes": minutes, **speed_row(with_film, figures["frames"], figures["seconds"], figures["megabytes"])}
+    metrics = json.loads(done.stdout)
+    return {"minutes": minutes, **speed_row(with_video, metrics["frames"], metrics["seconds"], metrics["megabytes"])}
 
 
-def speed_row(with_film: bool, frames: int, seconds: float, megabytes: float) -> dict[str, object]:
+def speed_row(with_video: bool, frames: int, seconds: float, megabytes: float) -> dict[str, object]:
     """The columns that tell how fast and how large an analysis was."""
     return {
-        "annotated film": "yes" if with_film else "no",
+        "annotated film": "yes" if with_video else "no",
         "frames": frames,
         "seconds": round(seconds, 1),
         "frames/s": round(frames / seconds, 1),
@@ -94,7 +94,7 @@ def speed_row(with_film: bool, frames: int, seconds: float, megabytes: float) ->
     }
 
 
-def measure(path: Path, model: str, with_film: bool) -> None:
+def measure(path: Path, model: str, with_video: bool) -> None:
     """Analyse a film and print frames, seconds and the peak memory of this process as JSON."""
     from fer_core.analysis.pipeline import FrameAnalyser
     from fer_core.video.analysis import analyse_video
@@ -102,7 +102,7 @@ def measure(path: Path, model: str, with_film: bool) -> None:
     analyser = FrameAnalyser.from_store([model])
     analyse_video(path, analyser, end=1.0)  # loads what each thread needs
     started = time.perf_counter()
-    found = analyse_video(path, analyser, film=path.with_suffix(".drawn.mp4") if with_film else None)
+    found = analyse_video(path, analyser, film=path.with_suffix(".drawn.mp4") if with_video else None)
     seconds = time.perf_counter() - started
     print(json.dumps({"frames": found.frames, "seconds": seconds, "megabytes": peak_megabytes()}))
 

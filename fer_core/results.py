@@ -107,7 +107,7 @@ class ExpressionScores:
 class MaskState(StrEnum):
     """How a face wears a mask, if it does."""
 
-    BARE = "bare"
+    UNMASKED = "bare"
     MASKED = "masked"
     NOSE_OUT = "mask under the nose"
 
@@ -132,7 +132,7 @@ class MaskReading:
     def state(self) -> MaskState:
         """Bare unless the mouth is more likely covered; then the likelier of the two ways to wear a mask."""
         if self.covered <= 0.5:
-            return MaskState.BARE
+            return MaskState.UNMASKED
         return MASK_STATES[1 + int(np.argmax(self.probabilities[1:]))]
 
     @property

@@ -4,12 +4,12 @@ import streamlit as st
 
 from fer_core.analysis.overlay import Layer
 from fer_core.app.common.page import errors_in_words, score_notice, start_page
-from fer_core.app.common.selection import choose_answer, choose_detector, choose_model, frame_analyser
+from fer_core.app.common.selection import choose_decision_rule, choose_detector, choose_model, frame_analyser
 from fer_core.app.live.gaze import gaze_panel
 from fer_core.app.live.people import show_log
-from fer_core.app.live.settings import choose_attention, choose_layers, choose_pace, choose_rules
+from fer_core.app.live.settings import choose_attention, choose_layers, choose_rules, choose_timing
 from fer_core.app.live.stream import (
-    Source,
+    StreamSource,
     choose_source,
     connection_notice,
     example_frame,
@@ -28,9 +28,9 @@ start_page(
 
 with errors_in_words(), st.sidebar:
     model = choose_model()
-    answer = choose_answer([model])
+    answer = choose_decision_rule([model])
     detector = choose_detector()
-    mirror, smoothing, interval = choose_pace()
+    mirror, smoothing, interval = choose_timing()
     attention = choose_attention()
     with st.expander("Alerts", icon=":material/notifications:"):
         rules = choose_rules(answer.label_set)
@@ -40,7 +40,7 @@ video, panel = st.columns([3, 2], gap="large")
 
 with video, errors_in_words():
     source = choose_source()
-    layers = choose_layers() if source is not Source.PRIVATE else frozenset()
+    layers = choose_layers() if source is not StreamSource.PRIVATE else frozenset()
     settings = LiveSettings(mirror, layers, smoothing, interval, attention, rules)
     session = live_session(source, analyser, settings)
     stream = video_stream(source, session)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from fer_core.analysis.photo_report import face_table, format_reports
 from fer_core.app.common.page import errors_in_words, score_notice, start_page
-from fer_core.app.common.selection import choose_answer, choose_detector, choose_models, frame_analyser
+from fer_core.app.common.selection import choose_decision_rule, choose_detector, choose_models, frame_analyser
 from fer_core.app.images import analyse_uploads, show_photo
 
 start_page(
@@ -15,7 +15,7 @@ start_page(
 
 with errors_in_words(), st.sidebar:
     models = choose_models()
-    answer = choose_answer(models)
+    answer = choose_decision_rule(models)
     detector = choose_detector()
     choice = (*(model.name for model in models), answer.name, detector)
     analyser = frame_analyser(tuple(model.name for model in models), detector, answer.name)

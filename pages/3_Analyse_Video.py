@@ -3,10 +3,10 @@
 import streamlit as st
 
 from fer_core.app.common.page import errors_in_words, score_notice, start_page
-from fer_core.app.common.selection import choose_answer, choose_detector, choose_model, frame_analyser
+from fer_core.app.common.selection import choose_decision_rule, choose_detector, choose_model, frame_analyser
 from fer_core.app.live.settings import choose_attention
 from fer_core.app.video.results import show_result
-from fer_core.app.video.work import choose_film, choose_wish, finished_work, start_work
+from fer_core.app.video.work import choose_video, choose_wish, finished_work, start_work
 
 start_page(
     "Analyse Video",
@@ -16,26 +16,26 @@ start_page(
 
 with errors_in_words(), st.sidebar:
     model = choose_model()
-    answer = choose_answer([model])
+    answer = choose_decision_rule([model])
     detector = choose_detector()
     attention = choose_attention()
     analyser = frame_analyser((model.name,), detector, answer.name)
 
 with errors_in_words():
-    film = choose_film()
-    if film is not None:
-        wish = choose_wish(film, attention)
+    video = choose_video()
+    if video is not None:
+        wish = choose_wish(video, attention)
         st.button(
-            "Analyse", type="primary", icon=":material/play_arrow:", on_click=start_work, args=(film, analyser, wish)
+            "Analyse", type="primary", icon=":material/play_arrow:", on_click=start_work, args=(video, analyser, wish)
         )
 
 score_notice()
 
-if film is None:
+if video is None:
     st.info("Nothing to analyse yet: choose a video above, or try the sample clip.", icon=":material/movie:")
     st.stop()
 
 with errors_in_words():
-    found = finished_work(film)
+    found = finished_work(video)
     if found is not None:
-        show_result(film, found)
+        show_result(video, found)

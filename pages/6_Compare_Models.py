@@ -24,6 +24,6 @@ with errors_in_words():
     st.subheader("Side by side")
     choice = choose_comparison(models, label_set)
     chart = cost_chart(models, choice)
-    first = [exhibit for exhibit in (table, chart) if exhibit]
+    first = [report_figure for report_figure in (table, chart) if report_figure]
     downloads(first, "all")
     comparison_tabs(choice, first)

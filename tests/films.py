@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import skimage.data
 
-from fer_core.augmentation.masks.bank import FER2013_LANDMARKS, FaceLandmarks, MaskKind, draw_mask
+from fer_core.augmentation.masks.bank import FER2013_LANDMARKS, MaskAnchors, MaskKind, draw_mask
 from fer_core.vision.detection.base import FaceDetector
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
@@ -29,7 +29,7 @@ def in_a_mask(frame: np.ndarray, detector: FaceDetector) -> np.ndarray:
     places = {
         name: (box.x + x * box.width, box.y + y * box.height) for name, (x, y) in asdict(FER2013_LANDMARKS).items()
     }
-    return draw_mask(frame, FaceLandmarks(**places), MaskKind.SURGICAL, np.random.default_rng(0))
+    return draw_mask(frame, MaskAnchors(**places), MaskKind.SURGICAL, np.random.default_rng(0))
 
 
 def film(

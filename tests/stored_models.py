@@ -15,7 +15,7 @@ from fer_core.datasets import Split
 from fer_core.evaluation.cards import evaluated
 from fer_core.evaluation.ensembles import build_ensemble
 from fer_core.labels import CKPLUS, FER2013, FER2013_FIVE, FERPLUS, LabelSet
-from fer_core.store.decision import plain_answer, softmax
+from fer_core.store.decision import plain_rule, softmax
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import ModelStore, StoredModel
 
@@ -31,7 +31,7 @@ def made_up_predictions(
 ) -> Predictions:
     """Answers of one head, better with more skill; the faces are the same whatever the seed."""
     rng = np.random.default_rng(seed)
-    probabilities, labels, repeats = {}, {}, {}
+    probabilities, labels, train_duplicates = {}, {}, {}
     for split in splits:
         truth = np.random.default_rng(list(Split).index(split)).integers(0, len(head), FACES)
         for network in networks:
@@ -39,8 +39,8 @@ def made_up_predictions(
             logits[np.arange(FACES), truth] += skill
             probabilities[network, split, head.name] = softmax(logits).astype(np.float32)
         labels[split, head.name] = truth.astype(np.int8)
-        repeats[split] = np.arange(FACES) < 100
-    return Predictions(probabilities, labels, repeats)
+        train_duplicates[split] = np.arange(FACES) < 100
+    return Predictions(probabilities, labels, train_duplicates)
 
 
 MakeUp = Callable[..., StoredModel]
@@ -52,7 +52,7 @@ def maker(store: ModelStore, shipped: StoredModel) -> MakeUp:
     def make(name: str, head: LabelSet = FER2013, predictions: Predictions | None = None, **fields) -> StoredModel:
         predictions = predictions or made_up_predictions(head)
         card = replace(
-            shipped.card, name=name, heads=(head.name,), answers=(plain_answer(head),), costs={}, figures={}, **fields
+            shipped.card, name=name, heads=(head.name,), answers=(plain_rule(head),), costs={}, figures={}, **fields
         )
         return store.save(evaluated(card, predictions), None, {}, shipped.history(), predictions)
 
@@ -91,7 +91,7 @@ def mixed_store(mixed_models: ModelStore, tmp_path: Path, monkeypatch: pytest.Mo
     """The store of the pages for the length of a test, of models that answer in different classes; all can be chosen.
 
     ``weak`` and ``strong`` share a title and answer in FER2013's seven classes, ``pair`` is their ensemble, ``five``
-    answers in five classes, ``plus`` in FER+'s, ``ck`` in CK+'s without a validation split, and ``bare`` was not
+    answers in five classes, ``plus`` in FER+'s, ``ck`` in CK+'s without a validation split, and ``unmasked`` was not
     measured.
     """
     shutil.copytree(mixed_models.folder, tmp_path, symlinks=True, dirs_exist_ok=True)

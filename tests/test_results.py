@@ -50,7 +50,7 @@ def test_a_stricter_threshold_makes_verdicts_coarser():
 @pytest.mark.parametrize(
     ("probabilities", "state", "covered", "confidence"),
     [
-        ((0.9, 0.05, 0.05), MaskState.BARE, 0.1, 0.9),
+        ((0.9, 0.05, 0.05), MaskState.UNMASKED, 0.1, 0.9),
         ((0.45, 0.2, 0.35), MaskState.NOSE_OUT, 0.55, 0.55),  # bare is the likeliest of three, yet the mouth is covered
         ((0.1, 0.8, 0.1), MaskState.MASKED, 0.9, 0.9),
     ],

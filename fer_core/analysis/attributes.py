@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fer_core.analysis.attention import AttentionWatch
-from fer_core.analysis.frame import FaceLook
+from fer_core.analysis.frame import FaceAttributes
 from fer_core.analysis.smoothing import Smoother
 from fer_core.results import BoundingBox
 from fer_core.vision.blinks import BlinkCounter
@@ -24,7 +24,7 @@ GAZE_SECONDS = 0.1
 """Time constant of gaze, which jitters by degrees from frame to frame."""
 
 
-class LookReader:
+class FaceAttributesReader:
     """Reads what landmarks tell; may be shared between threads.
 
     Args:
@@ -44,7 +44,7 @@ class LookReader:
         crop_boxes: Sequence[BoundingBox],
         rolls: Sequence[float | None],
         with_eyes: Sequence[bool],
-    ) -> list[FaceLook | None]:
+    ) -> list[FaceAttributes | None]:
         """Landmarks, pose and, where asked for, gaze and openness of every face.
 
         Args:
@@ -57,26 +57,26 @@ class LookReader:
             Per face what was found, None where the landmark network sees no face.
         """
         camera = Camera.of_frame(frame.shape[1], frame.shape[0])
-        looks: list[FaceLook | None] = []
+        attributes: list[FaceAttributes | None] = []
         for face, eyes in zip(self._points_only.read(frame, crop_boxes, rolls), with_eyes, strict=True):
-            looks.append(self._look(frame, face, camera, eyes) if face else None)
-        return looks
+            attributes.append(self._attributes_of(frame, face, camera, eyes) if face else None)
+        return attributes
 
-    def _look(self, frame: np.ndarray, face: FaceLandmarks, camera: Camera, with_eyes: bool) -> FaceLook:
+    def _attributes_of(self, frame: np.ndarray, face: FaceLandmarks, camera: Camera, with_eyes: bool) -> FaceAttributes:
         pose = estimate_head_pose(face.points, camera)
         if not with_eyes:
-            return FaceLook(face, pose)
-        face = self._reader.look_at_eyes(frame, face)
+            return FaceAttributes(face, pose)
+        face = self._reader.refine_eyes(frame, face)
         openness = float(eye_openness(face.eyes).mean()) if face.eyes else None
-        return FaceLook(face, pose, estimate_gaze(face, pose, camera) if pose else None, openness)
+        return FaceAttributes(face, pose, estimate_gaze(face, pose, camera) if pose else None, openness)
 
 
 @dataclass
 class _Person:
-    look: FaceLook
+    attributes: FaceAttributes
     box: BoundingBox
     """In which the look was seen."""
-    looked_at: float
+    read_at: float
     """In seconds of the stream."""
     eyes_at: float
     blinks: BlinkCounter = field(default_factory=BlinkCounter)
@@ -85,7 +85,7 @@ class _Person:
     openness: float | None = None
 
 
-class LookMemory:
+class FaceAttributesMemory:
     """What is remembered of the looks of a stream's people; not for two threads at once."""
 
     def __init__(self) -> None:
@@ -94,16 +94,16 @@ class LookMemory:
 
     def roll(self, track: int) -> float | None:
         """Degrees at which a person's head was rolled when looked at last."""
-        return self._people[track].look.landmarks.roll if track in self._people else None
+        return self._people[track].attributes.landmarks.roll if track in self._people else None
 
     def follow(
-        self, track: int, look: FaceLook | None, box: BoundingBox, timestamp: float, with_attention: bool
-    ) -> FaceLook | None:
+        self, track: int, attributes: FaceAttributes | None, box: BoundingBox, timestamp: float, with_attention: bool
+    ) -> FaceAttributes | None:
         """A person's look after another frame: with blinks, PERCLOS and attention, and what was seen last.
 
         Args:
             track: the person's id.
-            look: what was read in this frame; None for those whose turn it was not, and where nothing was found.
+            attributes: what was read in this frame; None for those whose turn it was not, and where nothing was found.
             box: of the face in this frame; landmarks that were read in an earlier one move with it.
             timestamp: of the frame, in seconds.
             with_attention: whether to follow that as well.
@@ -113,18 +113,22 @@ class LookMemory:
         """
         person = self._people.get(track)
         if person is None:
-            if look is None:
+            if attributes is None:
                 return None
-            person = self._people[track] = _Person(look, box, timestamp, timestamp)
-        if look is not None:
-            person.look, person.box, person.looked_at = look, box, timestamp
-        elif not 0 <= timestamp - person.looked_at <= KEPT_SECONDS:
+            person = self._people[track] = _Person(attributes, box, timestamp, timestamp)
+        if attributes is not None:
+            person.attributes, person.box, person.read_at = attributes, box, timestamp
+        elif not 0 <= timestamp - person.read_at <= KEPT_SECONDS:
             return None
-        if look is not None and look.openness is not None:
-            self._see_eyes(track, person, look, timestamp)
+        if attributes is not None and attributes.openness is not None:
+            self._update_eyes(track, person, attributes, timestamp)
         elif not 0 <= timestamp - person.eyes_at <= KEPT_SECONDS:
             person.gaze = person.openness = None
-        known = person.look if look else replace(person.look, landmarks=person.look.landmarks.moved(person.box, box))
+        known = (
+            person.attributes
+            if attributes
+            else replace(person.attributes, landmarks=person.attributes.landmarks.moved(person.box, box))
+        )
         known = replace(
             known,
             gaze=person.gaze,
@@ -136,11 +140,11 @@ class LookMemory:
             return known
         return replace(known, attention=person.attention.update(timestamp, known.pose, known.gaze, known.openness))
 
-    def _see_eyes(self, track: int, person: _Person, look: FaceLook, timestamp: float) -> None:
-        person.blinks.update(timestamp, look.openness)
-        person.eyes_at, person.openness, person.gaze = timestamp, look.openness, look.gaze
-        if look.gaze is not None:
-            yaw, pitch = self._gaze.update(track, np.array([look.gaze.yaw, look.gaze.pitch]), timestamp)
+    def _update_eyes(self, track: int, person: _Person, attributes: FaceAttributes, timestamp: float) -> None:
+        person.blinks.update(timestamp, attributes.openness)
+        person.eyes_at, person.openness, person.gaze = timestamp, attributes.openness, attributes.gaze
+        if attributes.gaze is not None:
+            yaw, pitch = self._gaze.update(track, np.array([attributes.gaze.yaw, attributes.gaze.pitch]), timestamp)
             person.gaze = Gaze(float(yaw), float(pitch))
 
     def forget(self, tracks: Iterable[int]) -> None:

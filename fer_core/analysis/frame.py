@@ -16,7 +16,7 @@ from fer_core.vision.landmarks import FaceLandmarks
 
 
 @dataclass(frozen=True)
-class FaceLook:
+class FaceAttributes:
     """What the landmarks of one face tell."""
 
     landmarks: FaceLandmarks
@@ -46,13 +46,13 @@ class FaceObservation:
     """``None`` where nobody looked for a mask."""
     track: int | None = None
     """The id that the person keeps throughout a stream, from 1; ``None`` in a still image."""
-    look: FaceLook | None = field(default=None, compare=False)
+    attributes: FaceAttributes | None = field(default=None, compare=False)
     """What the landmarks tell; ``None`` where nobody asked, or no landmarks were found."""
 
     @property
     def covered(self) -> bool:
         """Whether a mask covers the mouth, as far as is known."""
-        return self.mask is not None and self.mask.state != MaskState.BARE
+        return self.mask is not None and self.mask.state != MaskState.UNMASKED
 
     @property
     def box(self) -> BoundingBox:
@@ -71,7 +71,7 @@ class FrameAnalysis:
     detector: str
     faces: tuple[FaceObservation, ...]
     milliseconds: dict[str, float] = field(default_factory=dict, compare=False)
-    """Time spent per step: ``detect``, ``crop``, ``track``, ``mask``, ``classify``, ``look``."""
+    """Time spent per step: ``detect``, ``crop``, ``track``, ``mask``, ``classify``, ``attributes``."""
 
     def __iter__(self) -> Iterator[FaceObservation]:
         return iter(self.faces)
@@ -80,7 +80,7 @@ class FrameAnalysis:
         return len(self.faces)
 
 
-class Look(Enum):
+class AttributeLevel(Enum):
     """What to see in a face beside its expression; each includes the one before."""
 
     NOTHING = 0
@@ -91,7 +91,7 @@ class Look(Enum):
 
 
 @dataclass(frozen=True)
-class Sight:
+class FrameInference:
     """What one frame shows by itself, whoever was seen before: made on any thread or machine, in any order."""
 
     detections: Sequence[FaceDetection]

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fer_core.analysis.frame import FaceLook, FaceObservation, FrameAnalysis
+from fer_core.analysis.frame import FaceAttributes, FaceObservation, FrameAnalysis
 from fer_core.labels import Emotion
 from fer_core.results import BoundingBox, ExpressionScores
 from fer_core.vision.landmarks import EYES
@@ -42,8 +42,8 @@ class Layer(StrEnum):
 STANDARD_LAYERS = frozenset({Layer.BOXES, Layer.LABELS, Layer.IDS})
 
 
-LOOK_LAYERS = frozenset({Layer.LANDMARKS, Layer.POSE, Layer.GAZE})
-"""Those that need :attr:`fer_core.analysis.frame.FaceObservation.look`."""
+ATTRIBUTE_LAYERS = frozenset({Layer.LANDMARKS, Layer.POSE, Layer.GAZE})
+"""Those that need :attr:`fer_core.analysis.frame.FaceObservation.attributes`."""
 
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -111,8 +111,8 @@ def draw_analysis(
     canvas: np.ndarray = frame.copy()
     pen = _Pen(canvas)
     for face in analysis:
-        if face.look is not None:
-            pen.look(face.look, layers)
+        if face.attributes is not None:
+            pen.attributes(face.attributes, layers)
     numbered = len(analysis) > 1 and Layer.IDS in layers
     faces = [
         (
@@ -193,21 +193,21 @@ class _Pen:
         origin = (left + self.margin, bottom - self.margin)
         cv2.putText(self.canvas, label.text, origin, _FONT, label.size, _ink(label.colour), self.thickness, cv2.LINE_AA)
 
-    def look(self, look: FaceLook, layers: Collection[Layer]) -> None:
+    def attributes(self, attributes: FaceAttributes, layers: Collection[Layer]) -> None:
         """Landmarks, the head's axes and where the eyes look."""
-        points, eyes = look.landmarks.points[:, :2], look.landmarks.eyes
+        points, eyes = attributes.landmarks.points[:, :2], attributes.landmarks.eyes
         side = float(np.ptp(points, axis=0).max())
         if Layer.LANDMARKS in layers:
             self._dots(points)
             for iris in eyes.irises if eyes else ():
                 radius = np.linalg.norm(iris[1:] - iris[0], axis=1).mean()
                 cv2.circle(self.canvas, _shifted(iris[0]), _shifted(radius), _IRIS, self.thin, cv2.LINE_AA, _SHIFT)
-        if Layer.POSE in layers and look.pose is not None:
+        if Layer.POSE in layers and attributes.pose is not None:
             nose = points[_NOSE_TIP]
-            for colour, axis in zip(_AXES, look.pose.rotation.T, strict=True):
+            for colour, axis in zip(_AXES, attributes.pose.rotation.T, strict=True):
                 self._arrow(nose, nose + axis[:2] * side * _AXIS_LENGTH, colour)
-        if Layer.GAZE in layers and look.gaze is not None:
-            ahead = look.gaze.direction[:2] * side * _GAZE_LENGTH
+        if Layer.GAZE in layers and attributes.gaze is not None:
+            ahead = attributes.gaze.direction[:2] * side * _GAZE_LENGTH
             for corners in EYES:
                 middle = points[[corners.outer, corners.inner]].mean(axis=0)
                 self._arrow(middle, middle + ahead, _GAZE)

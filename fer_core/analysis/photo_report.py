@@ -11,10 +11,10 @@ from typing import Literal
 import pandas as pd
 
 from fer_core.analysis.frame import FrameAnalysis
-from fer_core.analysis.records import LOOK_COLUMNS, face_rows
+from fer_core.analysis.records import ATTRIBUTE_COLUMNS, face_rows
 from fer_core.errors import ImageError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+PHOTO_FILE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
 _TABLE_COLUMNS = [
@@ -38,7 +38,7 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in PHOTO_FILE_SUFFIXES and p.is_file())
         elif path.exists():
             yield path
         else:
@@ -48,7 +48,9 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
 def face_table(reports: Sequence[PhotoReport]) -> pd.DataFrame:
     """One row per face and model, columns as :func:`fer_core.analysis.records.face_rows` but for those of streams."""
     rows = [row for report in reports for row in face_rows(report.source, [report.analysis])]
-    return pd.DataFrame(rows).drop(columns=["track", *LOOK_COLUMNS]) if rows else pd.DataFrame(columns=_TABLE_COLUMNS)
+    return (
+        pd.DataFrame(rows).drop(columns=["track", *ATTRIBUTE_COLUMNS]) if rows else pd.DataFrame(columns=_TABLE_COLUMNS)
+    )
 
 
 def format_reports(reports: Sequence[PhotoReport], form: Literal["table", "csv", "json"]) -> str:

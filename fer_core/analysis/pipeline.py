@@ -10,15 +10,15 @@ import cv2
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fer_core.analysis.attributes import LookReader
-from fer_core.analysis.frame import FaceLook, FaceObservation, FrameAnalysis, Look, Sight
+from fer_core.analysis.attributes import FaceAttributesReader
+from fer_core.analysis.frame import AttributeLevel, FaceAttributes, FaceObservation, FrameAnalysis, FrameInference
 from fer_core.analysis.stream import StreamMemory
 from fer_core.results import BoundingBox, ExpressionScores, FaceDetection, MaskReading, MaskState
 from fer_core.store.predictions import Network
 from fer_core.store.store import MASK_AWARE_MODEL, ModelStore
 from fer_core.vision.crops import aligned_rolls, crop_faces
 from fer_core.vision.detection.base import FaceDetector
-from fer_core.vision.detection.near_faces import NearLook
+from fer_core.vision.detection.near_faces import NearFaceGate
 from fer_core.vision.detection.registry import DEFAULT_DETECTOR, create_detector, near_detector
 from fer_core.vision.expression import ExpressionClassifier
 from fer_core.vision.landmarks import roll_of_eyes
@@ -47,7 +47,7 @@ class FrameAnalyser:
         masks: tells masked faces from bare ones; without it every face counts as bare.
         stand_ins: for each classifier, who answers for masked faces in its place; ``None`` where it does so itself.
             One that stands in for several answers once.
-        looks: reads landmarks, head pose and gaze where they are asked for.
+        attributes_reader: reads landmarks, head pose and gaze where they are asked for.
         near: finds faces that are near, in the same framing as the detector; it looks first in streams where it may.
 
     Example:
@@ -64,7 +64,7 @@ class FrameAnalyser:
         classifiers: Sequence[ExpressionClassifier],
         masks: MaskStateNetwork | None = None,
         stand_ins: Sequence[ExpressionClassifier | None] = (),
-        looks: LookReader | None = None,
+        attributes_reader: FaceAttributesReader | None = None,
         near: FaceDetector | None = None,
     ) -> None:
         _keep_small_work_on_one_thread()
@@ -72,7 +72,7 @@ class FrameAnalyser:
         self.classifiers = tuple(classifiers)
         self._masks = masks
         self._stand_ins = tuple(stand_ins) or (None,) * len(self.classifiers)
-        self._looks = looks
+        self._attributes_reader = attributes_reader
         self._near = near
         self._again: Callable[[], FrameAnalyser] | None = None
         self._copies: list[FrameAnalyser] = []
@@ -98,10 +98,10 @@ class FrameAnalyser:
         store = store or ModelStore()
         classifiers = [ExpressionClassifier(store.load(name), answer, network, threads) for name in models]
         stand_ins = _stand_ins(classifiers, store, network, threads)
-        masks, looks = MaskStateNetwork.shipped(threads), LookReader(threads)
+        masks, attributes_reader = MaskStateNetwork.shipped(threads), FaceAttributesReader(threads)
         finder = create_detector(detector, threads)
         near = near_detector(finder, threads) if detector == DEFAULT_DETECTOR else None
-        analyser = cls(finder, classifiers, masks, stand_ins, looks, near)
+        analyser = cls(finder, classifiers, masks, stand_ins, attributes_reader, near)
         analyser._again = partial(cls.from_store, models, detector, answer, network, store, threads)
         return analyser
 
@@ -110,8 +110,8 @@ class FrameAnalyser:
         frame: np.ndarray,
         timestamp: float = 0.0,
         memory: StreamMemory | None = None,
-        look: Look = Look.NOTHING,
-        sight: Sight | None = None,
+        attribute_level: AttributeLevel = AttributeLevel.NOTHING,
+        inference: FrameInference | None = None,
     ) -> FrameAnalysis:
         """Everything about one frame.
 
@@ -119,44 +119,54 @@ class FrameAnalyser:
             frame: ``(H, W, 3) uint8`` BGR.
             timestamp: seconds from the start of the stream.
             memory: of the stream that the frame belongs to: with it people have ids, and their answers are smoothed.
-            look: what else to see in the faces; attention needs a memory.
-            sight: what :meth:`see` made of this frame, where it was asked before; the analysis is the same.
+            attribute_level: what else to see in the faces; attention needs a memory.
+            inference: what :meth:`infer` made of this frame, where it was asked before; the analysis is the same.
 
         Returns:
             The faces, largest first, with every model's answer.
         """
         started = time.perf_counter()
         people = memory or StreamMemory()
-        detections = sight.detections if sight else self.find(frame, timestamp, people.near)
+        detections = inference.detections if inference else self.find(frame, timestamp, people.near)
         detected = time.perf_counter()
         boxes = self._boxes(detections)
-        crops = sight.crops if sight else self._crops(frame, detections)
+        crops = inference.crops if inference else self._crops(frame, detections)
         cropped = time.perf_counter()
         tracks = people.identify(detections, timestamp, crops[MASK_INPUT_SIZE] if memory else None)
-        turns = np.flatnonzero(people.to_answer(tracks, timestamp)).tolist()
+        due = np.flatnonzero(people.due_for_classification(tracks, timestamp)).tolist()
         tracked = time.perf_counter()
         if self._masks:
-            found = [sight.readings[row] for row in turns] if sight else self._masks.read(crops[MASK_INPUT_SIZE][turns])
-            for row, reading in zip(turns, found, strict=True):
+            found = (
+                [inference.readings[row] for row in due] if inference else self._masks.read(crops[MASK_INPUT_SIZE][due])
+            )
+            for row, reading in zip(due, found, strict=True):
                 if reading is not None:
                     people.read_mask(tracks[row], reading, timestamp)
         readings = [people.known(track)[0] for track in tracks]
         read = time.perf_counter()
         # Who answers depends on the mask, which over time may be another than the one that was read in this frame.
         known = (
-            {r: sight.scores[r] for r in turns if _covered(readings[r]) == _covered(sight.readings[r])} if sight else {}
+            {r: inference.scores[r] for r in due if _covered(readings[r]) == _covered(inference.readings[r])}
+            if inference
+            else {}
         )
-        asked = [row for row in turns if row not in known]
+        asked = [row for row in due if row not in known]
         answers = self._classify({size: of[asked] for size, of in crops.items()}, [readings[row] for row in asked])
         known |= dict(zip(asked, answers, strict=True))
-        for row in turns:
+        for row in due:
             people.answer(tracks[row], known[row], timestamp)
         scores = [people.known(track)[1] for track in tracks]
         classified = time.perf_counter()
-        looks: list[FaceLook | None] = [None] * len(tracks)
-        if look is not Look.NOTHING and self._looks and tracks:
-            looks = self._look(
-                frame, timestamp, detections, boxes, tracks, people, bool(memory) and look is Look.ATTENTION
+        attributes: list[FaceAttributes | None] = [None] * len(tracks)
+        if attribute_level is not AttributeLevel.NOTHING and self._attributes_reader and tracks:
+            attributes = self._read_attributes(
+                frame,
+                timestamp,
+                detections,
+                boxes,
+                tracks,
+                people,
+                bool(memory) and attribute_level is AttributeLevel.ATTENTION,
             )
         looked = time.perf_counter()
         ids = tracks if memory else [None] * len(tracks)
@@ -165,7 +175,7 @@ class FrameAnalyser:
             width=frame.shape[1],
             height=frame.shape[0],
             detector=self.detector.name,
-            faces=tuple(map(FaceObservation, detections, boxes, scores, readings, ids, looks)),
+            faces=tuple(map(FaceObservation, detections, boxes, scores, readings, ids, attributes)),
             milliseconds={
                 "detect": (detected - started) * 1e3,
                 "crop": (cropped - detected) * 1e3,
@@ -176,7 +186,7 @@ class FrameAnalyser:
             },
         )
 
-    def see(self, frame: np.ndarray, detections: Sequence[FaceDetection] | None = None) -> Sight:
+    def infer(self, frame: np.ndarray, detections: Sequence[FaceDetection] | None = None) -> FrameInference:
         """The part of :meth:`analyse` that asks the networks, which takes nearly all of its time.
 
         Args:
@@ -186,7 +196,7 @@ class FrameAnalyser:
         detections = self.find(frame) if detections is None else detections
         crops = self._crops(frame, detections)
         read = self._masks.read(crops[MASK_INPUT_SIZE]) if self._masks else [None] * len(detections)
-        return Sight(detections, crops, read, self._classify(crops, read))
+        return FrameInference(detections, crops, read, self._classify(crops, read))
 
     def copies(self, count: int) -> list[FrameAnalyser]:
         """This one and others like it with networks of their own: threads that share one take turns at its networks.
@@ -206,7 +216,7 @@ class FrameAnalyser:
         boxes, rolls = self._boxes(detections), aligned_rolls(detections)
         return {size: crop_faces(frame, boxes, size, rolls) for size in sizes}
 
-    def find(self, frame: np.ndarray, timestamp: float = 0.0, near: NearLook | None = None) -> list[FaceDetection]:
+    def find(self, frame: np.ndarray, timestamp: float = 0.0, near: NearFaceGate | None = None) -> list[FaceDetection]:
         """Every face of a frame.
 
         Args:
@@ -220,13 +230,13 @@ class FrameAnalyser:
         if expected := near.expected(frame, timestamp):
             found = self._near.detect(frame)
             if len(found) == expected:
-                return near.looked_near(found)
+                return near.record_near_detection(found)
         detections = self.detector.detect(frame)
-        if near.looked_wide(frame, detections, timestamp):
+        if near.record_full_detection(frame, detections, timestamp):
             near.compare(self._near.detect(frame))
         return detections
 
-    def _look(
+    def _read_attributes(
         self,
         frame: np.ndarray,
         timestamp: float,
@@ -235,23 +245,25 @@ class FrameAnalyser:
         tracks: Sequence[int],
         people: StreamMemory,
         with_attention: bool,
-    ) -> list[FaceLook | None]:
+    ) -> list[FaceAttributes | None]:
         """What the landmarks of every face tell."""
-        assert self._looks is not None
-        faces, eyes = people.to_look_at(tracks, timestamp)
-        turns = np.flatnonzero(faces).tolist()
+        assert self._attributes_reader is not None
+        faces, eyes = people.due_for_attributes(tracks, timestamp)
+        due = np.flatnonzero(faces).tolist()
         rolls = []
-        for row in turns:
+        for row in due:
             roll, points = people.roll(tracks[row]), detections[row].key_points
             rolls.append(roll_of_eyes(*points[:2]) if roll is None and points is not None else roll)
-        looks: list[FaceLook | None] = [None] * len(tracks)
+        attributes: list[FaceAttributes | None] = [None] * len(tracks)
         for row, seen in zip(
-            turns, self._looks.read(frame, [boxes[r] for r in turns], rolls, [eyes[r] for r in turns]), strict=True
+            due,
+            self._attributes_reader.read(frame, [boxes[r] for r in due], rolls, [eyes[r] for r in due]),
+            strict=True,
         ):
-            looks[row] = seen
+            attributes[row] = seen
         return [
             people.follow(track, seen, box, timestamp, with_attention)
-            for track, seen, box in zip(tracks, looks, boxes, strict=True)
+            for track, seen, box in zip(tracks, attributes, boxes, strict=True)
         ]
 
     def _classify(
@@ -275,7 +287,7 @@ class FrameAnalyser:
 
 
 def _covered(reading: MaskReading | None) -> bool:
-    return reading is not None and reading.state != MaskState.BARE
+    return reading is not None and reading.state != MaskState.UNMASKED
 
 
 def _stand_ins(
@@ -288,7 +300,7 @@ def _stand_ins(
     known = {c.rule.name: c for c in classifiers if c.mask_aware}
     stand_ins: list[ExpressionClassifier | None] = []
     for classifier in classifiers:
-        rule = model.card.masked_answer(classifier.rule.name)
+        rule = model.card.masked_rule(classifier.rule.name)
         if classifier.mask_aware or rule is None or rule.label_set != classifier.rule.label_set:
             stand_ins.append(None)
             continue

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from fer_core.analysis.frame import FrameAnalysis
 
 if TYPE_CHECKING:
-    from fer_core.analysis.frame import FaceLook
+    from fer_core.analysis.frame import FaceAttributes
 
-LOOK_COLUMNS = ("yaw", "pitch", "roll", "gaze_yaw", "gaze_pitch", "eye_openness", "perclos", "attention")
+ATTRIBUTE_COLUMNS = ("yaw", "pitch", "roll", "gaze_yaw", "gaze_pitch", "eye_openness", "perclos", "attention")
 """Of a table of faces, filled where landmarks were looked for."""
 
 
@@ -32,7 +32,7 @@ def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[s
     Yields:
         ``source, time_ms, face, track, detector, box_x, box_y, box_width, box_height, detection_score, mask,
         mask_probability, model, label_set, verdict, emotion, confidence, runner_up, runner_up_confidence`` and one
-        ``p_<emotion>`` per emotion of the label set, then :data:`LOOK_COLUMNS`, angles in degrees, which
+        ``p_<emotion>`` per emotion of the label set, then :data:`ATTRIBUTE_COLUMNS`, angles in degrees, which
         are empty where nobody looked. ``track`` is empty in still images, ``mask`` and ``mask_probability``
         where nobody looked for a mask.
     """
@@ -64,17 +64,17 @@ def face_rows(source: str, analyses: Iterable[FrameAnalysis]) -> Iterator[dict[s
                         f"p_{emotion}": round(float(p), 4)
                         for emotion, p in zip(scores.label_set.emotions, scores.probabilities, strict=True)
                     },
-                    **_look_columns(face.look),
+                    **_attribute_columns(face.attributes),
                 }
 
 
-def _look_columns(look: FaceLook | None) -> dict[str, Any]:
-    if look is None:
-        return dict.fromkeys(LOOK_COLUMNS)
-    pose, gaze = look.pose, look.gaze
+def _attribute_columns(attributes: FaceAttributes | None) -> dict[str, Any]:
+    if attributes is None:
+        return dict.fromkeys(ATTRIBUTE_COLUMNS)
+    pose, gaze = attributes.pose, attributes.gaze
     of_head = (pose.yaw, pose.pitch, pose.roll) if pose else (None, None, None)
     of_eyes = (gaze.yaw, gaze.pitch) if gaze else (None, None)
     numbers = [degree if degree is None else round(degree, 1) for degree in (*of_head, *of_eyes)]
-    shares = [share if share is None else round(share, 4) for share in (look.openness, look.perclos)]
-    words = str(look.attention) if look.attention else None
-    return dict(zip(LOOK_COLUMNS, [*numbers, *shares, words], strict=True))
+    shares = [share if share is None else round(share, 4) for share in (attributes.openness, attributes.perclos)]
+    words = str(attributes.attention) if attributes.attention else None
+    return dict(zip(ATTRIBUTE_COLUMNS, [*numbers, *shares, words], strict=True))

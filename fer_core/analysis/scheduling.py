@@ -10,7 +10,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Pace:
+class Interval:
     """How often each person is looked at, where not everyone is in every frame."""
 
     shortest: float
@@ -21,49 +21,49 @@ class Pace:
     """People who are looked at in one frame, unless more have waited for the longest time."""
 
 
-EVERY_FRAME = Pace(0, 0, 1)
+EVERY_FRAME = Interval(0, 0, 1)
 
 
-ANSWERS = Pace(1 / 16, 0.2, 1)
+CLASSIFICATION_INTERVAL = Interval(1 / 16, 0.2, 1)
 """Of expression and mask. Answers are means over more than half a second, which sixteen samples a second make as well as
 thirty; what a frame costs hardly grows with the number of people then."""
 
 
-LOOKS = Pace(0, 0.2, 2)
+ATTRIBUTES_INTERVAL = Interval(0, 0.2, 2)
 """Of landmarks and head pose."""
 
 
-EYES = Pace(0, 0.2, 1)
+EYES_INTERVAL = Interval(0, 0.2, 1)
 """Of eyes: a lone person's in every frame, since a blink lasts a tenth of a second."""
 
 
-_TICK = 1e-3
+_EARLY_SECONDS = 1e-3
 """Seconds by which frames come too early."""
 
 
-class Turns:
+class Scheduler:
     """Says whose turn it is; people who have waited for longest go first.
 
     Args:
-        pace: of the turns.
+        interval: of the turns.
 
     Example:
-        >>> turns = Turns(Pace(shortest=0, longest=1, per_frame=1))
-        >>> [turns.take([1, 2, 3], 0.1 * frame) for frame in range(2)]
+        >>> scheduler = Scheduler(Interval(shortest=0, longest=1, per_frame=1))
+        >>> [scheduler.due([1, 2, 3], 0.1 * frame) for frame in range(2)]
         [[True, True, True], [True, False, False]]
     """
 
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
+    def __init__(self, interval: Interval) -> None:
+        self._interval = interval
         self._last: dict[int, float] = {}
 
-    def take(self, tracks: Sequence[int], timestamp: float) -> list[bool]:
+    def due(self, tracks: Sequence[int], timestamp: float) -> list[bool]:
         """Whose turn it is in the frame of this time, among the people in it; whoever is new has theirs."""
         waited = np.array([timestamp - self._last.get(track, -math.inf) for track in tracks])
         waited[waited < 0] = math.inf  # the clock has gone back
-        due = waited >= self._pace.longest - _TICK
-        waiting = np.flatnonzero(~due & (waited >= self._pace.shortest - _TICK))
-        places = max(0, self._pace.per_frame - int(due.sum()))
+        due = waited >= self._interval.longest - _EARLY_SECONDS
+        waiting = np.flatnonzero(~due & (waited >= self._interval.shortest - _EARLY_SECONDS))
+        places = max(0, self._interval.per_frame - int(due.sum()))
         due[waiting[np.argsort(-waited[waiting], kind="stable")[:places]]] = True
         self._last.update((track, timestamp) for track, mine in zip(tracks, due, strict=True) if mine)
         return due.tolist()

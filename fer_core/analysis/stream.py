@@ -7,13 +7,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fer_core.analysis.attributes import LookMemory
-from fer_core.analysis.frame import FaceLook
-from fer_core.analysis.scheduling import ANSWERS, EVERY_FRAME, EYES, LOOKS, Turns
+from fer_core.analysis.attributes import FaceAttributesMemory
+from fer_core.analysis.frame import FaceAttributes
+from fer_core.analysis.scheduling import (
+    ATTRIBUTES_INTERVAL,
+    CLASSIFICATION_INTERVAL,
+    EVERY_FRAME,
+    EYES_INTERVAL,
+    Scheduler,
+)
 from fer_core.analysis.smoothing import TIME_CONSTANT_SECONDS, Smoother
 from fer_core.analysis.tracking import FaceTracker
 from fer_core.results import BoundingBox, ExpressionScores, FaceDetection, MaskReading
-from fer_core.vision.detection.near_faces import NearLook
+from fer_core.vision.detection.near_faces import NearFaceGate
 
 MASK_SECONDS = 0.2
 """Time constant of the mask state: put on or taken off, it is followed within a seventh of a second."""
@@ -32,22 +38,23 @@ class StreamMemory:
 
     Args:
         smoothing: time constant of the expression's probabilities in seconds; 0 leaves them as they are.
-        thrifty: look at people in turns, and for those who are far away only now and then, so that a frame costs little
+        scheduled: look at people in turns, and for those who are far away only now and then, so that a frame costs little
             however many people are in it. Without it everyone is looked at in every frame.
     """
 
-    def __init__(self, smoothing: float = TIME_CONSTANT_SECONDS, thrifty: bool = False) -> None:
+    def __init__(self, smoothing: float = TIME_CONSTANT_SECONDS, scheduled: bool = False) -> None:
         self._smoothing = smoothing
-        self.near = NearLook() if thrifty else None
+        self.near = NearFaceGate() if scheduled else None
         """When a quick look at near faces is enough; None where it never is."""
         self._tracker = FaceTracker()
         self._masks = Smoother(MASK_SECONDS)
         self._scores: list[Smoother] = []
         self._known: dict[int, _Known] = {}
-        self._answers, self._looks, self._eyes = (
-            Turns(pace if thrifty else EVERY_FRAME) for pace in (ANSWERS, LOOKS, EYES)
+        self._classification_scheduler, self._attributes_scheduler, self._eyes_scheduler = (
+            Scheduler(interval if scheduled else EVERY_FRAME)
+            for interval in (CLASSIFICATION_INTERVAL, ATTRIBUTES_INTERVAL, EYES_INTERVAL)
         )
-        self._look = LookMemory()
+        self._attributes = FaceAttributesMemory()
 
     @property
     def smoothing(self) -> float:
@@ -66,16 +73,16 @@ class StreamMemory:
         ended = self._tracker.ended
         for smoother in (self._masks, *self._scores):
             smoother.forget(ended)
-        for turns in (self._answers, self._looks, self._eyes):
-            turns.forget(ended)
-        self._look.forget(ended)
+        for scheduler in (self._classification_scheduler, self._attributes_scheduler, self._eyes_scheduler):
+            scheduler.forget(ended)
+        self._attributes.forget(ended)
         for track in ended:
             self._known.pop(track, None)
         return tracks
 
-    def to_answer(self, tracks: Sequence[int], timestamp: float) -> list[bool]:
+    def due_for_classification(self, tracks: Sequence[int], timestamp: float) -> list[bool]:
         """For which of the people of a frame mask and expression are read."""
-        return self._answers.take(tracks, timestamp)
+        return self._classification_scheduler.due(tracks, timestamp)
 
     def read_mask(self, track: int, reading: MaskReading, timestamp: float) -> MaskReading:
         """The mask state of a person after another reading."""
@@ -102,18 +109,20 @@ class StreamMemory:
         known = self._known.get(track, _Known())
         return known.reading, known.scores
 
-    def to_look_at(self, tracks: Sequence[int], timestamp: float) -> tuple[list[bool], list[bool]]:
+    def due_for_attributes(self, tracks: Sequence[int], timestamp: float) -> tuple[list[bool], list[bool]]:
         """Whose landmarks are read in a frame, and whose eyes besides."""
-        faces = self._looks.take(tracks, timestamp)
-        turn = iter(self._eyes.take([track for track, mine in zip(tracks, faces, strict=True) if mine], timestamp))
+        faces = self._attributes_scheduler.due(tracks, timestamp)
+        turn = iter(
+            self._eyes_scheduler.due([track for track, mine in zip(tracks, faces, strict=True) if mine], timestamp)
+        )
         return faces, [mine and next(turn) for mine in faces]
 
     def roll(self, track: int) -> float | None:
         """Degrees at which a person's head was rolled when looked at last."""
-        return self._look.roll(track)
+        return self._attributes.roll(track)
 
     def follow(
-        self, track: int, look: FaceLook | None, box: BoundingBox, timestamp: float, with_attention: bool
-    ) -> FaceLook | None:
-        """A person's look after another frame, see :meth:`fer_core.analysis.attributes.LookMemory.follow`."""
-        return self._look.follow(track, look, box, timestamp, with_attention)
+        self, track: int, attributes: FaceAttributes | None, box: BoundingBox, timestamp: float, with_attention: bool
+    ) -> FaceAttributes | None:
+        """A person's look after another frame, see :meth:`fer_core.analysis.attributes.FaceAttributesMemory.follow`."""
+        return self._attributes.follow(track, attributes, box, timestamp, with_attention)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fer_core.app.common.selection import GENERAL, installed_models, measured_on, model_titles, served_figures
+from fer_core.app.common.selection import GENERAL, installed_models, measured_on, model_titles, served_metrics
 from fer_core.store.card import reported_splits, split_title
 from fer_core.store.store import StoredModel
 
@@ -86,7 +86,7 @@ def model_table() -> dict[str, Any]:
             "Macro F1": math.nan,
             **_shares(model),
             "Weights": model.card.parameters / 1e6,
-            "Answers with": f"{model.card.default_answer.title}: {model.card.default_answer.composition}",
+            "Answers with": f"{model.card.default_rule.title}: {model.card.default_rule.composition}",
             "What it is": model.card.summary,
         }
         for model in models
@@ -117,11 +117,11 @@ def _shares(model: StoredModel) -> dict[str, float]:
     shares: dict[str, float] = {}
     for label_set in dict.fromkeys(rule.label_set for rule in model.card.answers):
         rule = next(rule for rule in model.card.answers if rule.label_set == label_set)
-        figures = served_figures(model, rule)
-        for split in reported_splits(figures):
+        metrics = served_metrics(model, rule)
+        for split in reported_splits(metrics):
             if (label_set, split) == GENERAL:
-                shares |= {"Accuracy": figures[split]["accuracy"], "Macro F1": figures[split]["macro_f1"]}
+                shares |= {"Accuracy": metrics[split]["accuracy"], "Macro F1": metrics[split]["macro_f1"]}
             else:
                 column = measured_on(label_set, split_title(model.card, label_set, split))
-                shares[column] = figures[split]["accuracy"]
+                shares[column] = metrics[split]["accuracy"]
     return shares

@@ -60,9 +60,9 @@ class Transformation:
     """The largest strength worth trying, at most what a file may ask for."""
     step: float
     does: str
-    doubtful_above: float | None = None
+    label_safe_up_to: float | None = None
     """Strength above which the label may no longer fit; ``None`` where it always does."""
-    doubt: str = ""
+    label_warning: str = ""
     """Why, in a sentence."""
 
     def __post_init__(self) -> None:
@@ -307,14 +307,14 @@ ALWAYS = {
 """What happens to every face of every recipe, so that there is nothing to set."""
 
 
-def doubts(policy: AugmentationPolicy) -> dict[str, str]:
+def label_warnings(policy: AugmentationPolicy) -> dict[str, str]:
     """Why the labels may no longer fit, a sentence by the title of each transformation that is strong enough for it."""
     strengths = policy.strengths
     for name in ("width_shift", "height_shift"):
         if strengths[name]:
             strengths[name] += strengths["shift"]
     return {
-        t.title: t.doubt
+        t.title: t.label_warning
         for t in TRANSFORMATIONS
-        if t.doubtful_above is not None and strengths[t.name] > t.doubtful_above
+        if t.label_safe_up_to is not None and strengths[t.name] > t.label_safe_up_to
     }

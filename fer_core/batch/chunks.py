@@ -17,38 +17,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_core.analysis.frame import Sight
+from fer_core.analysis.frame import FrameInference
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.analysis.stream import StreamMemory
 from fer_core.logs.session_log import SessionLog
-from fer_core.media.video_reader import film_index, film_span, read_film, video_info
-from fer_core.video.inference import see_frames
-from fer_core.vision.detection.near_faces import WIDE_LOOK_SECONDS
+from fer_core.media.video_reader import read_video, video_index, video_info, video_span
+from fer_core.video.inference import infer_frames
+from fer_core.vision.detection.near_faces import FULL_DETECTION_SECONDS
 
 CHUNK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class SeenFrame:
+class InferredFrame:
     """A frame without its picture."""
 
     number: int
     time: float
     """Seconds on the film's clock."""
-    sight: Sight
+    inference: FrameInference
 
 
 @dataclass(frozen=True)
-class SeenChunk:
+class InferredChunk:
     """What the networks saw in a piece of a film."""
 
     width: int
     height: int
-    frames: tuple[SeenFrame, ...]
+    frames: tuple[InferredFrame, ...]
 
 
 @dataclass
-class Told:
+class TrackingState:
     """What goes on from piece to piece."""
 
     memory: StreamMemory = field(default_factory=StreamMemory)
@@ -71,11 +71,11 @@ def chunk_starts(path: str | os.PathLike[str], seconds: float = CHUNK_SECONDS) -
     Raises:
         VideoError: it is no film.
     """
-    origin, end = film_span(path)
+    origin, end = video_span(path)
     starts = [origin]
     if end - origin < 1.5 * seconds:
         return starts
-    index = film_index(path)
+    index = video_index(path)
     if not index.exact:
         return starts
     keys = index.times[index.keys]
@@ -83,31 +83,35 @@ def chunk_starts(path: str | os.PathLike[str], seconds: float = CHUNK_SECONDS) -
         at = int(np.searchsorted(keys, starts[-1] + seconds))
         if at == len(keys):
             return starts
-        start = math.ceil(keys[at] / WIDE_LOOK_SECONDS) * WIDE_LOOK_SECONDS
+        start = math.ceil(keys[at] / FULL_DETECTION_SECONDS) * FULL_DETECTION_SECONDS
         if start > end - seconds / 2:
             return starts
         starts.append(start)
 
 
-def see_chunk(
+def infer_chunk(
     path: str | os.PathLike[str],
     analyser: FrameAnalyser,
     start: float | None,
     end: float | None,
     per_second: float | None = None,
-) -> SeenChunk:
-    """What the networks see in a piece of a film; arguments as in :func:`fer_core.media.video_reader.read_film`."""
+) -> InferredChunk:
+    """What the networks see in a piece of a film; arguments as in :func:`fer_core.media.video_reader.read_video`."""
     info = video_info(path)
-    frames = read_film(path, None, start, end, per_second)
-    seen = tuple(SeenFrame(frame.number, frame.time, sight) for frame, sight in see_frames(frames, analyser, 0))
-    return SeenChunk(info.width, info.height, seen)
+    frames = read_video(path, None, start, end, per_second)
+    seen = tuple(
+        InferredFrame(frame.number, frame.time, inference) for frame, inference in infer_frames(frames, analyser, 0)
+    )
+    return InferredChunk(info.width, info.height, seen)
 
 
-def tell_chunk(told: Told, chunk: SeenChunk, analyser: FrameAnalyser, per_second: float | None = None) -> bytes:
+def track_chunk(
+    tracking: TrackingState, chunk: InferredChunk, analyser: FrameAnalyser, per_second: float | None = None
+) -> bytes:
     """Who is seen in a piece, and what their answers come to over time.
 
     Args:
-        told: of the pieces before; it goes on by this one.
+        tracking: of the pieces before; it goes on by this one.
         chunk: the next piece.
         analyser: asked where a mask that comes or goes lets another network answer.
         per_second: as the piece was seen with.
@@ -119,10 +123,14 @@ def tell_chunk(told: Told, chunk: SeenChunk, analyser: FrameAnalyser, per_second
     # Of the picture only its size is needed any more.
     picture = np.broadcast_to(np.uint8(0), (chunk.height, chunk.width, 3))
     for frame in chunk.frames:
-        analysis = analyser.analyse(picture, frame.time, told.memory, sight=frame.sight)
+        analysis = analyser.analyse(picture, frame.time, tracking.memory, inference=frame.inference)
         # Counted where every frame is there, as in one piece; a damaged one has no number.
-        log.add(analysis, told.frames if per_second is None else frame.number)
-        told.frames, told.last, told.faces = told.frames + 1, frame.time, told.faces or len(analysis) > 0
+        log.add(analysis, tracking.frames if per_second is None else frame.number)
+        tracking.frames, tracking.last, tracking.faces = (
+            tracking.frames + 1,
+            frame.time,
+            tracking.faces or len(analysis) > 0,
+        )
     content = BytesIO()
     pq.write_table(log.table(), content, compression="zstd")
     return content.getvalue()

@@ -19,13 +19,13 @@ from typing import Any
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.batch.chunks import (
     CHUNK_SECONDS,
-    SeenChunk,
-    Told,
+    InferredChunk,
+    TrackingState,
     chunk_starts,
     chunk_tables,
+    infer_chunk,
     ranges,
-    see_chunk,
-    tell_chunk,
+    track_chunk,
 )
 from fer_core.batch.parts import ArchiveSettings, Parts
 from fer_core.batch.sources import ArchiveError, SourceFile, content_digest
@@ -42,7 +42,7 @@ _PATIENCE = "10s"
 
 
 @dataclass(frozen=True)
-class _Film:
+class _LongVideo:
     """A long film that is still to be analysed."""
 
     digest: str
@@ -92,14 +92,14 @@ def analyse_on_cluster(
             number = begun.pop(future)
             file = files[number]
             try:
-                result: FileResult | _Film = future.result()
+                result: FileResult | _LongVideo = future.result()
             except Exception as error:  # of a task, or that it killed one worker after the other
                 yield failed(file, error)
                 continue
             if isinstance(result, FileResult):
                 yield result
                 continue
-            last = _submit_film(client, file, folder, settings, result, f"{run}-{number}")
+            last = _submit_video(client, file, folder, settings, result, f"{run}-{number}")
             begun[last] = number
             waiting.add(last)
     finally:
@@ -115,16 +115,18 @@ def local_cluster(workers: int) -> Any:
     return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
 
 
-def _submit_film(client: Any, file: SourceFile, folder: Path, settings: ArchiveSettings, film: _Film, key: str) -> Any:
+def _submit_video(
+    client: Any, file: SourceFile, folder: Path, settings: ArchiveSettings, video: _LongVideo, key: str
+) -> Any:
     """Hand in the pieces of a film; returns the future of its result."""
-    state: Any = Told()
+    state: Any = TrackingState()
     tables = []
-    for piece, (start, end) in enumerate(ranges(film.starts)):
-        seen = client.submit(_see, file, settings, start, end, key=f"see-{key}-{piece}")
-        told = client.submit(_tell, state, seen, settings, key=f"tell-{key}-{piece}")
-        state = client.submit(itemgetter(0), told, key=f"state-{key}-{piece}")
-        tables.append(client.submit(itemgetter(1), told, key=f"rows-{key}-{piece}"))
-    return client.submit(_finish, file, folder, settings, film.digest, state, tables, key=f"finish-{key}")
+    for piece, (start, end) in enumerate(ranges(video.starts)):
+        seen = client.submit(_infer, file, settings, start, end, key=f"see-{key}-{piece}")
+        tracking = client.submit(_track, state, seen, settings, key=f"tell-{key}-{piece}")
+        state = client.submit(itemgetter(0), tracking, key=f"state-{key}-{piece}")
+        tables.append(client.submit(itemgetter(1), tracking, key=f"rows-{key}-{piece}"))
+    return client.submit(_finish, file, folder, settings, video.digest, state, tables, key=f"finish-{key}")
 
 
 # What follows runs on the workers.
@@ -140,31 +142,36 @@ def _worker(folder: Path, settings: ArchiveSettings) -> FileWorker:
     return FileWorker(folder, settings, threads=0)  # a worker is one process of many on its machine, and takes one core
 
 
-def _begin(file: SourceFile, folder: Path, settings: ArchiveSettings, chunk_seconds: float) -> FileResult | _Film:
+def _begin(file: SourceFile, folder: Path, settings: ArchiveSettings, chunk_seconds: float) -> FileResult | _LongVideo:
     """Do a file, or say into which pieces a long film is to be cut."""
-    if not file.is_film:
+    if not file.is_video:
         return _worker(folder, settings).work(file)
     digest = content_digest(file.path)
     if Parts(folder, settings).take_over(file, digest):
         return FileResult(file.source, Outcome.SKIPPED)
     starts = chunk_starts(file.path, chunk_seconds)
-    return _Film(digest, tuple(starts)) if len(starts) > 1 else _worker(folder, settings).work(file, digest)
+    return _LongVideo(digest, tuple(starts)) if len(starts) > 1 else _worker(folder, settings).work(file, digest)
 
 
-def _see(file: SourceFile, settings: ArchiveSettings, start: float | None, end: float | None) -> SeenChunk:
-    return see_chunk(file.path, _analyser(settings), start, end, settings.per_second)
+def _infer(file: SourceFile, settings: ArchiveSettings, start: float | None, end: float | None) -> InferredChunk:
+    return infer_chunk(file.path, _analyser(settings), start, end, settings.per_second)
 
 
-def _tell(told: Told, chunk: SeenChunk, settings: ArchiveSettings) -> tuple[Told, bytes]:
-    told = copy.deepcopy(told)  # a task that is done again must find what it began with
-    rows = tell_chunk(told, chunk, _analyser(settings), settings.per_second)
-    return told, rows
+def _track(tracking: TrackingState, chunk: InferredChunk, settings: ArchiveSettings) -> tuple[TrackingState, bytes]:
+    tracking = copy.deepcopy(tracking)  # a task that is done again must find what it began with
+    rows = track_chunk(tracking, chunk, _analyser(settings), settings.per_second)
+    return tracking, rows
 
 
 def _finish(
-    file: SourceFile, folder: Path, settings: ArchiveSettings, digest: str, told: Told, tables: Sequence[bytes]
+    file: SourceFile,
+    folder: Path,
+    settings: ArchiveSettings,
+    digest: str,
+    tracking: TrackingState,
+    tables: Sequence[bytes],
 ) -> FileResult:
     Parts(folder, settings).write(file, digest, chunk_tables(tables), _analyser(settings))
     name = file.path.name
-    notes = tail_note(name, video_info(file.path), told.last, settings.per_second)
-    return FileResult(file.source, Outcome.DONE, " ".join(notes if told.faces else [*notes, no_face_note(name)]))
+    notes = tail_note(name, video_info(file.path), tracking.last, settings.per_second)
+    return FileResult(file.source, Outcome.DONE, " ".join(notes if tracking.faces else [*notes, no_face_note(name)]))

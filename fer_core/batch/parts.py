@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from fer_core import __version__
 from fer_core.analysis.pipeline import FrameAnalyser
-from fer_core.analysis.records import FACE_COLUMNS, LOOK_COLUMNS
+from fer_core.analysis.records import ATTRIBUTE_COLUMNS, FACE_COLUMNS
 from fer_core.batch.sources import ArchiveError, SourceFile
 from fer_core.store.predictions import Network
 from fer_core.store.store import DEFAULT_MODEL, MASK_AWARE_MODEL, ModelStore
@@ -66,10 +66,10 @@ def _schema(analyser: FrameAnalyser) -> pa.Schema:
     shares = [f"p_{emotion}" for emotion in emotions]
     names = ["time_ms", "frame", *(name for name in FACE_COLUMNS if name not in ("source", "time_ms"))]
     fields = []
-    for name in [*names, *shares, *LOOK_COLUMNS]:
+    for name in [*names, *shares, *ATTRIBUTE_COLUMNS]:
         if name in _WORDS:
             kind = pa.string()
-        elif name in (*_SHARES, *shares, *LOOK_COLUMNS):
+        elif name in (*_SHARES, *shares, *ATTRIBUTE_COLUMNS):
             kind = pa.float64()
         else:
             kind = pa.int64()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from fer_core.analysis.photo_report import IMAGE_SUFFIXES
+from fer_core.analysis.photo_report import PHOTO_FILE_SUFFIXES
 from fer_core.errors import FerError
 
 VIDEO_SUFFIXES = (
@@ -50,7 +50,7 @@ class SourceFile:
     """What it is called in the data set: its path within the only folder that was named, else as it was named."""
 
     @property
-    def is_film(self) -> bool:
+    def is_video(self) -> bool:
         """Whether it is looked at as a film."""
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
@@ -85,7 +85,7 @@ def find_sources(arguments: Sequence[str | os.PathLike[str]]) -> list[SourceFile
 def _expand(argument: Path, alone: bool) -> Iterator[tuple[Path, str]]:
     if argument.is_dir():
         for path in sorted(argument.rglob("*")):
-            if path.suffix.lower() in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES) and path.is_file():
+            if path.suffix.lower() in (*PHOTO_FILE_SUFFIXES, *VIDEO_SUFFIXES) and path.is_file():
                 yield path, _label(path.relative_to(argument) if alone else path)
     elif argument.is_file() and argument.suffix.lower() in LIST_SUFFIXES:
         for line in argument.read_text(encoding="utf-8", errors="surrogateescape").splitlines():

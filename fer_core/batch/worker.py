@@ -72,7 +72,7 @@ class FileWorker:
             return failed(file, error)
 
     def _log(self, file: SourceFile, analyser: FrameAnalyser) -> tuple[SessionLog, Sequence[str]]:
-        if file.is_film:
+        if file.is_video:
             found = analyse_video(file.path, analyser, per_second=self._settings.per_second, threads=self._threads)
             return found.log, found.notes
         log = SessionLog(file.source, bounded=False)

@@ -127,12 +127,12 @@ def _add_masked_faces(commands: argparse._SubParsersAction) -> None:
 
 def _masked_faces(options: argparse.Namespace) -> int:
     from fer_core.datasets import read_dataset
-    from fer_core.evaluation.mask_strategies import masked_ways
+    from fer_core.evaluation.mask_strategies import compare_mask_strategies
     from fer_core.store.store import ModelStore
     from fer_core.vision.mask_state import MaskStateNetwork
 
     dataset, masks = read_dataset(options.data), MaskStateNetwork.shipped()
-    print(masked_ways(ModelStore(options.store), dataset, options.bare_model, masks).to_string(index=False))
+    print(compare_mask_strategies(ModelStore(options.store), dataset, options.bare_model, masks).to_string(index=False))
     return 0
 
 

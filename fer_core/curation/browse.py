@@ -31,7 +31,7 @@ _BLOCK = 8
 """Pixels of a JPEG's blocks; a face that fills whole ones takes nothing from its neighbours."""
 
 
-class Order(StrEnum):
+class FaceOrder(StrEnum):
     """Which faces come first."""
 
     ROW = "as in the file"
@@ -53,12 +53,12 @@ class Wanted:
     """Least and largest share of the annotators in the answer that most of them gave, see :func:`agreement_of`."""
     loss: tuple[float, float] = (0.0, math.inf)
     """Least and largest, in nats."""
-    order: Order = Order.ROW
+    order: FaceOrder = FaceOrder.ROW
 
     @property
     def needs_losses(self) -> bool:
         """Whether faces without a known loss are left out."""
-        return self.loss != (0.0, math.inf) or self.order == Order.LOSS
+        return self.loss != (0.0, math.inf) or self.order == FaceOrder.LOSS
 
 
 def agreement_of(votes: np.ndarray) -> np.ndarray:
@@ -97,9 +97,9 @@ def find_rows(dataset: FaceDataset, wanted: Wanted, losses: np.ndarray | None = 
     if wanted.needs_losses:
         found &= _within(losses, wanted.loss)
     rows = np.flatnonzero(found)
-    if wanted.order == Order.ROW:
+    if wanted.order == FaceOrder.ROW:
         return rows
-    if wanted.order == Order.LOSS:
+    if wanted.order == FaceOrder.LOSS:
         sizes = losses[rows]
     else:
         sizes = unknown[rows] if dataset.votes is None else vote_entropy(dataset.votes[rows])

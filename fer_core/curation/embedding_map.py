@@ -19,7 +19,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from fer_core.curation.row_predictions import BATCH, crops_for, network_digest, own_division
+from fer_core.curation.row_predictions import FACES_PER_CALL, crops_for, network_digest, own_division
 from fer_core.curation.summary import DEFAULT_SUMMARIES, slug
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import DatasetError, ModelError
@@ -263,12 +263,12 @@ def map_faces(
     rows = rows_to_map(dataset, splits, MOST_FACES)
     reader = FeatureReader(model.litert_path(Network.INT8).read_bytes(), threads)
     parts = []
-    for start in range(0, len(rows), BATCH):
-        parts.append(reader.read(crops_for(reader.input_size, dataset.images[rows[start : start + BATCH]])))
-        progress(min(1.0, (start + BATCH) / len(rows)))
+    for start in range(0, len(rows), FACES_PER_CALL):
+        parts.append(reader.read(crops_for(reader.input_size, dataset.images[rows[start : start + FACES_PER_CALL]])))
+        progress(min(1.0, (start + FACES_PER_CALL) / len(rows)))
     features = np.concatenate([part for part, _ in parts])
     heads = {head: np.concatenate([part[head] for _, part in parts]) for head in parts[0][1]}
-    rule = next((r for r in model.card.answers if r.label_set == dataset.label_set), model.card.default_answer)
+    rule = next((r for r in model.card.answers if r.label_set == dataset.label_set), model.card.default_rule)
     labels = dataset.labels[rows]
     subjects = None if dataset.subjects is None else dataset.subjects[rows]
     places = layout(features)

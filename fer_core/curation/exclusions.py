@@ -15,7 +15,7 @@ DUPLICATES = "duplicates"
 
 
 @dataclass(frozen=True)
-class Finding:
+class LabelFinding:
     """One kind of doubtful rows."""
 
     name: str
@@ -29,11 +29,11 @@ class Finding:
     """``row, reason`` of the training rows that a cleaned index leaves out for it."""
 
 
-def findings(summary: DatasetSummary) -> list[Finding]:
+def findings(summary: DatasetSummary) -> list[LabelFinding]:
     """The lists of an audit, those that only FER+'s votes tell left out where there are none."""
     groups = summary.duplicates.groups
     found = [
-        Finding(
+        LabelFinding(
             DUPLICATES,
             "Same picture twice",
             "Training rows whose picture is there once more, also in a split that judges networks, or under another label; "
@@ -80,7 +80,7 @@ def findings(summary: DatasetSummary) -> list[Finding]:
     return found
 
 
-def cleaned_index(chosen: Iterable[Finding]) -> pd.DataFrame:
+def cleaned_index(chosen: Iterable[LabelFinding]) -> pd.DataFrame:
     """The training rows that any of the findings leaves out: ``row, reason``, each row once, in order.
 
     :func:`fer_core.curation.audit.write_exclusions` writes it for ``train --exclude``; a row that several findings name
@@ -91,7 +91,7 @@ def cleaned_index(chosen: Iterable[Finding]) -> pd.DataFrame:
     return listed.drop_duplicates("row").sort_values("row", ignore_index=True).astype({"row": "int64"})
 
 
-def _of_reasons(listed: pd.DataFrame, name: str, title: str, meaning: str, reasons: tuple[Reason, ...]) -> Finding:
+def _of_reasons(listed: pd.DataFrame, name: str, title: str, meaning: str, reasons: tuple[Reason, ...]) -> LabelFinding:
     rows = listed[listed["reason"].isin([str(reason) for reason in reasons])].reset_index(drop=True)
     training = rows["split"] == str(Split.TRAINING)
-    return Finding(name, title, meaning, rows, rows.loc[training, ["row", "reason"]].reset_index(drop=True))
+    return LabelFinding(name, title, meaning, rows, rows.loc[training, ["row", "reason"]].reset_index(drop=True))

@@ -19,15 +19,15 @@ import pandas as pd
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.datasets.splits import divided
 from fer_core.errors import ModelError
-from fer_core.evaluation.scored import Judged
+from fer_core.evaluation.scored import ScoredSplit
 from fer_core.labels import FERPLUS, LABEL_SETS
 from fer_core.storage import cache_folder
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import StoredModel
 from fer_core.vision.expression import load_network
 
-BATCH = 64
+FACES_PER_CALL = 64
 """Faces between two words about progress."""
 
 
@@ -46,7 +46,7 @@ class Meeting(StrEnum):
 
 
 @dataclass(frozen=True)
-class RowAnswers:
+class RowPredictions:
     """What one model is known to say about the rows of one data set."""
 
     heads: Mapping[str, np.ndarray]
@@ -64,7 +64,7 @@ class RowAnswers:
         heads = {head: probabilities[row : row + 1] for head, probabilities in self.heads.items()}
         return None if any(np.isnan(probabilities).any() for probabilities in heads.values()) else heads
 
-    def losses(self, rule: AnswerRule, dataset: FaceDataset) -> np.ndarray:
+    def losses(self, rule: DecisionRule, dataset: FaceDataset) -> np.ndarray:
         """Cross entropy of an answer against the labels, -log p(label): ``(N,) float64`` in nats.
 
         NaN for rows that the model was not asked about, or that have no class in the answer's label set.
@@ -91,8 +91,8 @@ class RowAnswers:
         return Meeting.CHOSEN_BY if self.splits[row] == Split.VALIDATION else Meeting.UNSEEN
 
 
-def known_answers(model: StoredModel, dataset: FaceDataset, fingerprint: str) -> RowAnswers:
-    """What is known without running anything: stored predictions, and what :func:`answer_rest` left in the cache.
+def known_predictions(model: StoredModel, dataset: FaceDataset, fingerprint: str) -> RowPredictions:
+    """What is known without running anything: stored predictions, and what :func:`predict_rest` left in the cache.
 
     Args:
         model: from the store.
@@ -107,10 +107,10 @@ def known_answers(model: StoredModel, dataset: FaceDataset, fingerprint: str) ->
     heads = {head: np.full((len(dataset), len(LABEL_SETS[head])), np.nan, np.float32) for head in model.card.heads}
     if can_run(model, predictions.served):
         _fill_from_cache(heads, _cache_path(model, predictions.served, fingerprint))
-    for split in _judged_splits(predictions) if splits is not None else []:
+    for split in _scored_splits(predictions) if splits is not None else []:
         for head, probabilities in predictions.heads(predictions.served, split).items():
             heads[head][splits == split] = probabilities
-    return RowAnswers(heads, splits)
+    return RowPredictions(heads, splits)
 
 
 def own_division(model: StoredModel, predictions: Predictions, dataset: FaceDataset) -> np.ndarray | None:
@@ -121,7 +121,7 @@ def own_division(model: StoredModel, predictions: Predictions, dataset: FaceData
     faces = divided(dataset, model.card.seed)
     compared = 0
     for split, name in predictions.labels:
-        if split not in _judged_splits(predictions) or (name == FERPLUS.name and dataset.votes is None):
+        if split not in _scored_splits(predictions) or (name == FERPLUS.name and dataset.votes is None):
             continue
         labels = faces.as_label_set(LABEL_SETS[name]).labels[faces.splits == split]
         if not np.array_equal(labels, predictions.labels[split, name]):
@@ -135,26 +135,26 @@ def can_run(model: StoredModel, network: Network = Network.INT8) -> bool:
     return network in model.networks
 
 
-def answer_rest(
+def predict_rest(
     model: StoredModel,
     dataset: FaceDataset,
     fingerprint: str,
     progress: Callable[[float], object] = lambda _: None,
     threads: int = 1,
-) -> RowAnswers:
+) -> RowPredictions:
     """Run a model on all rows that nothing is known of; the answers stay in the cache folder.
 
     Args:
         model: with a network that :func:`can_run`; one of 16 layers takes 2 ms a face and thread.
         dataset: as it was read.
-        fingerprint: as for :func:`known_answers`.
+        fingerprint: as for :func:`known_predictions`.
         progress: called with the share that is done, 0..1; what it raises ends the work, and what is done is kept.
         threads: of the network.
 
     Raises:
         ModelError: a file is missing or is no network of this project.
     """
-    answers = known_answers(model, dataset, fingerprint)
+    answers = known_predictions(model, dataset, fingerprint)
     served = model.predictions().served
     network = load_network(model, served, threads)
     if missing := [head for head in answers.heads if head not in network.heads]:
@@ -164,8 +164,8 @@ def answer_rest(
         )
     rows = np.flatnonzero(~answers.known)
     try:
-        for start in range(0, len(rows), BATCH):
-            part = rows[start : start + BATCH]
+        for start in range(0, len(rows), FACES_PER_CALL):
+            part = rows[start : start + FACES_PER_CALL]
             said = network.predict(crops_for(network.input_size, dataset.images[part]))
             for head, probabilities in answers.heads.items():
                 probabilities[part] = said[head]
@@ -176,19 +176,19 @@ def answer_rest(
     return answers
 
 
-def hardest(judged: Judged) -> pd.DataFrame:
+def hardest(scored: ScoredSplit) -> pd.DataFrame:
     """The labelled faces of a split, largest loss first: ``place, label, answer, probability, for the label, loss``.
 
     ``place`` counts the rows of the split from 0; ``probability`` is the answer's, the loss is in nats.
     """
-    emotions = np.array([str(emotion) for emotion in judged.rule.label_set.emotions])
-    of_label = judged.probabilities[np.arange(len(judged.rows)), judged.labels]
+    emotions = np.array([str(emotion) for emotion in scored.rule.label_set.emotions])
+    of_label = scored.probabilities[np.arange(len(scored.rows)), scored.labels]
     table = pd.DataFrame(
         {
-            "place": judged.rows,
-            "label": emotions[judged.labels],
-            "answer": emotions[judged.answers],
-            "probability": judged.probabilities.max(axis=1),
+            "place": scored.rows,
+            "label": emotions[scored.labels],
+            "answer": emotions[scored.answers],
+            "probability": scored.probabilities.max(axis=1),
             "for the label": of_label,
             "loss": -np.log(np.maximum(of_label, SMALLEST_PROBABILITY)),
         }
@@ -215,7 +215,7 @@ def network_digest(model: StoredModel, network: Network = Network.INT8) -> str:
     return digest.hexdigest()
 
 
-def _judged_splits(predictions: Predictions) -> list[Split]:
+def _scored_splits(predictions: Predictions) -> list[Split]:
     """Cross-validation is of other networks than the stored one."""
     return [split for split in predictions.splits() if split != Split.CROSS_VALIDATION]
 

@@ -102,7 +102,7 @@ class FaceDataset:
         one_hot[known, labels[known]] = 1
         return one_hot, known.astype(np.float32)
 
-    def repeats_of(self, other: FaceDataset) -> np.ndarray:
+    def duplicates_of(self, other: FaceDataset) -> np.ndarray:
         """``(N,) bool``: rows whose image occurs, pixel for pixel, in ``other``."""
         seen = {image.tobytes() for image in other.images}
         return np.array([image.tobytes() in seen for image in self.images], bool)

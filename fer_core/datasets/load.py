@@ -23,7 +23,7 @@ from fer_core.datasets.readers.fer2013 import (
     read_ferplus_votes,
 )
 from fer_core.datasets.readers.folders import in_words, read_folders
-from fer_core.datasets.readers.image_files import IMAGE_SUFFIXES
+from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES
 from fer_core.datasets.readers.npz import read_npz
 from fer_core.errors import DatasetError
 from fer_core.labels import FER2013, Emotion
@@ -42,7 +42,7 @@ _EXPECTED = (
 _CACHE_VERSION = 1
 
 
-Progress = Callable[[float], None]
+ProgressCallback = Callable[[float], None]
 """Takes the share that is read, 0..1; what it raises ends the work."""
 
 
@@ -59,7 +59,7 @@ def read_dataset(
     votes: Path | str | None = None,
     *,
     meanings: Mapping[str, Emotion | None] | None = None,
-    progress: Progress = _ignore,
+    progress: ProgressCallback = _ignore,
     note: Note = _ignore,
 ) -> FaceDataset:
     """Read FER2013, CK+, ExpW or folders of classes from wherever they are kept; what it is shows from what lies there.
@@ -71,7 +71,7 @@ def read_dataset(
             :func:`fer_core.datasets.readers.npz.as_npz`.
         votes: FER+'s ``fer2013new.csv`` for the rows of FER2013's csv; if left out, one beside the csv is used.
         meanings: of class folders whose names are no emotions; ``None`` leaves a class out.
-        progress: see :data:`Progress`; formats that are read in a second do not call it.
+        progress: see :data:`ProgressCallback`; formats that are read in a second do not call it.
         note: see :data:`Note`.
 
     Raises:
@@ -85,7 +85,7 @@ def read_uploads(
     files: Mapping[str, bytes],
     *,
     meanings: Mapping[str, Emotion | None] | None = None,
-    progress: Progress = _ignore,
+    progress: ProgressCallback = _ignore,
     note: Note = _ignore,
 ) -> FaceDataset:
     """Read a data set that came over the wire: one file, or FER2013's csv and FER+'s votes together.
@@ -134,7 +134,7 @@ def source_stamp(path: Path | str) -> str:
 @dataclass(frozen=True)
 class _Wishes:
     meanings: Mapping[str, Emotion | None]
-    progress: Progress
+    progress: ProgressCallback
     note: Note
     keep: bool = True
     """Whether what was parsed goes into the cache."""
@@ -176,7 +176,7 @@ def _is_csv(path: Path) -> bool:
     names = zip_names(path, path.name)
     if any(name.name.lower() in CSV_NAMES for name in names):
         return True
-    return not any(name.suffix.lower() in IMAGE_SUFFIXES for name in names)
+    return not any(name.suffix.lower() in DATASET_IMAGE_SUFFIXES for name in names)
 
 
 def _read_other(source: Path, wishes: _Wishes) -> FaceDataset:

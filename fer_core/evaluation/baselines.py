@@ -12,7 +12,7 @@ from fer_core.labels import CKPLUS, FER2013, FER2013_FIVE, FERPLUS, LabelSet
 
 
 @dataclass(frozen=True)
-class PublishedFigure:
+class PublishedResult:
     """One figure of an architecture as its authors report it; shares in [0, 1]."""
 
     architecture: str
@@ -46,27 +46,27 @@ _SCRATCH = "from scratch, {} epochs, classes and split not stated"
 
 
 PUBLISHED = (
-    PublishedFigure("cnn4", FER2013, "test, flips only", accuracy=0.66, training_accuracy=0.84),
-    PublishedFigure("cnn4", FER2013, "test, more augmentation", accuracy=0.67),
-    PublishedFigure("vggnet", FER2013_FIVE, _FIVE, accuracy=0.738, macro_recall=0.72734, macro_precision=0.7438),
-    PublishedFigure("resnet", FER2013_FIVE, _FIVE, accuracy=0.6861, macro_recall=0.66094, macro_precision=0.66726),
-    PublishedFigure("senet", FER2013_FIVE, _FIVE, accuracy=0.7589, macro_recall=0.7322, macro_precision=0.7537),
-    PublishedFigure("mobilenet_v2", FER2013, "224x224, epoch 25, no test figure", training_accuracy=0.9505),
-    PublishedFigure("vgg16", FER2013, _SCRATCH.format(7), accuracy=0.70, macro_f1=0.632),
-    PublishedFigure("resnet152v2", FER2013, _SCRATCH.format(6), accuracy=0.65, macro_f1=0.6616),
-    PublishedFigure(
+    PublishedResult("cnn4", FER2013, "test, flips only", accuracy=0.66, training_accuracy=0.84),
+    PublishedResult("cnn4", FER2013, "test, more augmentation", accuracy=0.67),
+    PublishedResult("vggnet", FER2013_FIVE, _FIVE, accuracy=0.738, macro_recall=0.72734, macro_precision=0.7438),
+    PublishedResult("resnet", FER2013_FIVE, _FIVE, accuracy=0.6861, macro_recall=0.66094, macro_precision=0.66726),
+    PublishedResult("senet", FER2013_FIVE, _FIVE, accuracy=0.7589, macro_recall=0.7322, macro_precision=0.7537),
+    PublishedResult("mobilenet_v2", FER2013, "224x224, epoch 25, no test figure", training_accuracy=0.9505),
+    PublishedResult("vgg16", FER2013, _SCRATCH.format(7), accuracy=0.70, macro_f1=0.632),
+    PublishedResult("resnet152v2", FER2013, _SCRATCH.format(6), accuracy=0.65, macro_f1=0.6616),
+    PublishedResult(
         "resnet152v2",
         FER2013,
         "fine-tuned from ImageNet, first layers frozen, classes and split not stated",
         accuracy=0.48,
         macro_f1=0.31,
     ),
-    PublishedFigure("resnet50", CKPLUS, "128x128, random split, 293 test images", accuracy=0.976),
-    PublishedFigure("resnet50", FERPLUS, "128x128, split not stated", accuracy=0.628),
+    PublishedResult("resnet50", CKPLUS, "128x128, random split, 293 test images", accuracy=0.976),
+    PublishedResult("resnet50", FERPLUS, "128x128, split not stated", accuracy=0.628),
 )
 
 
-def published_for(architecture: str, label_set: LabelSet) -> tuple[PublishedFigure, ...]:
+def published_for(architecture: str, label_set: LabelSet) -> tuple[PublishedResult, ...]:
     """What the authors of an architecture report in a label set; empty if nothing."""
     return tuple(f for f in PUBLISHED if (f.architecture, f.label_set) == (architecture, label_set))
 

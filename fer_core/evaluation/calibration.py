@@ -20,7 +20,7 @@ from sklearn.metrics import f1_score
 from fer_core.datasets.dataset import Split
 from fer_core.errors import DatasetError
 from fer_core.labels import FER2013, FER2013_FIVE, LabelSet
-from fer_core.store.decision import AnswerRule, plain_answer
+from fer_core.store.decision import DecisionRule, plain_rule
 from fer_core.store.predictions import Network, Predictions
 
 BALANCED = "balanced"
@@ -49,7 +49,7 @@ TEMPERATURES = (0.05, 20.0)
 TEMPERATURE_DIGITS = 3
 
 
-FIVE_OF_SEVEN = AnswerRule(
+FIVE_OF_SEVEN = DecisionRule(
     FER2013_FIVE.name,
     "FER2013, the seven-class head restricted to five",
     FER2013_FIVE,
@@ -66,7 +66,9 @@ class _Candidate:
     macro_f1: float
 
 
-def fit_answers(predictions: Predictions, heads: tuple[LabelSet, ...], network: Network) -> tuple[AnswerRule, ...]:
+def fit_decision_rules(
+    predictions: Predictions, heads: tuple[LabelSet, ...], network: Network
+) -> tuple[DecisionRule, ...]:
     """The answers of a model, each with its temperature.
 
     The balanced one comes first, then every head as it was trained, and where FER2013's seven classes are the main head
@@ -92,21 +94,21 @@ def fit_answers(predictions: Predictions, heads: tuple[LabelSet, ...], network: 
         if (main.indices_in(partner) >= 0).all():  # it knows every class of the main head
             fusions += [_fusion(main.name, partner.name, share) for share in FUSION_SHARES[1:]]
     best = max((_balanced(fusion, probabilities, labels, main) for fusion in fusions), key=lambda c: c.macro_f1)
-    balanced = AnswerRule(
+    balanced = DecisionRule(
         BALANCED,
         f"Balanced, {len(main)} classes",
         main,
         best.head_weights,
         tuple(round(float(b), 2) for b in best.bias),
     )
-    answers = [balanced, *(plain_answer(head) for head in heads)]
+    answers = [balanced, *(plain_rule(head) for head in heads)]
     if main == FER2013 and FER2013_FIVE not in heads:
         answers.append(FIVE_OF_SEVEN)
     return tuple(_calibrated(rule, predictions, network) for rule in answers)
 
 
-def fit_masked_answers(predictions: Predictions, heads: tuple[LabelSet, ...]) -> tuple[AnswerRule, ...]:
-    """As :func:`fit_answers`, for masked faces, chosen on the validation faces under masks.
+def fit_masked_rules(predictions: Predictions, heads: tuple[LabelSet, ...]) -> tuple[DecisionRule, ...]:
+    """As :func:`fit_decision_rules`, for masked faces, chosen on the validation faces under masks.
 
     Empty where the network was not asked about any, or there is nothing to choose by.
     """
@@ -115,7 +117,7 @@ def fit_masked_answers(predictions: Predictions, heads: tuple[LabelSet, ...]) ->
         return ()
     network = predictions.served
     of_masked = {(network, split, head): p for head, p in predictions.masked.items()}
-    return fit_answers(Predictions(of_masked, predictions.labels, {}), heads, network)
+    return fit_decision_rules(Predictions(of_masked, predictions.labels, {}), heads, network)
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -135,7 +137,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return round(float(np.exp(best.x)), TEMPERATURE_DIGITS)
 
 
-def _calibrated(rule: AnswerRule, predictions: Predictions, network: Network) -> AnswerRule:
+def _calibrated(rule: DecisionRule, predictions: Predictions, network: Network) -> DecisionRule:
     """The rule with its temperature, or as it is where the validation split has no answer or no label of its set."""
     labels = predictions.labels.get((Split.VALIDATION, rule.label_set.name), np.empty(0, np.int8)).astype(np.int64)
     known = labels >= 0
@@ -156,7 +158,7 @@ def _balanced(
 ) -> _Candidate:
     """Biases that raise the lowest recall as far as the accuracy they may cost allows."""
     classes = range(len(label_set))
-    pooled = AnswerRule("", "", label_set, fusion, (0.0,) * len(label_set)).apply(heads)
+    pooled = DecisionRule("", "", label_set, fusion, (0.0,) * len(label_set)).apply(heads)
     scores = np.log(np.maximum(pooled, 1e-12))
     support = np.maximum(np.bincount(labels, minlength=len(label_set)), 1)
     bias = np.zeros(len(label_set))

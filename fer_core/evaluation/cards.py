@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from fer_core.datasets.dataset import Split
-from fer_core.evaluation.calibration import fit_answers, fit_masked_answers
-from fer_core.evaluation.metrics import classification_figures
+from fer_core.evaluation.calibration import fit_decision_rules, fit_masked_rules
+from fer_core.evaluation.metrics import classification_metrics
 from fer_core.store.card import ModelCard
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Predictions
 from fer_core.store.store import ModelStore
 
 
-def card_figures(predictions: Predictions, answers: tuple[AnswerRule, ...]) -> dict[str, Any]:
-    """All figures of a card: ``[network][answer][split]`` as :func:`classification_figures` gives them.
+def card_metrics(predictions: Predictions, answers: tuple[DecisionRule, ...]) -> dict[str, Any]:
+    """All figures of a card: ``[network][answer][split]`` as :func:`classification_metrics` gives them.
 
     Beside each split stands the same split without the images that also occur in training, as
     ``<split>-without-repeats``. A split is left out where the network was not run on it, or where no face of it has a
@@ -27,9 +27,9 @@ def card_figures(predictions: Predictions, answers: tuple[AnswerRule, ...]) -> d
     return {
         str(network): {
             rule.name: {
-                name: figures
+                name: metrics
                 for split in predictions.splits()
-                for name, figures in _split_figures(predictions, predictions.heads(network, split), rule, split).items()
+                for name, metrics in _split_metrics(predictions, predictions.heads(network, split), rule, split).items()
             }
             for rule in answers
         }
@@ -37,18 +37,18 @@ def card_figures(predictions: Predictions, answers: tuple[AnswerRule, ...]) -> d
     }
 
 
-def _split_figures(
-    predictions: Predictions, heads: dict[str, np.ndarray], rule: AnswerRule, split: Split
+def _split_metrics(
+    predictions: Predictions, heads: dict[str, np.ndarray], rule: DecisionRule, split: Split
 ) -> dict[str, Any]:
     labels = predictions.labels.get((split, rule.label_set.name))
     if labels is None or not rule.head_weights.keys() <= heads.keys():
         return {}
     probabilities, uncalibrated = rule.apply(heads), replace(rule, temperature=1.0).apply(heads)
     rows = {str(split): labels >= 0}
-    if split in predictions.repeats:
-        rows[f"{split}-without-repeats"] = (labels >= 0) & ~predictions.repeats[split]
+    if split in predictions.train_duplicates:
+        rows[f"{split}-without-repeats"] = (labels >= 0) & ~predictions.train_duplicates[split]
     return {
-        name: classification_figures(probabilities[kept], labels[kept], rule.label_set, uncalibrated[kept])
+        name: classification_metrics(probabilities[kept], labels[kept], rule.label_set, uncalibrated[kept])
         for name, kept in rows.items()
         if kept.any()
     }
@@ -59,10 +59,10 @@ def evaluated(card: ModelCard, predictions: Predictions) -> ModelCard:
 
     A model without labelled validation faces of its main head has nothing to choose by, and keeps its answers.
     """
-    answers, masked_answers = card.answers, fit_masked_answers(predictions, card.label_sets)
+    answers, masked_answers = card.answers, fit_masked_rules(predictions, card.label_sets)
     if (predictions.labels.get((Split.VALIDATION, card.heads[0]), np.empty(0)) >= 0).any():
-        answers = fit_answers(predictions, card.label_sets, predictions.served)
-    return replace(card, answers=answers, masked_answers=masked_answers, figures=card_figures(predictions, answers))
+        answers = fit_decision_rules(predictions, card.label_sets, predictions.served)
+    return replace(card, answers=answers, masked_answers=masked_answers, figures=card_metrics(predictions, answers))
 
 
 def evaluate_store(store: ModelStore, names: Sequence[str] = ()) -> Iterator[ModelCard]:

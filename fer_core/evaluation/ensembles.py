@@ -138,7 +138,7 @@ def pool_predictions(predictions: Mapping[str, Predictions], shares: Mapping[str
     Raises:
         ModelError: the members were evaluated on different faces or labels, or share no network.
     """
-    labels, repeats = _shared_labels(predictions)
+    labels, train_duplicates = _shared_labels(predictions)
     networks, splits = _shared_networks(predictions), {split for split, _ in labels}
     keys = dict.fromkeys(key for of_member in predictions.values() for key in of_member.probabilities)
     probabilities = {}
@@ -148,7 +148,7 @@ def pool_predictions(predictions: Mapping[str, Predictions], shares: Mapping[str
         if network in networks and split in splits and all(head in heads for heads in said):
             shares_of_able = [shares[name] for name in able]
             probabilities[network, split, head] = pool_heads([{head: h[head]} for h in said], shares_of_able)[head]
-    return Predictions(probabilities, labels, repeats)
+    return Predictions(probabilities, labels, train_duplicates)
 
 
 def pooled_predictions(ensemble: StoredModel) -> Predictions:
@@ -196,7 +196,7 @@ def _shared_labels(
     """Labels and repeats of the splits that all have, which must be the same wherever two have them."""
     shared = set.intersection(*(set(p.splits()) for p in predictions.values()))
     labels: dict[tuple[Split, str], np.ndarray] = {}
-    repeats: dict[Split, np.ndarray] = {}
+    train_duplicates: dict[Split, np.ndarray] = {}
     faces: dict[Split, int] = {}
     for name, of_member in predictions.items():
         for (split, label_set), own in of_member.labels.items():
@@ -204,10 +204,10 @@ def _shared_labels(
                 same = np.array_equal(labels.setdefault((split, label_set), own), own)
                 if not same or faces.setdefault(split, len(own)) != len(own):
                     raise _different_faces(predictions, name, split)
-        for split, own in of_member.repeats.items():
-            if split in shared and not np.array_equal(repeats.setdefault(split, own), own):
+        for split, own in of_member.train_duplicates.items():
+            if split in shared and not np.array_equal(train_duplicates.setdefault(split, own), own):
                 raise _different_faces(predictions, name, split)
-    return labels, repeats
+    return labels, train_duplicates
 
 
 def _different_faces(predictions: Mapping[str, Predictions], name: str, split: Split) -> ModelError:

@@ -14,10 +14,10 @@ from fer_core.errors import ModelError
 from fer_core.evaluation.baselines import PUBLISHED, published_for
 from fer_core.evaluation.curves import macro_f1_interval
 from fer_core.evaluation.metrics import lowest_recall
-from fer_core.evaluation.scored import answers_in, reported
+from fer_core.evaluation.scored import reported, rules_in
 from fer_core.labels import LABEL_SETS, LabelSet
 from fer_core.store.card import reported_splits, split_title
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore, StoredModel
 
@@ -85,23 +85,23 @@ def _rows(model: StoredModel, label_set: LabelSet, every_network: bool) -> Itera
     shown = present if every_network else [n for n in present if n in (*served, Network.MIRRORED)]
     for network in shown:
         for rule in card.answers:
-            figures = card.figures[network].get(rule.name, {})
+            metrics = card.figures[network].get(rule.name, {})
             if rule.label_set == label_set:
-                for split in reported_splits(figures):
-                    yield figures[split]["accuracy"], _cells(model, network, rule, split, figures)
+                for split in reported_splits(metrics):
+                    yield metrics[split]["accuracy"], _cells(model, network, rule, split, metrics)
 
 
 def _cells(
-    model: StoredModel, network: Network, rule: AnswerRule, split: Split, figures: Mapping[str, Any]
+    model: StoredModel, network: Network, rule: DecisionRule, split: Split, metrics: Mapping[str, Any]
 ) -> dict[str, str]:
-    card, label_set, of_split = model.card, rule.label_set, figures[split]
-    unique = figures.get(f"{split}-without-repeats")
+    card, label_set, of_split = model.card, rule.label_set, metrics[split]
+    unique = metrics.get(f"{split}-without-repeats")
     low, high = (100 * end for end in of_split["accuracy_interval"])
     lowest, recall = lowest_recall(of_split["per_class"])
     before, after = (of_split[f"expected_calibration_error{kind}"] for kind in ("_uncalibrated", ""))
     milliseconds = card.costs.get("milliseconds_per_face", {}).get(network)
     size = model.litert_bytes(network) if network == Network.INT8 else None
-    chosen = split_title(card, label_set, Split.VALIDATION) if Split.VALIDATION in figures else NONE
+    chosen = split_title(card, label_set, Split.VALIDATION) if Split.VALIDATION in metrics else NONE
     return {
         "model": model.name,
         "network": NETWORK_TITLES[network],
@@ -170,7 +170,7 @@ def cost_table(models: Sequence[StoredModel], titles: Mapping[str, str]) -> pd.D
     return pd.DataFrame(rows)
 
 
-def standings(models: Sequence[StoredModel], label_set: LabelSet, titles: Mapping[str, str]) -> pd.DataFrame:
+def leaderboard_table(models: Sequence[StoredModel], label_set: LabelSet, titles: Mapping[str, str]) -> pd.DataFrame:
     """Every model, answer and reported split in a label set, then what others publish; best accuracy first in each.
 
     Shares are in [0, 1]; intervals are texts for people, of 95%. Figures are those of the network that is served.
@@ -182,10 +182,10 @@ def standings(models: Sequence[StoredModel], label_set: LabelSet, titles: Mappin
 
 def _answer_rows(model: StoredModel, label_set: LabelSet, title: str) -> Iterator[dict[str, Any]]:
     costs = cost_row(model)
-    for rule in answers_in(model, label_set):
-        for split, (_, figures) in reported(model, rule).items():
-            of_split = figures[split]
-            unique = figures.get(f"{split}-without-repeats")
+    for rule in rules_in(model, label_set):
+        for split, (_, metrics) in reported(model, rule).items():
+            of_split = metrics[split]
+            unique = metrics.get(f"{split}-without-repeats")
             lowest, recall = lowest_recall(of_split["per_class"])
             yield {
                 "model": title,

@@ -10,12 +10,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from fer_core.augmentation.masks.bank import MASKS, TEST_WARDROBE, MaskBank
+from fer_core.augmentation.masks.bank import MASKS, TEST_STYLES, MaskBank
 from fer_core.errors import ModelError
 from fer_core.results import MASK_STATES, MaskState
 
 MASK_PREDICTIONS = "predictions.npz"
-BARE_GROUP, DRAWN_GROUP = "PrivateTest", "PrivateTest under drawn masks"
+UNMASKED_GROUP, DRAWN_GROUP = "PrivateTest", "PrivateTest under drawn masks"
 """Names of the groups of faces that FER2013 alone is needed for."""
 TEST_SEED = 1
 
@@ -30,19 +30,19 @@ class MaskPredictions:
     """By group: ``(N,) int64`` index into :data:`fer_core.results.MASK_STATES`. Photos tell masked from bare alone."""
 
 
-def mask_figures(predictions: MaskPredictions) -> dict[str, dict[str, Any]]:
+def mask_metrics(predictions: MaskPredictions) -> dict[str, dict[str, Any]]:
     """Per group: faces, the share told rightly to be covered or bare, and the same of each state.
 
     ``covered or bare`` is right where the mouth is called covered, whatever the nose, on faces labelled with either way to
     wear a mask. ``states`` is the recall of each state that the group has.
     """
-    figures: dict[str, dict[str, Any]] = {}
+    metrics: dict[str, dict[str, Any]] = {}
     for group, probabilities in predictions.probabilities.items():
         labels = predictions.labels[group]
         covered = probabilities[:, 0] < 0.5
         answers = np.where(covered, 1 + probabilities[:, 1:].argmax(axis=1), 0)
         right = covered == (labels > 0)
-        figures[group] = {
+        metrics[group] = {
             "faces": len(labels),
             "covered or bare": float(right.mean()) if len(labels) else None,
             "called masked": float(covered.mean()) if len(labels) else None,
@@ -52,7 +52,7 @@ def mask_figures(predictions: MaskPredictions) -> dict[str, dict[str, Any]]:
                 if (labels == number).any()
             },
         }
-    return figures
+    return metrics
 
 
 def drawn_test_faces(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +64,7 @@ def drawn_test_faces(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         ``(N, S, S) uint8`` and ``(N,) int64`` index into :data:`fer_core.results.MASK_STATES`.
     """
-    bank = MaskBank(faces.shape[1], kinds=MASKS, wardrobe=TEST_WARDROBE, seed=TEST_SEED)
+    bank = MaskBank(faces.shape[1], kinds=MASKS, styles=TEST_STYLES, seed=TEST_SEED)
     drawn = bank.apply(faces, np.random.default_rng(TEST_SEED))
     covered, nose_out = MASK_STATES.index(MaskState.MASKED), MASK_STATES.index(MaskState.NOSE_OUT)
     return drawn.images, np.where(drawn.nose_covered, covered, nose_out).astype(np.int64)

@@ -14,14 +14,14 @@ import pandas as pd
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import ModelError
 from fer_core.evaluation.metrics import accuracy_interval, expected_calibration_error
-from fer_core.evaluation.robustness.conditions import BARE, CONDITIONS, MASKS_OF_ALL_KINDS
-from fer_core.evaluation.robustness.evaluate import faces_of, robustness_figures
+from fer_core.evaluation.robustness.conditions import CONDITIONS, MASKS_OF_ALL_KINDS, UNMASKED
+from fer_core.evaluation.robustness.evaluate import faces_of, robustness_metrics
 from fer_core.labels import FER2013
 from fer_core.results import SURE, SURE_OF_TWO
 from fer_core.store.store import MASK_AWARE_MODEL, ModelStore, StoredModel
 from fer_core.vision.mask_state import MaskStateNetwork
 
-SHOWN = (BARE, MASKS_OF_ALL_KINDS, "surgical", "cloth")
+SHOWN = (UNMASKED, MASKS_OF_ALL_KINDS, "surgical", "cloth")
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ def verdict_shares(probabilities: np.ndarray, labels: np.ndarray) -> VerdictShar
     )
 
 
-def masked_ways(
+def compare_mask_strategies(
     store: ModelStore,
     dataset: FaceDataset,
-    bare_model: str,
+    unmasked_model: str,
     masks: MaskStateNetwork,
     masked_model: str = MASK_AWARE_MODEL,
 ) -> pd.DataFrame:
@@ -68,7 +68,7 @@ def masked_ways(
     Args:
         store: the models.
         dataset: FER2013, whose test faces the mask state is read of.
-        bare_model: learnt from bare faces; it answers alone, and for bare faces in the way of two networks.
+        unmasked_model: learnt from bare faces; it answers alone, and for bare faces in the way of two networks.
         masks: reads the mask state.
         masked_model: learnt from masked faces as well.
 
@@ -76,37 +76,37 @@ def masked_ways(
         ModelError: a model is not in the store, has no answer for masked faces, or was not measured under masks.
         DatasetError: the data set does not hold the test faces.
     """
-    bare, aware = store.load(bare_model), store.load(masked_model)
-    rule = bare.card.default_answer
-    masked_rule = aware.card.masked_answer(rule.name)
+    unmasked, aware = store.load(unmasked_model), store.load(masked_model)
+    rule = unmasked.card.default_rule
+    masked_rule = aware.card.masked_rule(rule.name)
     if masked_rule is None:
         raise ModelError(f"{aware.name} has no answer {rule.name!r} for masked faces; train it with masks.")
-    faces, labels = faces_of(bare, dataset), dataset.split(Split.TEST).as_label_set(FER2013).labels
+    faces, labels = faces_of(unmasked, dataset), dataset.split(Split.TEST).as_label_set(FER2013).labels
     covered = {name: masks.predict(CONDITIONS[name].apply(faces))[:, 0] < 0.5 for name in SHOWN}
-    said = {model.name: _heads(model) for model in (bare, aware)}
+    said = {model.name: _heads(model) for model in (unmasked, aware)}
     ways = (
-        (f"{bare.name} alone", bare, False),
-        (f"two networks, {bare.name} and {aware.name}", bare, True),
+        (f"{unmasked.name} alone", unmasked, False),
+        (f"two networks, {unmasked.name} and {aware.name}", unmasked, True),
         (f"one network, {aware.name}", aware, True),
     )
     rows = []
-    for way, of_bare, reads_masks in ways:
-        accuracy_bare = None
+    for way, of_unmasked, reads_masks in ways:
+        accuracy_unmasked = None
         for name in SHOWN:
-            probabilities = of_bare.card.answer(rule.name).apply(said[of_bare.name][name])
+            probabilities = of_unmasked.card.decision_rule(rule.name).apply(said[of_unmasked.name][name])
             if reads_masks:
                 rows_read = covered[name]
                 of_masked = {head: p[rows_read] for head, p in said[aware.name][name].items()}
                 probabilities[rows_read] = masked_rule.apply(of_masked)
             accuracy = float((probabilities.argmax(axis=1) == labels).mean())
-            accuracy_bare = accuracy if accuracy_bare is None else accuracy_bare
-            rows.append(_row(way, name, probabilities, labels, accuracy / max(accuracy_bare, 1 / len(labels))))
+            accuracy_unmasked = accuracy if accuracy_unmasked is None else accuracy_unmasked
+            rows.append(_row(way, name, probabilities, labels, accuracy / max(accuracy_unmasked, 1 / len(labels))))
     return pd.DataFrame(rows)
 
 
 def _heads(model: StoredModel) -> dict[str, dict[str, np.ndarray]]:
     """What a model said under every condition that is shown."""
-    measured = {of.condition.name for of in robustness_figures(model, model.card.default_answer)}
+    measured = {of.condition.name for of in robustness_metrics(model, model.card.default_rule)}
     robustness = model.robustness()
     if robustness is None or not measured >= set(SHOWN):
         raise ModelError(
@@ -123,7 +123,7 @@ def _row(way: str, condition: str, probabilities: np.ndarray, labels: np.ndarray
         "way": way,
         "faces": CONDITIONS[condition].title,
         "accuracy": f"{right.mean():.1%} [{100 * low:.1f}, {100 * high:.1f}]",
-        "share of bare": "" if condition == BARE else f"{share:.0%}",
+        "share of bare": "" if condition == UNMASKED else f"{share:.0%}",
         "ECE": f"{expected_calibration_error(probabilities, labels):.1%}",
         "one emotion (right)": f"{verdicts.one:.0%} ({verdicts.one_right:.0%})",
         "two (right)": f"{verdicts.two:.0%} ({verdicts.two_right:.0%})",

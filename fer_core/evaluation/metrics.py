@@ -51,7 +51,7 @@ def confidence_bins(
 
 
 def lowest_recall(per_class: Mapping[str, Mapping[str, Any]]) -> tuple[str, float]:
-    """The class with the lowest recall in ``per_class`` of :func:`classification_figures`, and that recall."""
+    """The class with the lowest recall in ``per_class`` of :func:`classification_metrics`, and that recall."""
     emotion = min(per_class, key=lambda emotion: per_class[emotion]["recall"])
     return emotion, per_class[emotion]["recall"]
 
@@ -80,7 +80,7 @@ def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> fl
     return float(-np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)).mean())
 
 
-def classification_figures(
+def classification_metrics(
     probabilities: np.ndarray, labels: np.ndarray, label_set: LabelSet, uncalibrated: np.ndarray | None = None
 ) -> dict[str, Any]:
     """Every figure that a card reports.

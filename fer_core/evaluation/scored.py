@@ -14,17 +14,17 @@ from fer_core.errors import DatasetError, ModelError
 from fer_core.evaluation.significance import Comparison
 from fer_core.labels import LabelSet
 from fer_core.store.card import reported_splits, split_title
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network
 from fer_core.store.store import StoredModel
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredSplit:
     """One model's answers to the labelled faces of a split."""
 
     name: str
-    rule: AnswerRule
+    rule: DecisionRule
     network: Network
     split: Split
     split_title: str
@@ -56,22 +56,22 @@ class Judged:
         return places[np.argsort(self.probabilities[places, true], kind="stable")]
 
 
-def reported(model: StoredModel, rule: AnswerRule) -> dict[Split, tuple[Network, Mapping[str, Any]]]:
+def reported(model: StoredModel, rule: DecisionRule) -> dict[Split, tuple[Network, Mapping[str, Any]]]:
     """The splits an answer is reported on, each with its network and figures: the served one's, or else the float one's."""
     found: dict[Split, tuple[Network, Mapping[str, Any]]] = {}
     for network in (Network.INT8, Network.FLOAT):
-        figures = model.card.figures.get(network, {}).get(rule.name, {})
-        for split in reported_splits(figures):
-            found.setdefault(split, (network, figures))
+        metrics = model.card.figures.get(network, {}).get(rule.name, {})
+        for split in reported_splits(metrics):
+            found.setdefault(split, (network, metrics))
     return found
 
 
-def answers_in(model: StoredModel, label_set: LabelSet) -> list[AnswerRule]:
+def rules_in(model: StoredModel, label_set: LabelSet) -> list[DecisionRule]:
     """The answers of a model in a label set that figures are reported of."""
     return [rule for rule in model.card.answers if rule.label_set == label_set and reported(model, rule)]
 
 
-def judge(model: StoredModel, rule: AnswerRule, split: Split) -> Judged:
+def score_split(model: StoredModel, rule: DecisionRule, split: Split) -> ScoredSplit:
     """A model's stored answers to the labelled faces of a split.
 
     Raises:
@@ -85,7 +85,7 @@ def judge(model: StoredModel, rule: AnswerRule, split: Split) -> Judged:
     network = of_split[split][0]
     rows = np.flatnonzero(labels >= 0)
     heads = {head: p[rows] for head, p in predictions.heads(network, split).items()}
-    return Judged(
+    return ScoredSplit(
         model.name,
         rule,
         network,
@@ -98,7 +98,7 @@ def judge(model: StoredModel, rule: AnswerRule, split: Split) -> Judged:
     )
 
 
-def compare_judged(a: Judged, b: Judged, titles: tuple[str, str]) -> Comparison:
+def compare_scored(a: ScoredSplit, b: ScoredSplit, titles: tuple[str, str]) -> Comparison:
     """As :func:`fer_core.evaluation.significance.compare`, of answers that are at hand.
 
     Raises:
@@ -114,27 +114,27 @@ def compare_judged(a: Judged, b: Judged, titles: tuple[str, str]) -> Comparison:
     )
 
 
-def images_behind(judged: Judged, seed: int, dataset: FaceDataset) -> np.ndarray:
+def images_behind(scored: ScoredSplit, seed: int, dataset: FaceDataset) -> np.ndarray:
     """The images that a model's answers are of.
 
     Args:
-        judged: the answers.
+        scored: the answers.
         seed: of the model's card, which drew the random split where the data set has none of its own.
         dataset: as it was read.
 
     Returns:
-        ``(len(judged.rows), H, W) uint8`` grey.
+        ``(len(scored.rows), H, W) uint8`` grey.
 
     Raises:
         DatasetError: these are not the faces that the model was judged on.
     """
-    faces = dataset if judged.split == Split.CROSS_VALIDATION else divided(dataset, seed).split(judged.split)
-    labels = faces.as_label_set(judged.rule.label_set).labels
-    if not np.array_equal(np.flatnonzero(labels >= 0), judged.rows) or not np.array_equal(
-        labels[judged.rows], judged.labels
+    faces = dataset if scored.split == Split.CROSS_VALIDATION else divided(dataset, seed).split(scored.split)
+    labels = faces.as_label_set(scored.rule.label_set).labels
+    if not np.array_equal(np.flatnonzero(labels >= 0), scored.rows) or not np.array_equal(
+        labels[scored.rows], scored.labels
     ):
         raise DatasetError(
-            f"{dataset.name} does not hold the faces of {judged.split_title} that {judged.name} was judged on; name the "
+            f"{dataset.name} does not hold the faces of {scored.split_title} that {scored.name} was judged on; name the "
             "data that its card says."
         )
-    return faces.images[judged.rows]
+    return faces.images[scored.rows]

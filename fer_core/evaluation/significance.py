@@ -16,7 +16,7 @@ from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
 from fer_core.evaluation.metrics import accuracy_interval
 from fer_core.store.card import split_title
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network
 from fer_core.store.store import StoredModel
 
@@ -45,7 +45,7 @@ class Comparison:
     """Two models' answers to the same labelled faces."""
 
     names: tuple[str, str]
-    answers: tuple[AnswerRule, AnswerRule]
+    answers: tuple[DecisionRule, DecisionRule]
     split: Split
     split_title: str
     """What people call the split."""
@@ -59,7 +59,7 @@ class Comparison:
     def of(
         cls,
         names: tuple[str, str],
-        answers: tuple[AnswerRule, AnswerRule],
+        answers: tuple[DecisionRule, DecisionRule],
         split: tuple[Split, str],
         networks: tuple[Network, Network],
         correct: tuple[np.ndarray, np.ndarray],
@@ -169,9 +169,9 @@ def compare(
     )
 
 
-def _shared_answers(model_a: StoredModel, model_b: StoredModel, name: str | None) -> tuple[AnswerRule, AnswerRule]:
-    choices_a = (model_a.card.answer(name),) if name else model_a.card.answers
-    choices_b = (model_b.card.answer(name),) if name else model_b.card.answers
+def _shared_answers(model_a: StoredModel, model_b: StoredModel, name: str | None) -> tuple[DecisionRule, DecisionRule]:
+    choices_a = (model_a.card.decision_rule(name),) if name else model_a.card.answers
+    choices_b = (model_b.card.decision_rule(name),) if name else model_b.card.answers
     for a in choices_a:
         for b in choices_b:
             if a.label_set == b.label_set:
@@ -182,5 +182,5 @@ def _shared_answers(model_a: StoredModel, model_b: StoredModel, name: str | None
     )
 
 
-def _titles(rules: tuple[AnswerRule, ...]) -> str:
+def _titles(rules: tuple[DecisionRule, ...]) -> str:
     return " and ".join(dict.fromkeys(rule.label_set.title for rule in rules))

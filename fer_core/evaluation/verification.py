@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from fer_core.datasets.dataset import FaceDataset, Split
-from fer_core.evaluation.cards import card_figures
+from fer_core.evaluation.cards import card_metrics
 from fer_core.evaluation.ensembles import pooled_predictions
 from fer_core.evaluation.mask_state import (
-    BARE_GROUP,
     DRAWN_GROUP,
     MASK_PREDICTIONS,
+    UNMASKED_GROUP,
     drawn_test_faces,
     load_mask_predictions,
-    mask_figures,
+    mask_metrics,
 )
-from fer_core.evaluation.robustness.conditions import BARE, CONDITIONS
+from fer_core.evaluation.robustness.conditions import CONDITIONS, UNMASKED
 from fer_core.evaluation.robustness.evaluate import faces_of, served_predictor
 from fer_core.labels import FER2013
 from fer_core.media.images import read_image
@@ -40,7 +40,7 @@ from fer_core.vision.mask_state import MASK_STATE_FILE, MaskStateNetwork
 
 SAMPLE_PHOTO = ARTIFACTS / "samples" / "astronaut.jpg"
 
-FIGURE_TOLERANCE = 1e-6
+METRIC_TOLERANCE = 1e-6
 """Figures are recomputed from the very same probabilities; only the order of a sum may differ."""
 POOL_TOLERANCE = 1e-6
 """In probability: a mean of the very same probabilities, which is stored as float32."""
@@ -60,7 +60,7 @@ ROBUSTNESS_FACES = 500
 
 
 @dataclass(frozen=True)
-class Finding:
+class VerifiedValue:
     """One comparison."""
 
     model: str
@@ -80,13 +80,13 @@ class Finding:
         )
 
 
-def verify_store(store: ModelStore, dataset: FaceDataset | None = None) -> Iterator[Finding]:
+def verify_store(store: ModelStore, dataset: FaceDataset | None = None) -> Iterator[VerifiedValue]:
     """Verify every model of a store; with a data set, also run every stored network on the held-out splits again."""
     for model in store.all():
         yield from verify_model(model, dataset)
 
 
-def verify_mask_state(folder: Path, dataset: FaceDataset | None = None) -> Iterator[Finding]:
+def verify_mask_state(folder: Path, dataset: FaceDataset | None = None) -> Iterator[VerifiedValue]:
     """The network that reads masks: its card against its stored predictions, and with FER2013 the network itself.
 
     Raises:
@@ -94,29 +94,31 @@ def verify_mask_state(folder: Path, dataset: FaceDataset | None = None) -> Itera
     """
     predictions = load_mask_predictions(folder / MASK_PREDICTIONS)
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    difference = largest_difference(mask_figures(predictions), card["figures"])
-    yield Finding("mask state", "figures of the card against stored predictions", difference, FIGURE_TOLERANCE)
+    difference = largest_difference(mask_metrics(predictions), card["figures"])
+    yield VerifiedValue("mask state", "figures of the card against stored predictions", difference, METRIC_TOLERANCE)
     if dataset is None or dataset.label_set != FER2013 or not len(dataset.split(Split.TEST)):
         return
     network, faces = MaskStateNetwork((folder / MASK_STATE_FILE).read_bytes()), dataset.split(Split.TEST).images
-    for group, images in ((BARE_GROUP, faces), (DRAWN_GROUP, drawn_test_faces(faces)[0])):
+    for group, images in ((UNMASKED_GROUP, faces), (DRAWN_GROUP, drawn_test_faces(faces)[0])):
         stored = predictions.probabilities[group]
         difference = largest_difference({group: network.predict(images)}, {group: stored})
-        yield Finding("mask state", f"int8 network on {group} against stored predictions", difference, REPEAT_TOLERANCE)
+        yield VerifiedValue(
+            "mask state", f"int8 network on {group} against stored predictions", difference, REPEAT_TOLERANCE
+        )
 
 
-def verify_model(model: StoredModel, dataset: FaceDataset | None = None) -> Iterator[Finding]:
+def verify_model(model: StoredModel, dataset: FaceDataset | None = None) -> Iterator[VerifiedValue]:
     """All comparisons for one model that its files allow; what is not there is compared with nothing.
 
     An ensemble, which has no files of its own, is compared with its members' stored predictions, data set or not.
     """
     predictions = model.predictions()
-    recomputed = card_figures(predictions, model.card.answers)
+    recomputed = card_metrics(predictions, model.card.answers)
     difference = largest_difference(recomputed, model.card.figures)
-    yield Finding(model.name, "figures of the card against stored predictions", difference, FIGURE_TOLERANCE)
+    yield VerifiedValue(model.name, "figures of the card against stored predictions", difference, METRIC_TOLERANCE)
     if model.card.costs:
         difference = largest_difference(model.file_bytes, model.card.costs["bytes"])
-        yield Finding(model.name, "file sizes of the card against the files", difference, 0)
+        yield VerifiedValue(model.name, "file sizes of the card against the files", difference, 0)
     robustness = model.robustness()
     if robustness is not None:
         yield from _verify_robustness(model, predictions, robustness, dataset)
@@ -133,15 +135,17 @@ def verify_model(model: StoredModel, dataset: FaceDataset | None = None) -> Iter
 
 def _verify_robustness(
     model: StoredModel, predictions: Predictions, robustness: RobustnessPredictions, dataset: FaceDataset | None
-) -> Iterator[Finding]:
+) -> Iterator[VerifiedValue]:
     """Conditions against those of today, bare faces against the stored predictions, the network against the data."""
     now = {condition.name: condition.setting for condition in CONDITIONS.values()}
     other = sum(robustness.settings.get(name) != now.get(name) for name in robustness.settings.keys() | now.keys())
-    yield Finding(model.name, "robustness: conditions that are not today's", other, 0)
+    yield VerifiedValue(model.name, "robustness: conditions that are not today's", other, 0)
     if robustness.network in predictions.networks():
         stored = predictions.heads(Network(robustness.network), Split.TEST)
-        difference = largest_difference(robustness.heads(BARE), stored)
-        yield Finding(model.name, "robustness: bare faces against stored predictions", difference, ROBUSTNESS_TOLERANCE)
+        difference = largest_difference(robustness.heads(UNMASKED), stored)
+        yield VerifiedValue(
+            model.name, "robustness: bare faces against stored predictions", difference, ROBUSTNESS_TOLERANCE
+        )
     if dataset is None or not len(dataset.split(Split.TEST)) or not _was_evaluated_on(predictions, dataset):
         return
     network, predict = served_predictor(model)
@@ -153,19 +157,21 @@ def _verify_robustness(
             again = predict(condition.apply(images)[:ROBUSTNESS_FACES])
             first = {head: p[:ROBUSTNESS_FACES] for head, p in robustness.heads(condition.name).items()}
             what = f"robustness: {network} network under {condition.name!r} against stored predictions"
-            yield Finding(model.name, what, largest_difference(again, first), ROBUSTNESS_TOLERANCE)
+            yield VerifiedValue(model.name, what, largest_difference(again, first), ROBUSTNESS_TOLERANCE)
 
 
-def _verify_against_members(ensemble: StoredModel, predictions: Predictions) -> Iterator[Finding]:
+def _verify_against_members(ensemble: StoredModel, predictions: Predictions) -> Iterator[VerifiedValue]:
     """What an ensemble is stored to have said against what its members are; they are run themselves in their turn."""
     pooled = pooled_predictions(ensemble)
     difference = largest_difference(pooled.probabilities, predictions.probabilities)
-    yield Finding(ensemble.name, "stored predictions against its members' by their weights", difference, POOL_TOLERANCE)
-    one, other = ({"labels": p.labels, "repeats": p.repeats} for p in (pooled, predictions))
-    yield Finding(ensemble.name, "labels and repeats against its members'", largest_difference(one, other), 0)
+    yield VerifiedValue(
+        ensemble.name, "stored predictions against its members' by their weights", difference, POOL_TOLERANCE
+    )
+    one, other = ({"labels": p.labels, "repeats": p.train_duplicates} for p in (pooled, predictions))
+    yield VerifiedValue(ensemble.name, "labels and repeats against its members'", largest_difference(one, other), 0)
 
 
-def _verify_networks(model: StoredModel, network: Any, litert: dict[Network, LiteRTNetwork]) -> Iterator[Finding]:
+def _verify_networks(model: StoredModel, network: Any, litert: dict[Network, LiteRTNetwork]) -> Iterator[VerifiedValue]:
     """Every LiteRT file against the Keras file on a real face, or without one against the first LiteRT file."""
     faces = _sample_face(model.card.input_size)
     answers = {} if network is None else {"Keras file": _keras_probabilities(network, faces)}
@@ -176,11 +182,11 @@ def _verify_networks(model: StoredModel, network: Any, litert: dict[Network, Lit
     for name in others:
         tolerance = INT8_TOLERANCE if name.startswith(Network.INT8) else FLOAT_TOLERANCE
         difference = largest_difference(answers[first], answers[name])
-        yield Finding(model.name, f"{name} against {first} on a real face", difference, tolerance)
+        yield VerifiedValue(model.name, f"{name} against {first} on a real face", difference, tolerance)
     if not others:  # little, but a file of another model, or one that answers NaN, does not pass it
         sums = {head: probabilities.sum(axis=1) for head, probabilities in answers[first].items()}
         difference = largest_difference(sums, {head: np.ones(len(faces)) for head in model.card.heads})
-        yield Finding(
+        yield VerifiedValue(
             model.name, f"{first}'s probabilities on a real face against a sum of 1", difference, SUM_TOLERANCE
         )
 
@@ -195,7 +201,7 @@ def _verify_on_data(
     network: Any,
     litert: dict[Network, LiteRTNetwork],
     dataset: FaceDataset,
-) -> Iterator[Finding]:
+) -> Iterator[VerifiedValue]:
     """The networks that are here, run again on every split of the data set that predictions are stored of."""
     for split in predictions.splits():
         faces = dataset.split(split)
@@ -207,7 +213,7 @@ def _verify_on_data(
             stored = predictions.labels[split, label_set.name]
             now = faces.as_label_set(label_set).labels
             difference = float("inf") if len(now) != len(stored) else float(np.count_nonzero(now != stored))
-            yield Finding(model.name, f"{split} labels of {label_set.name} against the data", difference, 0)
+            yield VerifiedValue(model.name, f"{split} labels of {label_set.name} against the data", difference, 0)
             if difference:
                 return
         for name, heads in _predict_again(network, litert, faces.images).items():
@@ -215,7 +221,7 @@ def _verify_on_data(
             if stored_heads:
                 what = f"{name} network on {split} against stored predictions"
                 tolerance = REPEAT_TOLERANCE if network is not None or name == Network.INT8 else FLOAT_TOLERANCE
-                yield Finding(model.name, what, largest_difference(heads, stored_heads), tolerance)
+                yield VerifiedValue(model.name, what, largest_difference(heads, stored_heads), tolerance)
 
 
 def _predict_again(

@@ -28,7 +28,7 @@ REGION_BOXES = {FaceRegion.EYES: (5, 6, 43, 22), FaceRegion.MOUTH: (13, 30, 35, 
 """Left, top, right and bottom edge in pixels of :data:`FRAME`; the boxes do not overlap."""
 
 
-def attention_shares(cam: np.ndarray) -> dict[FaceRegion, float]:
+def attribution_shares(cam: np.ndarray) -> dict[FaceRegion, float]:
     """Where a map's values lie, as shares that sum to one.
 
     A map of equal values gives the regions' shares of the area, which is what chance would give.

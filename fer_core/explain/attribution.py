@@ -19,7 +19,7 @@ import numpy as np
 from fer_core.errors import ModelError
 from fer_core.explain.layers import last_map_layer, shown_layer
 from fer_core.explain.probing import (
-    BATCH,
+    PROBE_BATCH,
     answer_of,
     as_input,
     check_class,
@@ -164,8 +164,8 @@ def integrated_gradients(
         start = np.broadcast_to(np.asarray(baseline, np.float32), one.shape)[..., None]
         total = np.zeros(end.shape)
         shares = (np.arange(steps, dtype=np.float32) + 0.5) / steps
-        for first in range(0, steps, BATCH):
-            way = shares[first : first + BATCH, None, None, None]
+        for first in range(0, steps, PROBE_BATCH):
+            way = shares[first : first + PROBE_BATCH, None, None, None]
             images = tf.constant(_in_company(start + way * (end - start)))
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(images)
@@ -202,8 +202,8 @@ def _maps_and_gradients(
     name = last_map_layer(model) if layer is None else _map_layer(model, layer)
     probe = probe_layers(model, [name], with_answers=True)
     maps, gradients = [], []
-    for first in range(0, len(faces), BATCH):
-        batch = as_input(model, faces[first : first + BATCH])
+    for first in range(0, len(faces), PROBE_BATCH):
+        batch = as_input(model, faces[first : first + PROBE_BATCH])
         images = tf.constant(_in_company(batch))
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)  # and no weights, which nobody asks about

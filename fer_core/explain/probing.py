@@ -13,7 +13,7 @@ import numpy as np
 from fer_core.errors import ModelError
 from fer_core.store.store import StoredModel
 
-BATCH = 64
+PROBE_BATCH = 64
 """Faces that run through a network at once; more gain nothing on a CPU and cost memory."""
 
 
@@ -99,8 +99,8 @@ def check_class(logits: Any, class_index: int) -> None:
 def probabilities(model: keras.Model, images: np.ndarray, head: str) -> np.ndarray:
     """Softmax of one head for ``(N, S, S, 1) float32``: ``(N, classes) float32``; one that ends in softmax is kept."""
     parts = []
-    for start in range(0, len(images), BATCH):
-        answer = answer_of(model(images[start : start + BATCH], training=False), head)
+    for start in range(0, len(images), PROBE_BATCH):
+        answer = answer_of(model(images[start : start + PROBE_BATCH], training=False), head)
         parts.append(keras.ops.convert_to_numpy(answer))
     outputs = np.concatenate(parts)
     if (outputs >= 0).all() and np.allclose(outputs.sum(axis=-1), 1, atol=1e-3):

@@ -1,7 +1,7 @@
 """Models that people bring along: their predictions beside those of the store, for as long as they are looked at.
 
-A :class:`Guest` is a stored model whose predictions are held in memory: nothing of it is on disk, and every figure is
-computed from those predictions as for any other model. The labels they are judged by are those of the store's models.
+A :class:`ExternalModel` is a stored model whose predictions are held in memory: nothing of it is on disk, and every metric
+is computed from those predictions as for any other model. The labels they are judged by are those of the store's models.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import ModelError
 from fer_core.evaluation.calibration import FIVE_OF_SEVEN
 from fer_core.evaluation.cards import evaluated
-from fer_core.evaluation.scored import Judged, answers_in, images_behind
+from fer_core.evaluation.scored import ScoredSplit, images_behind, rules_in
 from fer_core.external.model_files import FileKind, ModelFile
 from fer_core.external.prediction_tables import SUM_TOLERANCE
 from fer_core.external.sandbox import Task
 from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS, Emotion, LabelSet, parse_emotion
 from fer_core.store.card import ModelCard, split_title
-from fer_core.store.decision import plain_answer, softmax
+from fer_core.store.decision import plain_rule, softmax
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import StoredModel
 
@@ -55,7 +55,7 @@ _LONGEST_TITLE = 40
 
 
 @dataclass(frozen=True)
-class Guest(StoredModel):
+class ExternalModel(StoredModel):
     """A model that was brought along: in memory, for one session."""
 
     held: Predictions
@@ -78,7 +78,7 @@ class Faces:
     label_set: LabelSet
     labels: Mapping[tuple[Split, str], np.ndarray]
     """By split and label set, ``(N,) int8``, negative where the protocol leaves a face out."""
-    repeats: Mapping[Split, np.ndarray]
+    train_duplicates: Mapping[Split, np.ndarray]
     """``(N,) bool``: the image also occurs in Training."""
     card: ModelCard
     """Of the stored model that they are taken from: the names of splits, and the seed that drew them."""
@@ -101,11 +101,11 @@ class Faces:
         labels = self.by_split[split].astype(np.int64)
         rows = np.flatnonzero(labels >= 0)
         nothing = np.empty((0, len(self.label_set)))
-        rule = plain_answer(self.label_set)
-        judged = Judged(
+        rule = plain_rule(self.label_set)
+        scored = ScoredSplit(
             self.card.name, rule, Network.FLOAT, split, self.title(split), rows, labels[rows], nothing, nothing
         )
-        return images_behind(judged, self.card.seed, dataset)
+        return images_behind(scored, self.card.seed, dataset)
 
 
 def faces_of(models: Sequence[StoredModel], label_set: LabelSet) -> Faces:
@@ -115,12 +115,12 @@ def faces_of(models: Sequence[StoredModel], label_set: LabelSet) -> Faces:
         ModelError: no model does.
     """
     for model in models:
-        if isinstance(model, Guest) or not answers_in(model, label_set):
+        if isinstance(model, ExternalModel) or not rules_in(model, label_set):
             continue
         predictions = model.predictions()
         sets = (label_set.name, FER2013_FIVE.name) if label_set == FER2013 else (label_set.name,)
         labels = {key: values for key, values in predictions.labels.items() if key[1] in sets}
-        return Faces(label_set, labels, predictions.repeats, model.card)
+        return Faces(label_set, labels, predictions.train_duplicates, model.card)
     raise ModelError(f"No stored model was judged in {label_set.title}, so there are no labels to judge others by.")
 
 
@@ -279,8 +279,10 @@ class Outputs:
         return Advice(by_range[self.pixel_range], ranges, count)
 
 
-def guest_of_file(outputs: Outputs, order: Sequence[Emotion], faces: Faces, taken: Iterable[str]) -> Guest:
-    """The model behind a file beside the stored ones, its classes in ``order``; see :func:`guest_of_predictions`."""
+def external_model_of_file(
+    outputs: Outputs, order: Sequence[Emotion], faces: Faces, taken: Iterable[str]
+) -> ExternalModel:
+    """The model behind a file beside the stored ones, classes in ``order``; see :func:`external_model_of_predictions`."""
     probabilities = {}
     for split, answers in outputs.by_split.items():
         labels = faces.by_split[split]
@@ -289,12 +291,12 @@ def guest_of_file(outputs: Outputs, order: Sequence[Emotion], faces: Faces, take
         probabilities[split] = all_rows
     what = "Keras" if outputs.kind == FileKind.KERAS else "LiteRT"
     summary = f"A {what} file brought along, run here on pixels from {outputs.pixel_range}."
-    return guest_of_predictions(
+    return external_model_of_predictions(
         probabilities, outputs.file_name, faces, taken, summary, parameters=outputs.parameters, side=outputs.side
     )
 
 
-def guest_of_predictions(
+def external_model_of_predictions(
     probabilities: Mapping[Split, np.ndarray],
     file_name: str,
     faces: Faces,
@@ -302,7 +304,7 @@ def guest_of_predictions(
     summary: str = "A csv file of predictions, brought along.",
     parameters: int = 0,
     side: int = 0,
-) -> Guest:
+) -> ExternalModel:
     """Predictions beside the stored models, with every figure computed from them.
 
     With PublicTest among the splits an answer is balanced and its temperature fitted there, as for every other model.
@@ -320,13 +322,13 @@ def guest_of_predictions(
     held = Predictions(
         {(Network.FLOAT, split, label_set.name): p.astype(np.float32) for split, p in probabilities.items()},
         {key: labels for key, labels in faces.labels.items() if key[0] in probabilities},
-        {split: mask for split, mask in faces.repeats.items() if split in probabilities},
+        {split: mask for split, mask in faces.train_duplicates.items() if split in probabilities},
     )
     stem = Path(file_name).stem[:_LONGEST_TITLE].strip() or "model"
     name = f"{YOURS}-{_NAME.sub('-', stem.lower()).strip('-') or 'model'}"
     used = set(taken)
     name = next(n for n in (name, *(f"{name}-{i}" for i in range(2, len(used) + 3))) if n not in used)
-    answers = (plain_answer(label_set), *((FIVE_OF_SEVEN,) if label_set == FER2013 else ()))
+    answers = (plain_rule(label_set), *((FIVE_OF_SEVEN,) if label_set == FER2013 else ()))
     card = ModelCard(
         name=name,
         title=f"{_plain(stem)} ({YOURS})",
@@ -348,7 +350,7 @@ def guest_of_predictions(
         limits=(),
     )
     digest = hashlib.sha256(b"".join(held.probabilities[key].tobytes() for key in sorted(held.probabilities)))
-    return Guest(Path(name), evaluated(card, held), held, digest.hexdigest())
+    return ExternalModel(Path(name), evaluated(card, held), held, digest.hexdigest())
 
 
 def _plain(stem: str) -> str:

@@ -80,7 +80,7 @@ class _Progress:
     ended: bool = False
 
 
-class GuestRun:
+class SandboxRun:
     """A model file on its way through a process of its own, which starts at once.
 
     The process ends with the time limit, with :meth:`cancel`, and when nobody holds the run any more.
@@ -96,12 +96,12 @@ class GuestRun:
         ModelError: as many other models as are allowed at once are being run.
     """
 
-    _under_way: ClassVar[weakref.WeakSet[GuestRun]] = weakref.WeakSet()
+    _under_way: ClassVar[weakref.WeakSet[SandboxRun]] = weakref.WeakSet()
 
     def __init__(
         self, file: ModelFile, tasks: Sequence[Task], classes: int, wanted: str = "", time_limit: float = TIME_LIMIT
     ) -> None:
-        if sum(run.running for run in GuestRun._under_way) >= MOST_RUNS:
+        if sum(run.running for run in SandboxRun._under_way) >= MOST_RUNS:
             raise ModelError(
                 f"{MOST_RUNS} other models are being run on this computer just now: wait until one is done."
             )
@@ -129,7 +129,7 @@ class GuestRun:
         listen = (self._process, header, blocks, self._progress, self._shapes)
         self._thread = threading.Thread(target=_talk, args=listen, daemon=True)
         self._thread.start()
-        GuestRun._under_way.add(self)
+        SandboxRun._under_way.add(self)
         self._finalizer = weakref.finalize(self, _end, self._process, self._timer, self._folder)
 
     @property

@@ -25,7 +25,7 @@ import numpy as np
 
 from fer_core.errors import ModelError
 
-BATCH = 64
+RUNNER_BATCH = 64
 
 
 MEMORY = 6 * 2**30
@@ -154,7 +154,7 @@ class _LiteRTRunner:
         self._expected = (job["side"], job["side"], job["channels"])
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=1)
-            self._allocate(BATCH)
+            self._allocate(RUNNER_BATCH)
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"LiteRT cannot build the model ({_first_line(error)}).") from error
         outputs = [(str(d["name"]), int(d["shape"][-1]) if len(d["shape"]) == 2 else 0) for d in self._outputs()]
@@ -311,8 +311,8 @@ def _answer_all(runner: _Runner, job: Mapping[str, Any], blocks: list[np.ndarray
     for task in job["tasks"]:
         faces = blocks[task["block"]][: task["faces"]]
         parts = []
-        for start in range(0, len(faces), BATCH):
-            batch = faces[start : start + BATCH]
+        for start in range(0, len(faces), RUNNER_BATCH):
+            batch = faces[start : start + RUNNER_BATCH]
             parts.append(runner.run(prepared(batch, job["side"], job["channels"], task["low"], task["high"])))
             done += len(batch)
             _tell(output, "progress", share=done / total)

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 
 from fer_core.analysis.attention import Attention
-from fer_core.analysis.frame import FaceObservation, FrameAnalysis, Look
-from fer_core.analysis.overlay import LOOK_LAYERS, STANDARD_LAYERS, Layer, draw_analysis
+from fer_core.analysis.frame import AttributeLevel, FaceObservation, FrameAnalysis
+from fer_core.analysis.overlay import ATTRIBUTE_LAYERS, STANDARD_LAYERS, Layer, draw_analysis
 from fer_core.analysis.smoothing import TIME_CONSTANT_SECONDS
 from fer_core.analysis.stream import StreamMemory
 from fer_core.errors import FerError
@@ -64,7 +64,7 @@ class Analyser(Protocol):
         frame: np.ndarray,
         timestamp: float = 0.0,
         memory: StreamMemory | None = None,
-        look: Look = Look.NOTHING,
+        attribute_level: AttributeLevel = AttributeLevel.NOTHING,
     ) -> FrameAnalysis:
         """See :meth:`fer_core.analysis.pipeline.FrameAnalyser.analyse`."""
         ...
@@ -87,11 +87,11 @@ class LiveSettings:
     """Whose alerts are raised."""
 
     @property
-    def look(self) -> Look:
+    def attribute_level(self) -> AttributeLevel:
         """What the analysis has to see for all this."""
         if self.attention or any(rule.sign is Sign.EYES_CLOSED for rule in self.rules):
-            return Look.ATTENTION
-        return Look.LANDMARKS if self.layers & LOOK_LAYERS else Look.NOTHING
+            return AttributeLevel.ATTENTION
+        return AttributeLevel.LANDMARKS if self.layers & ATTRIBUTE_LAYERS else AttributeLevel.NOTHING
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class LiveSession:
         self._moments: deque[_Moment] = deque(maxlen=int(HISTORY_SECONDS * FASTEST_STREAM))
         self._latest: FrameAnalysis | None = None
         self._failure: str | None = None
-        self._memory = StreamMemory(self._settings.smoothing, thrifty=True)
+        self._memory = StreamMemory(self._settings.smoothing, scheduled=True)
         self._watch = AlertWatch(self._settings.rules)
         self._due = -math.inf
 
@@ -231,9 +231,13 @@ class LiveSession:
             # Frames come unevenly: what is late one time is made up for the next.
             self._due = max(self._due, timestamp - settings.interval) + settings.interval
             analyser, memory, log = self._analyser, self._memory, self._log if self._logging else None
-        look = settings.look if log is None or settings.look is Look.ATTENTION else Look.LANDMARKS
+        attribute_level = (
+            settings.attribute_level
+            if log is None or settings.attribute_level is AttributeLevel.ATTENTION
+            else AttributeLevel.LANDMARKS
+        )
         try:
-            analysis = analyser.analyse(frame, timestamp, memory, look)
+            analysis = analyser.analyse(frame, timestamp, memory, attribute_level)
         except Exception as error:
             _log.exception("A live frame could not be analysed")
             with self._lock:
@@ -245,9 +249,9 @@ class LiveSession:
         moment = _Moment(
             timestamp,
             (time.perf_counter() - started) * 1e3,
-            tuple(replace(face, look=None) for face in analysis),
-            {face.track: face.look.attention for face in analysis if face.track is not None and face.look},
-            next((face.look.gaze for face in analysis.faces[:1] if face.look), None),
+            tuple(replace(face, attributes=None) for face in analysis),
+            {face.track: face.attributes.attention for face in analysis if face.track is not None and face.attributes},
+            next((face.attributes.gaze for face in analysis.faces[:1] if face.attributes), None),
         )
         with self._lock:
             if memory is self._memory:  # else the frame belongs to a history that has ended

@@ -25,7 +25,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from fer_core.analysis.frame import FrameAnalysis
-from fer_core.analysis.records import FACE_COLUMNS, LOOK_COLUMNS, face_rows
+from fer_core.analysis.records import ATTRIBUTE_COLUMNS, FACE_COLUMNS, face_rows
 from fer_core.errors import FerError
 
 CHUNK_ROWS = 2000
@@ -44,7 +44,7 @@ NEEDED_COLUMNS = ("time_ms", "frame", "track", "verdict", "emotion", "confidence
 
 
 WORD_COLUMNS = ("source", "detector", "mask", "model", "label_set", "verdict", "emotion", "runner_up", "attention")
-"""The other columns of :data:`FACE_COLUMNS` and :data:`LOOK_COLUMNS` hold numbers."""
+"""The other columns of :data:`FACE_COLUMNS` and :data:`ATTRIBUTE_COLUMNS` hold numbers."""
 
 
 MOST_ROWS_READ, MOST_BYTES_READ = 3_000_000, 2**30
@@ -168,7 +168,7 @@ def _filled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     columns = dict.fromkeys(["source", "time_ms", "frame", *FACE_COLUMNS, *max(rows, key=len)])
     for row in rows:
         columns |= dict.fromkeys(row)
-    columns |= dict.fromkeys(LOOK_COLUMNS)
+    columns |= dict.fromkeys(ATTRIBUTE_COLUMNS)
     return [columns | row for row in rows]
 
 
@@ -288,7 +288,7 @@ def _type_of(column: str) -> pa.DataType | None:
     """Of a column that logs have; None of others."""
     if column in WORD_COLUMNS:
         return pa.dictionary(pa.int32(), pa.string())
-    if column in FACE_COLUMNS or column in LOOK_COLUMNS or column == "frame" or column.startswith("p_"):
+    if column in FACE_COLUMNS or column in ATTRIBUTE_COLUMNS or column == "frame" or column.startswith("p_"):
         return pa.float64()
     return None
 

@@ -116,11 +116,11 @@ class OpenedLogs:
     """Sentences on what is to be known before logs are compared."""
 
 
-Kept = MutableMapping[tuple[str, tuple[Emotion, ...]], tuple[Session, ...] | str]
+SessionCache = MutableMapping[tuple[str, tuple[Emotion, ...]], tuple[Session, ...] | str]
 """What was read before by digest and classes, the log's own being (): its sessions, or what was wrong with it."""
 
 
-def open_logs(files: Sequence[LogFile], kept: Kept) -> OpenedLogs:
+def open_logs(files: Sequence[LogFile], kept: SessionCache) -> OpenedLogs:
     """Read and reduce many logs, several at once, and bring them to the classes that all of them know.
 
     Args:
@@ -345,7 +345,7 @@ def _emotions(label_set: str) -> frozenset[Emotion]:
     return frozenset(LABEL_SETS[label_set].emotions)
 
 
-def _read_all(files: Sequence[LogFile], classes: tuple[Emotion, ...], kept: Kept) -> list[Session]:
+def _read_all(files: Sequence[LogFile], classes: tuple[Emotion, ...], kept: SessionCache) -> list[Session]:
     new = [file for file in files if (file.digest, classes) not in kept]
     # What is wrong with a log is told once, by its first reading.
     new = [file for file in new if not isinstance(kept.get((file.digest, ())), str)]

@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("film", help="the MP4 file to write")
     options = parser.parse_args(arguments)
     try:
-        write_video(options.film, make_clip(read_image(options.photo)), FRAMES_PER_SECOND)
+        write_video(options.video, make_clip(read_image(options.photo)), FRAMES_PER_SECOND)
     except FerError as error:
         parser.exit(1, f"{error}\n")
 

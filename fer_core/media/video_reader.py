@@ -57,7 +57,7 @@ _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 """Containers that list their key frames, so that a seek is sure to find the right one."""
 
 
-_TICK = 1e-6
+_ROUNDING_SECONDS = 1e-6
 """Seconds by which times differ through rounding."""
 
 
@@ -90,7 +90,7 @@ class VideoInfo:
 
 def video_info(source: VideoSource, name: str | None = None) -> VideoInfo:
     """Read a film's size, rate and length; arguments and errors as in :func:`read_frames`."""
-    with open_film(source, name) as (container, stream, shown_name):
+    with open_video(source, name) as (container, stream, shown_name):
         frame = next(_decode(container, stream), None)
         if frame is None:
             raise VideoError(_no_frames(shown_name))
@@ -99,15 +99,15 @@ def video_info(source: VideoSource, name: str | None = None) -> VideoInfo:
 
 
 def read_frames(source: VideoSource, name: str | None = None) -> Iterator[tuple[float, np.ndarray]]:
-    """Decode a film frame by frame, upright, at its own pace: pictures of :func:`read_film`, and seconds since the first."""
+    """Decode a video frame by frame, upright, at its own rate: pictures of :func:`read_video`, seconds since the first."""
     first: float | None = None
-    for frame in read_film(source, name):
+    for frame in read_video(source, name):
         first = frame.time if first is None else first
         yield frame.time - first, frame.pixels
 
 
 @dataclass(frozen=True)
-class FilmFrame:
+class VideoFrame:
     """One frame of a film."""
 
     number: int
@@ -118,13 +118,13 @@ class FilmFrame:
     """``(H, W, 3) uint8`` BGR, turned and mirrored as the film's display matrix asks."""
 
 
-def read_film(
+def read_video(
     source: VideoSource,
     name: str | None = None,
     start: float | None = None,
     end: float | None = None,
     per_second: float | None = None,
-) -> Iterator[FilmFrame]:
+) -> Iterator[VideoFrame]:
     """Decode a film, or a range of it, frame by frame.
 
     Damaged stretches are left out, and a film that breaks off ends where it does. Numbers and times are those that the
@@ -142,8 +142,8 @@ def read_film(
         VideoError: at the first ``next``, if the source is no film, has no picture or no frame that can be decoded, or
             no frame in the range.
     """
-    index = film_index(source, name) if start is not None else None
-    with open_film(source, name) as (container, stream, shown_name):
+    index = video_index(source, name) if start is not None else None
+    with open_video(source, name) as (container, stream, shown_name):
         clock = _Clock(1.0 / _rate(stream))
         number, reformatter, empty = 0, VideoReformatter(), True
         slot: int | None = None
@@ -156,11 +156,11 @@ def read_film(
                 slot = _slot(index.times[number - 1], per_second) if number else None
             time = clock.tell(decoded)
             wanted, slot = per_second is None or _slot(time, per_second) != slot, _slot(time, per_second)
-            if end is not None and time >= end - _TICK:
+            if end is not None and time >= end - _ROUNDING_SECONDS:
                 break
-            if wanted and (start is None or time >= start - _TICK):
+            if wanted and (start is None or time >= start - _ROUNDING_SECONDS):
                 empty = False
-                yield FilmFrame(number, time, _upright(decoded, reformatter))
+                yield VideoFrame(number, time, _upright(decoded, reformatter))
             number += 1
         if empty:
             raise VideoError(_no_frames(shown_name) if number <= 0 else _nothing_in_range(shown_name, start, end))
@@ -183,11 +183,11 @@ class _Clock:
 
 
 def _slot(time: float, per_second: float | None) -> int:
-    return math.floor((time + _TICK) * per_second) if per_second else -1
+    return math.floor((time + _ROUNDING_SECONDS) * per_second) if per_second else -1
 
 
 @dataclass(frozen=True)
-class FilmIndex:
+class VideoIndex:
     """Where the frames of a film lie in time, as its packets say, without decoding one."""
 
     pts: np.ndarray
@@ -201,14 +201,14 @@ class FilmIndex:
 
     def key_before(self, time: float) -> int:
         """Number of the last key frame at or before a time in seconds; 0 without one."""
-        at = int(np.searchsorted(self.times[self.keys], time + _TICK, side="right"))
+        at = int(np.searchsorted(self.times[self.keys], time + _ROUNDING_SECONDS, side="right"))
         return int(self.keys[at - 1]) if at else 0
 
 
-def film_index(source: VideoSource, name: str | None = None) -> FilmIndex:
-    """Read a film's packets; arguments and errors as in :func:`read_film`."""
+def video_index(source: VideoSource, name: str | None = None) -> VideoIndex:
+    """Read a film's packets; arguments and errors as in :func:`read_video`."""
     pts, keys, exact = array("q"), array("q"), True
-    with open_film(source, name) as (container, stream, _):
+    with open_video(source, name) as (container, stream, _):
         packets = container.demux(stream)
         while True:
             try:
@@ -230,23 +230,23 @@ def film_index(source: VideoSource, name: str | None = None) -> FilmIndex:
     ordered, counts = np.unique(np.frombuffer(pts, np.int64), return_counts=True)
     exact = exact and len(ordered) > 0 and bool((counts == 1).all())
     numbers = np.searchsorted(ordered, np.unique(np.frombuffer(keys, np.int64)))
-    return FilmIndex(ordered, ordered * base, numbers, exact)
+    return VideoIndex(ordered, ordered * base, numbers, exact)
 
 
-def film_span(source: VideoSource, name: str | None = None, info: VideoInfo | None = None) -> tuple[float, float]:
+def video_span(source: VideoSource, name: str | None = None, info: VideoInfo | None = None) -> tuple[float, float]:
     """Seconds on a film's clock at its first frame and at its end, as the header says, else as the packets do.
 
-    Arguments and errors as in :func:`read_film`; ``info`` is of the same film, where it was read before.
+    Arguments and errors as in :func:`read_video`; ``info`` is of the same film, where it was read before.
     """
     info = info or video_info(source, name)
     if info.end is not None:
         return info.origin, info.end
-    times = film_index(source, name).times
+    times = video_index(source, name).times
     return info.origin, (float(times[-1]) if len(times) else info.origin) + 1.0 / info.frames_per_second
 
 
 @contextmanager
-def open_film(source: VideoSource, name: str | None = None) -> Iterator[tuple[InputContainer, VideoStream, str]]:
+def open_video(source: VideoSource, name: str | None = None) -> Iterator[tuple[InputContainer, VideoStream, str]]:
     """Open a film, find its picture, and close everything again."""
     shown_name = _name(source, name)
     with ExitStack() as stack:

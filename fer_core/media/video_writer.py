@@ -18,7 +18,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from fer_core.errors import VideoError
-from fer_core.media.video_reader import VideoFile, VideoInfo, open_film
+from fer_core.media.video_reader import VideoFile, VideoInfo, open_video
 
 TICKS = 90_000
 """Of the film's clock in a second, the measure of MPEG: frame rates of 24, 25, 30 and 60 are whole numbers of it."""
@@ -32,7 +32,7 @@ _OPTIONS = {"preset": "superfast", "crf": "23"}
 """Half the time of the preset before it for files less than twice as large."""
 
 
-class FilmWriter:
+class VideoWriter:
     """Writes an H.264 film that browsers play; it is whole once it is closed.
 
     Args:
@@ -67,10 +67,10 @@ class FilmWriter:
         try:
             # Makes the index come first, so that a browser plays the film before it has all of it.
             options = {"movflags": "+faststart"} if self._path else {}
-            self._film = self._stack.enter_context(av.open(file, "w", format="mp4", options=options))  # type: ignore[arg-type]
+            self._video = self._stack.enter_context(av.open(file, "w", format="mp4", options=options))  # type: ignore[arg-type]
         except (av.FFmpegError, OSError) as error:
             raise _not_written(error) from error
-        self._picture = self._film.add_stream(codec, rate=Fraction(like.frames_per_second).limit_denominator(1001))
+        self._picture = self._video.add_stream(codec, rate=Fraction(like.frames_per_second).limit_denominator(1001))
         self._picture.width, self._picture.height, self._picture.pix_fmt = self._width, self._height, "yuv420p"
         self._picture.codec_context.time_base = Fraction(1, TICKS)
         if codec == "libx264":
@@ -101,7 +101,7 @@ class FilmWriter:
             # Sound and picture go side by side, so that neither has to be held back.
             while self._sound_time <= time - self._start:
                 self._sound_time = next(self._sound, math.inf)
-            self._film.mux(self._picture.encode(frame))
+            self._video.mux(self._picture.encode(frame))
         except (av.FFmpegError, OSError) as error:
             raise _not_written(error) from error
 
@@ -112,7 +112,7 @@ class FilmWriter:
             VideoError: it cannot be written.
         """
         try:
-            self._film.mux(self._picture.encode(None))
+            self._video.mux(self._picture.encode(None))
             # A film that was ended early has sound up to its last frame.
             while self._sound_time <= self._last / TICKS:
                 self._sound_time = next(self._sound, math.inf)
@@ -131,7 +131,7 @@ class FilmWriter:
 
     def _take_sound(self, source: VideoFile, start: float, end: float) -> Iterator[float]:
         """Write the sound packet by packet; yields the time in this film that it has come to, in seconds."""
-        container, _, _ = self._stack.enter_context(open_film(source))
+        container, _, _ = self._stack.enter_context(open_video(source))
         if not container.streams.audio:
             return
         stream = container.streams.audio[0]
@@ -140,7 +140,7 @@ class FilmWriter:
         yield from write(container, stream, start, end)
 
     def _copy(self, container: InputContainer, stream: AudioStream, start: float, end: float) -> Iterator[float]:
-        out = self._film.add_stream_from_template(stream)
+        out = self._video.add_stream_from_template(stream)
         yield 0.0
         base = stream.time_base or Fraction(1, TICKS)
         shift = round(start / base)
@@ -154,11 +154,11 @@ class FilmWriter:
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
             packet.stream = out
             time = float(packet.pts * base)
-            self._film.mux(packet)
+            self._video.mux(packet)
             yield time
 
     def _encode_anew(self, container: InputContainer, stream: AudioStream, start: float, end: float) -> Iterator[float]:
-        out = self._film.add_stream("aac", rate=stream.rate or 44_100)
+        out = self._video.add_stream("aac", rate=stream.rate or 44_100)
         yield 0.0
         if start > 0:
             container.seek(round(start / (stream.time_base or Fraction(1, TICKS))), stream=stream)
@@ -177,11 +177,11 @@ class FilmWriter:
                 time = float(frame.pts * base) - start
                 frame.pts = round(time / base)
                 if 0 <= time < end - start:
-                    self._film.mux(out.encode(frame))
+                    self._video.mux(out.encode(frame))
                     yield time
             if time >= end - start:
                 break
-        self._film.mux(out.encode(None))
+        self._video.mux(out.encode(None))
 
 
 def _not_written(error: Exception) -> VideoError:

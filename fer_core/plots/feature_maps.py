@@ -237,7 +237,7 @@ def _seen(seen: SeenByDepth, style: ModelStyle) -> go.Scatter:
 
 
 @dataclass(frozen=True)
-class AttentionShares:
+class AttributionShares:
     """Where one map lies."""
 
     title: str
@@ -248,14 +248,14 @@ class AttentionShares:
     """Of a covered face, beside the bare one of the same colour."""
 
 
-def attention_figure(maps: Sequence[AttentionShares], chance: Mapping[str, float]) -> go.Figure:
+def attribution_figure(maps: Sequence[AttributionShares], chance: Mapping[str, float]) -> go.Figure:
     """A group of bars per part of the face: one bar per map, after a grey one of what an even map would give.
 
     Args:
         maps: the bars.
         chance: the parts' shares of the area.
     """
-    drawn = [AttentionShares("an even map (chance)", NEUTRAL, chance), *maps]
+    drawn = [AttributionShares("an even map (chance)", NEUTRAL, chance), *maps]
     bars = [
         go.Bar(
             x=list(chance),

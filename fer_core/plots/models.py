@@ -307,7 +307,7 @@ def per_class_bars(
     """One group of bars per class, one bar per model.
 
     Args:
-        per_class: by model's name: ``per_class`` of :func:`fer_core.evaluation.metrics.classification_figures`.
+        per_class: by model's name: ``per_class`` of :func:`fer_core.evaluation.metrics.classification_metrics`.
         styles: by model's name.
         figure: a key of :data:`PER_CLASS`.
     """

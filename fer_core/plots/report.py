@@ -20,7 +20,7 @@ th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #d7dfe0; text-align: 
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class ReportFigure:
     """One figure or table of a comparison."""
 
     name: str
@@ -31,7 +31,7 @@ class Exhibit:
     """What to read from it, in plain words."""
 
 
-def report_html(title: str, lead: Sequence[str], sections: Mapping[str, Sequence[Exhibit]]) -> str:
+def report_html(title: str, lead: Sequence[str], sections: Mapping[str, Sequence[ReportFigure]]) -> str:
     """A report: paragraphs, then sections of exhibits, with plotly's code inside once.
 
     Args:
@@ -41,27 +41,27 @@ def report_html(title: str, lead: Sequence[str], sections: Mapping[str, Sequence
     """
     parts = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(text)}</p>" for text in lead)]
     with_code = True
-    for heading, exhibits in sections.items():
-        if exhibits:
+    for heading, report_figures in sections.items():
+        if report_figures:
             parts.append(f"<h2>{escape(heading)}</h2>")
-        for exhibit in exhibits:
-            parts.append(f"<h3>{escape(exhibit.title)}</h3>")
-            if exhibit.note:
-                parts.append(f"<p>{escape(exhibit.note)}</p>")
-            if isinstance(exhibit.content, pd.DataFrame):
-                parts.append(f'<div class="table">{_table(exhibit.content)}</div>')
+        for report_figure in report_figures:
+            parts.append(f"<h3>{escape(report_figure.title)}</h3>")
+            if report_figure.note:
+                parts.append(f"<p>{escape(report_figure.note)}</p>")
+            if isinstance(report_figure.content, pd.DataFrame):
+                parts.append(f'<div class="table">{_table(report_figure.content)}</div>')
             else:
-                parts.append(_plot(exhibit.content, with_code))
+                parts.append(_plot(report_figure.content, with_code))
                 with_code = False
     return _page(title, parts)
 
 
-def file_of(exhibit: Exhibit) -> bytes:
+def file_of(report_figure: ReportFigure) -> bytes:
     """A figure as an HTML page of its own; a table as csv, in UTF-8 with the byte order mark that spreadsheets want."""
-    if isinstance(exhibit.content, pd.DataFrame):
-        return exhibit.content.to_csv(index=False).encode("utf-8-sig")
-    heading = f"<h1>{escape(exhibit.title)}</h1>"
-    return _page(exhibit.title, [heading, _plot(exhibit.content, with_code=True)]).encode()
+    if isinstance(report_figure.content, pd.DataFrame):
+        return report_figure.content.to_csv(index=False).encode("utf-8-sig")
+    heading = f"<h1>{escape(report_figure.title)}</h1>"
+    return _page(report_figure.title, [heading, _plot(report_figure.content, with_code=True)]).encode()
 
 
 def _table(table: pd.DataFrame) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from fer_core.evaluation.robustness.conditions import BARE
-from fer_core.evaluation.robustness.evaluate import ConditionFigures
+from fer_core.evaluation.robustness.conditions import UNMASKED
+from fer_core.evaluation.robustness.evaluate import ConditionMetrics
 from fer_core.plots.model_styles import NEUTRAL, ModelStyle, layout, share_axis
 
 
 def robustness_figure(
-    by_model: Mapping[str, Sequence[ConditionFigures]], styles: Mapping[str, ModelStyle]
+    by_model: Mapping[str, Sequence[ConditionMetrics]], styles: Mapping[str, ModelStyle]
 ) -> go.Figure:
     """Accuracy with its 95% interval by condition, the models side by side.
 
@@ -50,19 +50,19 @@ def robustness_figure(
 
 
 def recall_cost_figure(
-    by_model: Mapping[str, Sequence[ConditionFigures]], styles: Mapping[str, ModelStyle], condition: str
+    by_model: Mapping[str, Sequence[ConditionMetrics]], styles: Mapping[str, ModelStyle], condition: str
 ) -> go.Figure:
     """Recall that each class loses under a condition: one group of bars per class, one bar per model.
 
     Args:
         by_model: by name; models without the condition are left out.
         styles: by name.
-        condition: name of one but :data:`fer_core.evaluation.robustness.conditions.BARE`.
+        condition: name of one but :data:`fer_core.evaluation.robustness.conditions.UNMASKED`.
 
     Raises:
         ValueError: bare faces lose nothing.
     """
-    if condition == BARE:
+    if condition == UNMASKED:
         raise ValueError("expected a condition that changes faces, got the bare ones")
     bars, title = [], condition
     for name, conditions in by_model.items():

@@ -21,7 +21,7 @@ _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 60
 """Seconds of a bar."""
 
 
-MASK_COLOURS = {MaskState.BARE: "#B9C2C6", MaskState.MASKED: "#2C7FB8", MaskState.NOSE_OUT: "#D9793A"}
+MASK_COLOURS = {MaskState.UNMASKED: "#B9C2C6", MaskState.MASKED: "#2C7FB8", MaskState.NOSE_OUT: "#D9793A"}
 
 
 _EMOTIONS_HEIGHT, _STRIP_HEIGHT, _ROOM = 150, 26, 66

@@ -9,7 +9,7 @@ from typing import Any
 from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
 from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS, LABEL_SETS, LabelSet
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network
 
 _SHARE_TOLERANCE = 1e-6
@@ -28,7 +28,7 @@ class ModelCard:
     input_size: int
     parameters: int
     heads: tuple[str, ...]
-    answers: tuple[AnswerRule, ...]
+    answers: tuple[DecisionRule, ...]
     """The first is what the pages answer with by default."""
     data: Mapping[str, Any]
     recipe: Mapping[str, Any]
@@ -40,10 +40,10 @@ class ModelCard:
     intended_use: str
     limits: tuple[str, ...]
     figures: Mapping[str, Any] = field(default_factory=dict)
-    """``figures[network][answer][split]``, see :func:`fer_core.evaluation.cards.card_figures`."""
+    """``figures[network][answer][split]``, see :func:`fer_core.evaluation.cards.card_metrics`."""
     costs: Mapping[str, Any] = field(default_factory=dict)
     """What running it takes, see :func:`fer_core.evaluation.costs.measure_costs`; empty until it is measured."""
-    masked_answers: tuple[AnswerRule, ...] = ()
+    masked_answers: tuple[DecisionRule, ...] = ()
     """For masked faces, by the names of ``answers``, fitted on masked validation faces: what is left of a face supports
     other classes, and less certainty. Empty for a network that was not trained on masked faces."""
     members: Mapping[str, float] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class ModelCard:
             raise ValueError(f"expected members' shares above 0 that sum to one, got {dict(self.members)}")
 
     @property
-    def default_answer(self) -> AnswerRule:
+    def default_rule(self) -> DecisionRule:
         """What the pages answer with unless asked otherwise."""
         return self.answers[0]
 
@@ -65,7 +65,7 @@ class ModelCard:
         """The label sets of the heads."""
         return tuple(LABEL_SETS[name] for name in self.heads)
 
-    def answer(self, name: str) -> AnswerRule:
+    def decision_rule(self, name: str) -> DecisionRule:
         """The answer called ``name``; raises :class:`ModelError` if the model has none of that name."""
         for rule in self.answers:
             if rule.name == name:
@@ -73,7 +73,7 @@ class ModelCard:
         known = ", ".join(rule.name for rule in self.answers)
         raise ModelError(f"{self.name} has no answer {name!r}; it has {known}.")
 
-    def masked_answer(self, name: str) -> AnswerRule | None:
+    def masked_rule(self, name: str) -> DecisionRule | None:
         """The answer called ``name`` as masked faces get it; ``None`` where the model has none apart."""
         return next((rule for rule in self.masked_answers if rule.name == name), None)
 
@@ -92,7 +92,7 @@ class ModelCard:
         """Read what :meth:`as_json` wrote."""
         fields = dict(data)
         for key in ("answers", "masked_answers"):
-            fields[key] = tuple(AnswerRule.from_json(rule) for rule in fields.get(key, ()))
+            fields[key] = tuple(DecisionRule.from_json(rule) for rule in fields.get(key, ()))
         fields["heads"], fields["limits"] = tuple(fields["heads"]), tuple(fields["limits"])
         return cls(**fields)
 
@@ -114,6 +114,6 @@ def split_title(card: ModelCard, label_set: LabelSet, split: Split) -> str:
     return given.get(split, known.get(split, str(split)))
 
 
-def reported_splits(figures: Mapping[str, Any]) -> list[Split]:
+def reported_splits(metrics: Mapping[str, Any]) -> list[Split]:
     """The splits of one answer's figures that a table reports: those that neither trained nor chose."""
-    return [split for split in Split if split in figures and split not in (Split.TRAINING, Split.VALIDATION)]
+    return [split for split in Split if split in metrics and split not in (Split.TRAINING, Split.VALIDATION)]

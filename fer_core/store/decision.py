@@ -20,7 +20,7 @@ _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
-class AnswerRule:
+class DecisionRule:
     """How the probabilities of a network's heads become the probabilities that people see."""
 
     name: str
@@ -84,7 +84,7 @@ class AnswerRule:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> AnswerRule:
+    def from_json(cls, data: Mapping[str, Any]) -> DecisionRule:
         """Read what :meth:`as_json` wrote."""
         return cls(
             data["name"],
@@ -96,9 +96,9 @@ class AnswerRule:
         )
 
 
-def plain_answer(head: LabelSet) -> AnswerRule:
+def plain_rule(head: LabelSet) -> DecisionRule:
     """One head as it was trained."""
-    return AnswerRule(head.name, head.title, head, {head.name: 1.0}, (0.0,) * len(head))
+    return DecisionRule(head.name, head.title, head, {head.name: 1.0}, (0.0,) * len(head))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

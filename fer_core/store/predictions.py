@@ -35,7 +35,7 @@ class Predictions:
     """By network, split and head: ``(N, classes) float32``."""
     labels: Mapping[tuple[Split, str], np.ndarray]
     """By split and label set: ``(N,) int8``, negative where the protocol leaves a row out."""
-    repeats: Mapping[Split, np.ndarray]
+    train_duplicates: Mapping[Split, np.ndarray]
     """``(N,) bool``: the image also occurs, pixel for pixel, in the training split; a split may lack it."""
     masked: Mapping[str, np.ndarray] = field(default_factory=dict)
     """By head: what the served network said of the validation faces under masks, ``(N, classes) float32``; empty for

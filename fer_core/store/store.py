@@ -128,7 +128,7 @@ class StoredModel:
     def predictions(self) -> Predictions:
         """The stored predictions; raises :class:`ModelError` if the file is missing or damaged."""
         path = self._existing("predictions.npz")
-        probabilities, labels, repeats, masked = {}, {}, {}, {}
+        probabilities, labels, train_duplicates, masked = {}, {}, {}, {}
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 for key in arrays.files:
@@ -136,7 +136,7 @@ class StoredModel:
                     if kind == "labels":
                         labels[Split(rest[0]), rest[1]] = arrays[key]
                     elif kind == "repeats":
-                        repeats[Split(rest[0])] = arrays[key]
+                        train_duplicates[Split(rest[0])] = arrays[key]
                     elif kind == "masked":
                         masked[rest[0]] = arrays[key]
                     else:
@@ -145,7 +145,7 @@ class StoredModel:
             raise ModelError(
                 f"{self.name}: predictions.npz cannot be read ({error}); train or fetch it anew."
             ) from error
-        return Predictions(probabilities, labels, repeats, masked)
+        return Predictions(probabilities, labels, train_duplicates, masked)
 
     @property
     def robustness_stamp(self) -> int:
@@ -264,7 +264,7 @@ class ModelStore:
                 (folder / file).write_bytes(content)
         arrays = {f"{n}/{s}/{h}": p.astype(np.float32) for (n, s, h), p in predictions.probabilities.items()}
         arrays |= {f"labels/{s}/{name}": labels.astype(np.int8) for (s, name), labels in predictions.labels.items()}
-        arrays |= {f"repeats/{s}": mask for s, mask in predictions.repeats.items()}
+        arrays |= {f"repeats/{s}": mask for s, mask in predictions.train_duplicates.items()}
         arrays |= {f"masked/{head}": p.astype(np.float32) for head, p in predictions.masked.items()}
         (folder / _ROBUSTNESS_FILE).unlink(missing_ok=True)
         np.savez_compressed(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle

@@ -25,11 +25,11 @@ class Batches:
         dataset: the training split.
         recipe: what to do with it.
         seed: of every draw.
-        taught: teachers' probabilities ``(N, classes)`` per head, for the heads that have any.
+        distilled: teachers' probabilities ``(N, classes)`` per head, for the heads that have any.
     """
 
     def __init__(
-        self, dataset: FaceDataset, recipe: Recipe, seed: int, taught: Mapping[str, np.ndarray] | None = None
+        self, dataset: FaceDataset, recipe: Recipe, seed: int, distilled: Mapping[str, np.ndarray] | None = None
     ) -> None:
         self.images = dataset.images
         self._recipe = recipe
@@ -41,8 +41,8 @@ class Batches:
             if head != FERPLUS:
                 weights = weights * self._class_weights(targets)
                 targets = targets * (1 - recipe.label_smoothing) + recipe.label_smoothing / len(head)
-            if taught and head.name in taught:
-                targets = targets * (1 - recipe.teacher_share) + recipe.teacher_share * taught[head.name]
+            if distilled and head.name in distilled:
+                targets = targets * (1 - recipe.teacher_share) + recipe.teacher_share * distilled[head.name]
             self.targets[head.name] = targets.astype(np.float32)
             self.weights[head.name] = weights.astype(np.float32)
 

@@ -22,7 +22,7 @@ from fer_core.training.recipes import Recipe
 from fer_core.vision.expression import load_network
 
 
-def teach(
+def distil(
     store: ModelStore, recipe: Recipe, training: FaceDataset, folder: Path, runs: Path | None = None
 ) -> dict[str, np.ndarray]:
     """Mean probabilities of a recipe's teachers over each training face and its mirror image.

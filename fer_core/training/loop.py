@@ -28,7 +28,7 @@ from fer_core.models.normalisation import with_fused_layers
 from fer_core.models.prediction import Predict, predict_logits
 from fer_core.storage import _write_arrays
 from fer_core.training.batches import Batches
-from fer_core.training.recipes import Kept, Recipe
+from fer_core.training.recipes import CheckpointMetric, Recipe
 
 # The moving average of the weights follows every so many steps; more often costs time and changes nothing.
 AVERAGE_EVERY = 8
@@ -43,7 +43,7 @@ TRAINING_SAMPLE = 2048
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """Where a run is, for whoever shows it."""
 
     epoch: int
@@ -62,7 +62,7 @@ class TrainingRun:
         folder: where checkpoints and the history go.
         seed: of the weights, the order of the faces and every augmentation.
         weights: the file that ``recipe.weights`` stands for, if it stands for one.
-        taught: what the recipe's teachers say about the training split, see :class:`Batches`.
+        distilled: what the recipe's teachers say about the training split, see :class:`Batches`.
 
     Raises:
         ModelError: the recipe names an unknown optimizer, or there are fewer training faces than a batch holds.
@@ -75,7 +75,7 @@ class TrainingRun:
         folder: Path,
         seed: int = 0,
         weights: str | None = None,
-        taught: Mapping[str, np.ndarray] | None = None,
+        distilled: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.recipe = recipe
         self.folder = folder
@@ -97,7 +97,7 @@ class TrainingRun:
                 f"{dataset.name} has {len(training):,} faces to train on; expected at least a batch of "
                 f"{recipe.batch_size}."
             )
-        self._batches = Batches(training, recipe, seed, taught)
+        self._batches = Batches(training, recipe, seed, distilled)
         self._evaluated = {"training": training.take(np.arange(min(len(training), TRAINING_SAMPLE)))}
         if (dataset.splits == Split.VALIDATION).any():
             self._evaluated["validation"] = dataset.split(Split.VALIDATION)
@@ -196,7 +196,7 @@ class TrainingRun:
 
     def fit(
         self,
-        report: Callable[[Progress], None] = lambda _: None,
+        report: Callable[[TrainingProgress], None] = lambda _: None,
         every_epoch: Callable[[dict[str, float]], None] = lambda _: None,
     ) -> None:
         """Run the remaining epochs; a checkpoint is written after each, the best weights whenever they improve.
@@ -215,7 +215,7 @@ class TrainingRun:
         self.model.set_weights([weights[f"weight_{i}"] for i in range(len(self._average))])
         return self.model
 
-    def _run_epoch(self, epoch: int, report: Callable[[Progress], None]) -> None:
+    def _run_epoch(self, epoch: int, report: Callable[[TrainingProgress], None]) -> None:
         started = time.perf_counter()
         losses = self._run_steps(epoch, report)
         total = self.recipe.epochs * len(self._batches)
@@ -233,7 +233,7 @@ class TrainingRun:
         self.history.append(row)
         self._keep(improved=row["validation_score"] > best_before)
 
-    def _run_steps(self, epoch: int, report: Callable[[Progress], None]) -> list[float]:
+    def _run_steps(self, epoch: int, report: Callable[[TrainingProgress], None]) -> list[float]:
         """One epoch's steps; the loss of each."""
         total = self.recipe.epochs * len(self._batches)
         losses = []
@@ -246,7 +246,7 @@ class TrainingRun:
             self.steps_done += 1
             if self.steps_done % AVERAGE_EVERY == 0 or step == len(self._batches):
                 self._update_average()
-            report(Progress(epoch, step, len(self._batches), losses[-1]))
+            report(TrainingProgress(epoch, step, len(self._batches), losses[-1]))
         return losses
 
     def _keep(self, improved: bool) -> None:
@@ -275,7 +275,7 @@ class TrainingRun:
 
     def _validate(self) -> dict[str, float]:
         """Loss and accuracy of the averaged weights for each head, on plain faces of both splits alike."""
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         with self._averaged() as predict:
             answers = {split: predict(dataset.images) for split, dataset in self._evaluated.items()}
         for split, logits in answers.items():
@@ -284,10 +284,10 @@ class TrainingRun:
                 known = labels >= 0
                 scores, truth = logits[head.name][known], labels[known]
                 log_probabilities = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
-                figures[f"{split}_loss_{head.name}"] = float(-log_probabilities[np.arange(len(truth)), truth].mean())
-                figures[f"{split}_accuracy_{head.name}"] = float((scores.argmax(axis=1) == truth).mean())
-        figures["validation_score"] = self._score(figures)
-        return figures
+                metrics[f"{split}_loss_{head.name}"] = float(-log_probabilities[np.arange(len(truth)), truth].mean())
+                metrics[f"{split}_accuracy_{head.name}"] = float((scores.argmax(axis=1) == truth).mean())
+        metrics["validation_score"] = self._score(metrics)
+        return metrics
 
     @contextmanager
     def _averaged(self) -> Iterator[Predict]:
@@ -299,15 +299,15 @@ class TrainingRun:
         finally:
             self.model.set_weights(current)
 
-    def _score(self, figures: Mapping[str, float]) -> float:
+    def _score(self, metrics: Mapping[str, float]) -> float:
         """What the kept epoch has most of."""
         main = f"validation_loss_{self.recipe.heads[0]}"
-        if main not in figures:
+        if main not in metrics:
             return float(len(self.history))  # nothing to judge by: the last epoch
-        if self.recipe.kept == Kept.LOSS:
-            return -figures[main]
+        if self.recipe.kept == CheckpointMetric.LOSS:
+            return -metrics[main]
         splits = [split for split in self._evaluated if split != "training"]
-        return float(np.mean([figures[f"{split}_accuracy_{head}"] for split in splits for head in self.recipe.heads]))
+        return float(np.mean([metrics[f"{split}_accuracy_{head}"] for split in splits for head in self.recipe.heads]))
 
     def _recipe_as_json(self) -> dict:
         return json.loads(json.dumps(asdict(self.recipe)))

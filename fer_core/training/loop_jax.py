@@ -21,7 +21,7 @@ import numpy as np
 
 from fer_core.augmentation.policy import plan_epoch
 from fer_core.models.prediction import EVALUATION_BATCH, Predict
-from fer_core.training.loop import Progress, TrainingRun
+from fer_core.training.loop import TrainingProgress, TrainingRun
 from fer_core.training.recipes import Recipe
 
 SAVED_EVERY = 60.0
@@ -53,7 +53,7 @@ class AcceleratedRun(TrainingRun):
 
     def fit(
         self,
-        report: Callable[[Progress], None] = lambda _: None,
+        report: Callable[[TrainingProgress], None] = lambda _: None,
         every_epoch: Callable[[dict[str, float]], None] = lambda _: None,
     ) -> None:
         """See :meth:`TrainingRun.fit`; ``report`` is called for the steps of an epoch at its end."""
@@ -62,7 +62,7 @@ class AcceleratedRun(TrainingRun):
         with self._open_drawers() as self._drawers:
             super().fit(report, every_epoch)
 
-    def _run_steps(self, epoch: int, report: Callable[[Progress], None]) -> list[float]:
+    def _run_steps(self, epoch: int, report: Callable[[TrainingProgress], None]) -> list[float]:
         if not self._state:
             self._load()
         self._seed_dropout(epoch)
@@ -82,7 +82,7 @@ class AcceleratedRun(TrainingRun):
         self._state, losses = self._steps(self._state, self._data, plan, self.recipe.size_at(epoch))
         losses = np.asarray(losses).tolist()
         for step, loss in enumerate(losses, start=1):
-            report(Progress(epoch, step, len(losses), loss))
+            report(TrainingProgress(epoch, step, len(losses), loss))
         return losses
 
     def _load(self) -> None:

@@ -17,13 +17,13 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from fer_core.datasets.dataset import Split
-from fer_core.datasets.readers.image_files import IMAGE_SUFFIXES
+from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES
 from fer_core.errors import DatasetError
 from fer_core.results import BoundingBox
 from fer_core.vision.crops import crop_faces
 from fer_core.vision.detection.base import FaceDetector
 
-MASKED_FOLDER, BARE_FOLDER = "with_mask", "without_mask"
+MASKED_FOLDER, UNMASKED_FOLDER = "with_mask", "without_mask"
 
 
 SAME_SOURCE = 0.88
@@ -92,7 +92,9 @@ def read_mask_photos(
     Raises:
         DatasetError: a folder is missing or holds no image, or a file is no image.
     """
-    files = [(path, name == MASKED_FOLDER) for name in (MASKED_FOLDER, BARE_FOLDER) for path in _images(folder / name)]
+    files = [
+        (path, name == MASKED_FOLDER) for name in (MASKED_FOLDER, UNMASKED_FOLDER) for path in _images(folder / name)
+    ]
     crops = np.empty((len(files), side, side), np.uint8)
     detected = np.zeros(len(files), bool)
     colours = []
@@ -148,10 +150,10 @@ def split_by_source(likeness: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 
 def _images(folder: Path) -> list[Path]:
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES) if folder.is_dir() else []
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in DATASET_IMAGE_SUFFIXES) if folder.is_dir() else []
     if not found:
         raise DatasetError(
-            f"{folder}: found no .jpg or .png, expected a folder with {MASKED_FOLDER}/ and {BARE_FOLDER}/ full of photos."
+            f"{folder}: found no .jpg or .png, expected photos in {MASKED_FOLDER}/ and {UNMASKED_FOLDER}/."
         )
     return found
 

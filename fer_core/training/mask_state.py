@@ -32,13 +32,13 @@ from fer_core.datasets import read_dataset
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.evaluation.hardware import hardware
 from fer_core.evaluation.mask_state import (
-    BARE_GROUP,
     DRAWN_GROUP,
     MASK_PREDICTIONS,
+    UNMASKED_GROUP,
     MaskPredictions,
     drawn_test_faces,
     load_mask_predictions,
-    mask_figures,
+    mask_metrics,
     save_mask_predictions,
 )
 from fer_core.models.export import to_litert
@@ -58,7 +58,7 @@ DROPOUT = 0.3
 EPOCHS = 30
 
 
-BATCH = 64
+MASK_BATCH = 64
 
 
 PEAK_RATE = 4e-3
@@ -149,17 +149,17 @@ class MaskBatches:
         rng = np.random.default_rng([self.seed, number])
         chosen = rng.permutation(len(self.faces))[: round(FACES_SHARE * len(self.faces))]
         images, labels = drawn_masks(self.faces[chosen], rng, self.seed)
-        of_photos = np.where(self.masked, _STATE[MaskState.MASKED], _STATE[MaskState.BARE])
+        of_photos = np.where(self.masked, _STATE[MaskState.MASKED], _STATE[MaskState.UNMASKED])
         images = np.concatenate([images, np.repeat(self.photos, PHOTO_REPEATS, axis=0)])
         labels = np.concatenate([labels, np.repeat(of_photos, PHOTO_REPEATS)])
         order = rng.permutation(len(images))
-        for start in range(0, len(order) - BATCH + 1, BATCH):
-            rows = order[start : start + BATCH]
+        for start in range(0, len(order) - MASK_BATCH + 1, MASK_BATCH):
+            rows = order[start : start + MASK_BATCH]
             mixed, states = swap_lower_faces(images[rows], labels[rows], rng)
             yield AUGMENTATION.apply(mixed, rng)[..., None].astype(np.float32), states
 
     def __len__(self) -> int:
-        return (round(FACES_SHARE * len(self.faces)) + PHOTO_REPEATS * len(self.photos)) // BATCH
+        return (round(FACES_SHARE * len(self.faces)) + PHOTO_REPEATS * len(self.photos)) // MASK_BATCH
 
 
 def swap_lower_faces(
@@ -192,11 +192,11 @@ def drawn_masks(faces: np.ndarray, rng: np.random.Generator, seed: int) -> tuple
     """Some of the faces under drawn masks, some of the others behind sunglasses: images and states ``(N,) int64``."""
     masks = MaskBank(INPUT_SIZE, under_nose=UNDER_NOSE, seed=seed).apply(faces, rng, MASKED_SHARE)
     glasses = MaskBank(INPUT_SIZE, kinds=(MaskKind.SUNGLASSES,), under_nose=0.0, seed=seed)
-    bare = masks.kinds == str(MaskKind.NONE)
+    unmasked = masks.kinds == str(MaskKind.NONE)
     images = masks.images
-    images[bare] = glasses.apply(images[bare], rng, SUNGLASSES_SHARE).images
+    images[unmasked] = glasses.apply(images[unmasked], rng, SUNGLASSES_SHARE).images
     states = np.where(masks.nose_covered, _STATE[MaskState.MASKED], _STATE[MaskState.NOSE_OUT])
-    return images, np.where(bare, _STATE[MaskState.BARE], states).astype(np.int64)
+    return images, np.where(unmasked, _STATE[MaskState.UNMASKED], states).astype(np.int64)
 
 
 def train_mask_state(
@@ -254,14 +254,14 @@ def train_mask_state(
         history.append(row)
         report(row)
     model.set_weights(best)
-    shift = bare_advantage(
+    shift = unmasked_advantage(
         _probabilities(model, photos.crops[validation]),
         photos.masked[validation],
         _probabilities(model, public),
         public_states,
     )
     kernel, bias = model.get_layer("mask_state").get_weights()
-    bias[_STATE[MaskState.BARE]] += shift
+    bias[_STATE[MaskState.UNMASKED]] += shift
     model.get_layer("mask_state").set_weights([kernel, bias])
     samples = [images for images, _ in islice(batches.epoch(epochs), 5)]
     faces = np.concatenate(samples)[..., 0].astype(np.uint8)
@@ -286,7 +286,7 @@ def train_mask_state(
         "training_seconds": round(time.perf_counter() - started, 1),
         "hardware": hardware(),
         "versions": {name: importlib.metadata.version(name) for name in ("keras", "tensorflow", "numpy")},
-        "figures": mask_figures(predictions),
+        "figures": mask_metrics(predictions),
     }
     _store(folder, content, card, pd.DataFrame(history))
     return card
@@ -299,27 +299,27 @@ def predict_tests(network: MaskStateNetwork, dataset: FaceDataset, photos: MaskP
     drawn, states = drawn_test_faces(private)
     found, masked = photos.detected[test], photos.masked[test]
     of_photos = network.predict(photos.crops[test])
-    labels = np.where(masked, _STATE[MaskState.MASKED], _STATE[MaskState.BARE])
+    labels = np.where(masked, _STATE[MaskState.MASKED], _STATE[MaskState.UNMASKED])
     unlike = photos.like_training[test] < LIKE_TRAINING
     return MaskPredictions(
         {
             "photos": of_photos,
             "photos, face detected": of_photos[found],
             "photos unlike any in training": of_photos[unlike],
-            BARE_GROUP: network.predict(private),
+            UNMASKED_GROUP: network.predict(private),
             DRAWN_GROUP: network.predict(drawn),
         },
         {
             "photos": labels,
             "photos, face detected": labels[found],
             "photos unlike any in training": labels[unlike],
-            BARE_GROUP: np.full(len(private), _STATE[MaskState.BARE]),
+            UNMASKED_GROUP: np.full(len(private), _STATE[MaskState.UNMASKED]),
             DRAWN_GROUP: states,
         },
     )
 
 
-def bare_advantage(
+def unmasked_advantage(
     of_photos: np.ndarray, photos_masked: np.ndarray, of_faces: np.ndarray, face_states: np.ndarray
 ) -> float:
     """What to add to the logit of the bare state, in nats: whatever tells most faces rightly covered or bare, photos and
@@ -338,10 +338,10 @@ def bare_advantage(
     best, best_score = LARGEST_SHIFT, -1.0
     for shift in np.arange(0, LARGEST_SHIFT, SHIFT_STEP):
         called = covered(of_faces, shift)
-        bare = face_states == _STATE[MaskState.BARE]
-        if called[bare].mean() > LARGEST_FALSE_ALARMS:
+        unmasked = face_states == _STATE[MaskState.UNMASKED]
+        if called[unmasked].mean() > LARGEST_FALSE_ALARMS:
             continue
-        score = (covered(of_photos, shift) == photos_masked).mean() + (called == ~bare).mean()
+        score = (covered(of_photos, shift) == photos_masked).mean() + (called == ~unmasked).mean()
         if score > best_score:
             best, best_score = float(shift), score
     return best
@@ -384,7 +384,7 @@ def train_and_print(options: argparse.Namespace) -> int:
 
     folder = options.out or MASK_STATE_FOLDER
     card = train_mask_state(dataset, photos, folder, options.seed, options.epochs or EPOCHS, report)
-    for group, figures in card["figures"].items():
-        states = ", ".join(f"{state} {recall:.1%}" for state, recall in figures["states"].items())
-        print(f"{group:30} {figures['faces']:5} faces  covered or bare {figures['covered or bare']:.1%}  ({states})")
+    for group, metrics in card["figures"].items():
+        states = ", ".join(f"{state} {recall:.1%}" for state, recall in metrics["states"].items())
+        print(f"{group:30} {metrics['faces']:5} faces  covered or bare {metrics['covered or bare']:.1%}  ({states})")
     return 0

@@ -18,15 +18,15 @@ import numpy as np
 import pandas as pd
 
 from fer_core.datasets import FaceDataset, Split
-from fer_core.evaluation.calibration import fit_answers, fit_masked_answers
-from fer_core.evaluation.cards import card_figures
+from fer_core.evaluation.calibration import fit_decision_rules, fit_masked_rules
+from fer_core.evaluation.cards import card_metrics
 from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS, LabelSet
 from fer_core.models import ArchitectureConfig, get_architecture
 from fer_core.models.export import to_litert
 from fer_core.models.normalisation import with_plain_layers
 from fer_core.models.prediction import predict_probabilities
 from fer_core.store.card import ModelCard
-from fer_core.store.decision import plain_answer, with_mirror
+from fer_core.store.decision import plain_rule, with_mirror
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import ModelStore, StoredModel
 from fer_core.training.loop import TrainingRun, with_masks
@@ -47,7 +47,7 @@ LIMITS = (
     "faces.",
     "Faces turned by more than about 45 degrees or smaller than about 40 pixels are answered less reliably.",
 )
-BARE_LIMIT = "Learnt from bare faces alone; what a mask costs it stands in the robustness table."
+UNMASKED_LIMIT = "Learnt from bare faces alone; what a mask costs it stands in the robustness table."
 MASKED_LIMIT = (
     "Under a mask it sees eyes and brows alone: disgust and anger, or sadness and neutral, look alike there, so it is less "
     "often right and less sure."
@@ -98,10 +98,10 @@ def package(
     if held_out:
         predictions = _joined(predictions, held_out)
     if (Split.VALIDATION, recipe.heads[0]) in predictions.labels:
-        answers = fit_answers(predictions, recipe.label_sets, predictions.served)
+        answers = fit_decision_rules(predictions, recipe.label_sets, predictions.served)
         chosen_on = "validation (PublicTest): epoch, fusion of heads, class biases, temperatures"
     else:
-        answers = tuple(plain_answer(head) for head in recipe.label_sets)
+        answers = tuple(plain_rule(head) for head in recipe.label_sets)
         chosen_on = "nothing: the last epoch of a fixed recipe"
     history = pd.DataFrame(run.history)
     card = ModelCard(
@@ -114,7 +114,7 @@ def package(
         parameters=model.count_params(),
         heads=recipe.heads,
         answers=answers,
-        masked_answers=fit_masked_answers(predictions, recipe.label_sets),
+        masked_answers=fit_masked_rules(predictions, recipe.label_sets),
         data={
             "dataset": dataset.name + (" with FER+ votes" if dataset.votes is not None else ""),
             "faces": {str(s): int(count) for s in Split if (count := (dataset.splits == s).sum())},
@@ -130,9 +130,9 @@ def package(
         hardware=run.trained_on["hardware"],
         versions=run.trained_on["versions"],
         intended_use=INTENDED_USE,
-        limits=(*LIMITS, MASKED_LIMIT if recipe.augmentation.mask else BARE_LIMIT),
+        limits=(*LIMITS, MASKED_LIMIT if recipe.augmentation.mask else UNMASKED_LIMIT),
     )
-    card = replace(card, figures=card_figures(predictions, card.answers))
+    card = replace(card, figures=card_metrics(predictions, card.answers))
     return store.save(card, content if shipped else None, litert_files, history, predictions)
 
 
@@ -193,7 +193,7 @@ def predict_splits(
         label_sets -= {FERPLUS}
     probabilities: dict[tuple[Network, Split, str], np.ndarray] = {}
     labels: dict[tuple[Split, str], np.ndarray] = {}
-    repeats: dict[Split, np.ndarray] = {}
+    train_duplicates: dict[Split, np.ndarray] = {}
     for split in EVALUATED_SPLITS:
         faces = dataset.split(split)
         if not len(faces):
@@ -206,8 +206,8 @@ def predict_splits(
             probabilities[Network.INT8, split, head] = quantised
         for label_set in label_sets:
             labels[split, label_set.name] = faces.as_label_set(label_set).labels.astype(np.int8)
-        repeats[split] = faces.repeats_of(training)
-    return Predictions({key: _shortened(p) for key, p in probabilities.items()}, labels, repeats)
+        train_duplicates[split] = faces.duplicates_of(training)
+    return Predictions({key: _shortened(p) for key, p in probabilities.items()}, labels, train_duplicates)
 
 
 def _shortened(probabilities: np.ndarray) -> np.ndarray:
@@ -238,7 +238,7 @@ def _joined(one: Predictions, other: Predictions) -> Predictions:
     return Predictions(
         {**one.probabilities, **other.probabilities},
         {**one.labels, **other.labels},
-        {**one.repeats, **other.repeats},
+        {**one.train_duplicates, **other.train_duplicates},
         {**one.masked, **other.masked},
     )
 

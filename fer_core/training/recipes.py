@@ -27,7 +27,7 @@ class Schedule(StrEnum):
     CONSTANT = "constant"
 
 
-class Kept(StrEnum):
+class CheckpointMetric(StrEnum):
     """Which epoch's weights are kept; always judged on the validation split."""
 
     ACCURACY = "accuracy"
@@ -76,7 +76,7 @@ class Recipe:
     """Alpha of CutMix (Yun et al. 2019, arXiv:1905.04899); with both, every batch draws one of them."""
     frozen: float = 0.0
     """Share of the backbone's layers, counted from the input, whose weights stay as they start."""
-    kept: Kept = Kept.ACCURACY
+    kept: CheckpointMetric = CheckpointMetric.ACCURACY
     weights: str | None = None
     """What the run starts from: ``None`` random, ``"imagenet"``, or a file."""
     teachers: tuple[str, ...] = ()
@@ -249,7 +249,7 @@ _AUTHORS_LARGE = replace(
     batch_size=256,
     class_weight_power=0.0,
     peak_learning_rate=1e-4,
-    kept=Kept.LOSS,
+    kept=CheckpointMetric.LOSS,
     augmentation=replace(AUTHORS_AUGMENTATION, rotation=0.0),
 )
 AUTHORS: dict[str, Recipe] = {
@@ -260,7 +260,7 @@ AUTHORS: dict[str, Recipe] = {
         batch_size=64,
         schedule=Schedule.PLATEAU,
         peak_learning_rate=5e-4,
-        kept=Kept.ACCURACY,
+        kept=CheckpointMetric.ACCURACY,
         augmentation=Augmentation(flip=0.5),
     ),
     "vggnet": replace(_AUTHORS_FIVE, architecture="vggnet"),
@@ -272,7 +272,7 @@ AUTHORS: dict[str, Recipe] = {
         epochs=25,
         batch_size=32,
         peak_learning_rate=1e-3,
-        kept=Kept.ACCURACY,
+        kept=CheckpointMetric.ACCURACY,
         weights="imagenet",
         augmentation=Augmentation(),
     ),
@@ -286,7 +286,7 @@ AUTHORS: dict[str, Recipe] = {
         batch_size=16,
         optimizer="sgd",
         peak_learning_rate=0.01,
-        kept=Kept.ACCURACY,
+        kept=CheckpointMetric.ACCURACY,
         augmentation=Augmentation(),
     ),
 }

@@ -25,8 +25,8 @@ from fer_core.models.prediction import predict_probabilities
 from fer_core.store.decision import with_mirror
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import ModelStore
-from fer_core.training.distillation import teach
-from fer_core.training.loop import Progress, TrainingRun, accelerator
+from fer_core.training.distillation import distil
+from fer_core.training.loop import TrainingProgress, TrainingRun, accelerator
 from fer_core.training.packaging import exports_to_litert, package, write_network
 from fer_core.training.recipes import Recipe, get_full_recipe, get_recipe
 
@@ -62,8 +62,8 @@ def train(options: argparse.Namespace) -> int:
     if options.exclude:
         whole, notes["excluded"] = _thinned_out(whole, options.exclude, by_subject)
     folder = options.runs / options.name
-    taught = None if options.finish else _taught(recipe, store, whole, options.runs, folder)
-    run = _kind_of_run(recipe)(recipe, whole, folder, options.seed, weights, taught)
+    distilled = None if options.finish else _distilled(recipe, store, whole, options.runs, folder)
+    run = _kind_of_run(recipe)(recipe, whole, folder, options.seed, weights, distilled)
     if options.finish:
         run.recall()
     elif options.resume:
@@ -182,12 +182,12 @@ def _kind_of_run(recipe: Recipe) -> type[TrainingRun]:
     return AcceleratedRun
 
 
-def _taught(
+def _distilled(
     recipe: Recipe, store: ModelStore, dataset: FaceDataset, runs: Path, folder: Path
 ) -> dict[str, np.ndarray] | None:
     if not recipe.teachers:
         return None
-    return teach(store, recipe, dataset.split(Split.TRAINING), folder, runs)
+    return distil(store, recipe, dataset.split(Split.TRAINING), folder, runs)
 
 
 def _cross_validate(recipe: Recipe, dataset: FaceDataset, folder: Path, seed: int, weights: str | None) -> Predictions:
@@ -228,7 +228,7 @@ def _fit(run: TrainingRun) -> None:
         dynamic_ncols=True,
     ) as bar:
 
-        def report(progress: Progress) -> None:
+        def report(progress: TrainingProgress) -> None:
             bar.set_description(f"epoch {progress.epoch + 1}/{run.recipe.epochs}", refresh=False)
             bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
             bar.update()

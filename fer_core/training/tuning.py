@@ -126,10 +126,10 @@ def write_plots(study: optuna.study.Study, path: Path) -> Path:
     """One page with how the search went, which settings mattered and how they hang together."""
     from optuna import visualization
 
-    figures = [visualization.plot_optimization_history(study), visualization.plot_slice(study)]
+    metrics = [visualization.plot_optimization_history(study), visualization.plot_slice(study)]
     if len({trial.value for trial in study.trials if trial.value is not None}) > 1:
-        figures.insert(1, visualization.plot_param_importances(study))
-    parts = [figure.to_html(full_html=False, include_plotlyjs=number == 0) for number, figure in enumerate(figures)]
+        metrics.insert(1, visualization.plot_param_importances(study))
+    parts = [figure.to_html(full_html=False, include_plotlyjs=number == 0) for number, figure in enumerate(metrics)]
     path.write_text(f"<!doctype html><meta charset=utf-8><title>{study.study_name}</title>" + "".join(parts))
     return path
 

@@ -18,15 +18,15 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
-from fer_core.analysis.frame import FrameAnalysis, Look
+from fer_core.analysis.frame import AttributeLevel, FrameAnalysis
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.analysis.smoothing import TIME_CONSTANT_SECONDS
 from fer_core.analysis.stream import StreamMemory
 from fer_core.logs.session_log import SessionLog
-from fer_core.media.video_reader import FilmFrame, VideoFile, VideoInfo, film_span, read_film, video_info
-from fer_core.media.video_writer import FilmWriter
-from fer_core.video.annotate import AnnotatedFilm, draw_film
-from fer_core.video.inference import see_frames
+from fer_core.media.video_reader import VideoFile, VideoFrame, VideoInfo, read_video, video_info, video_span
+from fer_core.media.video_writer import VideoWriter
+from fer_core.video.annotate import AnnotatedVideo, write_annotated_video
+from fer_core.video.inference import infer_frames
 from fer_core.video.moments import KeyMoment, key_moments
 from fer_core.video.persons import PersonSeries, people_of
 from fer_core.video.replay import analyses_of
@@ -119,7 +119,7 @@ class VideoAnalysis:
             VideoError: the film cannot be read or written.
         """
         span = max(self.end - self.start, 1e-6)
-        return draw_film(
+        return write_annotated_video(
             film,
             analyses_of(self.log, self.info),
             target,
@@ -138,7 +138,7 @@ def analyse_video(
     start: float | None = None,
     end: float | None = None,
     per_second: float | None = None,
-    look: Look = Look.NOTHING,
+    look: AttributeLevel = AttributeLevel.NOTHING,
     smoothing: float = TIME_CONSTANT_SECONDS,
     film: str | os.PathLike[str] | BinaryIO | None = None,
     on_progress: Callable[[VideoProgress], None] = lambda progress: None,
@@ -186,23 +186,23 @@ def analyse_video(
     """
     info = video_info(source, name)
     shown_name = name or (os.path.basename(source) if isinstance(source, (str, os.PathLike)) else "The video")
-    origin, film_end = film_span(source, name, info)
-    begin, until = (origin if start is None else start), (film_end if end is None else min(end, film_end))
-    log, memory, pace = SessionLog(shown_name, bounded=False), StreamMemory(smoothing), _Pace(begin, until)
+    origin, video_end = video_span(source, name, info)
+    begin, until = (origin if start is None else start), (video_end if end is None else min(end, video_end))
+    log, memory, meter = SessionLog(shown_name, bounded=False), StreamMemory(smoothing), _ProgressMeter(begin, until)
     drawn = film is not None and per_second is None
     notes: list[str] = []
     first, last = begin, begin
-    seen = see_frames(
-        read_film(source, name, start, end, per_second), analyser, _threads() if threads is None else threads
+    seen = infer_frames(
+        read_video(source, name, start, end, per_second), analyser, _threads() if threads is None else threads
     )
     with closing(seen), _annotated(film if drawn else None, info, source, start, end) as annotated:
-        for frame, sight in seen:
-            analysis = analyser.analyse(frame.pixels, frame.time, memory, look, sight)
+        for frame, inference in seen:
+            analysis = analyser.analyse(frame.pixels, frame.time, memory, look, inference)
             log.add(analysis, frame.number)
             if annotated:
                 annotated.add(frame, analysis)
             first, last = (frame.time if log.frames == 1 else first), frame.time
-            on_progress(pace.tell(log.frames, frame, analysis))
+            on_progress(meter.update(log.frames, frame, analysis))
             if should_stop():
                 notes.append(f"The analysis was ended at {minutes(last)}: what was found until then is kept.")
                 break
@@ -225,8 +225,8 @@ def _annotated(
     source: VideoFile,
     start: float | None,
     end: float | None,
-) -> AbstractContextManager[AnnotatedFilm | None]:
-    return AnnotatedFilm(FilmWriter(target, info, source, start, end)) if target is not None else nullcontext()
+) -> AbstractContextManager[AnnotatedVideo | None]:
+    return AnnotatedVideo(VideoWriter(target, info, source, start, end)) if target is not None else nullcontext()
 
 
 def tail_note(name: str, info: VideoInfo, last: float, per_second: float | None) -> list[str]:
@@ -254,14 +254,14 @@ def _threads() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-class _Pace:
+class _ProgressMeter:
     """Tells how fast the work goes and how long it still takes."""
 
     def __init__(self, start: float, end: float) -> None:
         self._start, self._span = start, max(end - start, 1e-6)
         self._marks: deque[tuple[float, int, float]] = deque()
 
-    def tell(self, frames: int, frame: FilmFrame, analysis: FrameAnalysis) -> VideoProgress:
+    def update(self, frames: int, frame: VideoFrame, analysis: FrameAnalysis) -> VideoProgress:
         now = time.perf_counter()
         share = min(1.0, max(0.0, (frame.time - self._start) / self._span))
         self._marks.append((now, frames, share))

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from fer_core.analysis.frame import FrameAnalysis
 from fer_core.analysis.overlay import STANDARD_LAYERS, Layer, draw_analysis
-from fer_core.media.video_reader import FilmFrame, VideoFile, read_film, video_info
-from fer_core.media.video_writer import FilmWriter
+from fer_core.media.video_reader import VideoFile, VideoFrame, read_video, video_info
+from fer_core.media.video_writer import VideoWriter
 
 LAYERS = STANDARD_LAYERS | {Layer.BARS}
 
@@ -21,7 +21,7 @@ _WAITING = 8
 """Frames that may wait to be drawn on; they bound the memory."""
 
 
-class AnnotatedFilm(AbstractContextManager["AnnotatedFilm"]):
+class AnnotatedVideo(AbstractContextManager["AnnotatedVideo"]):
     """Draws on frames and writes them, on a thread of its own, so that the analysis goes on meanwhile.
 
     Leaving the ``with`` block finishes the film; leaving it by an error discards it.
@@ -31,14 +31,14 @@ class AnnotatedFilm(AbstractContextManager["AnnotatedFilm"]):
         layers: what to draw.
     """
 
-    def __init__(self, writer: FilmWriter, layers: Collection[Layer] = LAYERS) -> None:
+    def __init__(self, writer: VideoWriter, layers: Collection[Layer] = LAYERS) -> None:
         self._writer, self._layers = writer, layers
-        self._frames: Queue[tuple[FilmFrame, FrameAnalysis] | None] = Queue(_WAITING)
+        self._frames: Queue[tuple[VideoFrame, FrameAnalysis] | None] = Queue(_WAITING)
         self._error: BaseException | None = None
         self._thread = Thread(target=self._write, daemon=True)
         self._thread.start()
 
-    def add(self, frame: FilmFrame, analysis: FrameAnalysis) -> None:
+    def add(self, frame: VideoFrame, analysis: FrameAnalysis) -> None:
         """The next frame with what to draw on it; raises what kept an earlier one from being written."""
         if self._error is not None:
             raise self._error
@@ -65,7 +65,7 @@ class AnnotatedFilm(AbstractContextManager["AnnotatedFilm"]):
                     self._error = caught
 
 
-def draw_film(
+def write_annotated_video(
     source: VideoFile,
     analyses: Iterable[tuple[int, FrameAnalysis]],
     target: str | os.PathLike[str] | BinaryIO,
@@ -80,7 +80,7 @@ def draw_film(
     Args:
         source: the film.
         analyses: numbers of frames and what was found in them, in order; a frame without one shows the last.
-        target: see :class:`fer_core.media.video_writer.FilmWriter`.
+        target: see :class:`fer_core.media.video_writer.VideoWriter`.
         name: the film's name for messages.
         start: seconds on the film's clock at which to begin.
         end: and to end.
@@ -97,11 +97,11 @@ def draw_film(
     found = iter(analyses)
     ahead, shown = next(found, None), None
     count = 0
-    with AnnotatedFilm(FilmWriter(target, info, source, start, end), layers) as film:
-        for frame in read_film(source, name, start, end):
+    with AnnotatedVideo(VideoWriter(target, info, source, start, end), layers) as video:
+        for frame in read_video(source, name, start, end):
             while ahead is not None and ahead[0] <= frame.number:
                 shown, ahead = ahead[1], next(found, None)
-            film.add(frame, shown or FrameAnalysis(frame.time, info.width, info.height, "", ()))
+            video.add(frame, shown or FrameAnalysis(frame.time, info.width, info.height, "", ()))
             count += 1
             on_progress(frame.time)
     return count

@@ -10,18 +10,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event
 
-from fer_core.analysis.frame import Sight
+from fer_core.analysis.frame import FrameInference
 from fer_core.analysis.pipeline import FrameAnalyser
-from fer_core.media.video_reader import FilmFrame
-from fer_core.vision.detection.near_faces import WIDE_LOOK_SECONDS, NearLook
+from fer_core.media.video_reader import VideoFrame
+from fer_core.vision.detection.near_faces import FULL_DETECTION_SECONDS, NearFaceGate
 
-_TICK = 1e-6
+_ROUNDING_SECONDS = 1e-6
 """Seconds by which times differ through rounding."""
 
 
-def look_number(time: float) -> int:
+def stretch_number(time: float) -> int:
     """Which of the stretches of a film, each looked at as a whole first, a time in seconds belongs to."""
-    return math.floor(time / WIDE_LOOK_SECONDS + _TICK)
+    return math.floor(time / FULL_DETECTION_SECONDS + _ROUNDING_SECONDS)
 
 
 class _Stretch:
@@ -31,10 +31,10 @@ class _Stretch:
     """
 
     def __init__(self) -> None:
-        self._near = NearLook()
+        self._near = NearFaceGate()
         self._looked = Event()
 
-    def see(self, frame: FilmFrame, analyser: FrameAnalyser, first: bool) -> Sight:
+    def infer(self, frame: VideoFrame, analyser: FrameAnalyser, first: bool) -> FrameInference:
         if first:
             try:
                 found = analyser.find(frame.pixels, frame.time, self._near)
@@ -43,12 +43,12 @@ class _Stretch:
         else:
             self._looked.wait()
             found = analyser.find(frame.pixels, frame.time, copy.copy(self._near))
-        return analyser.see(frame.pixels, found)
+        return analyser.infer(frame.pixels, found)
 
 
-def see_frames(
-    frames: Iterable[FilmFrame], analyser: FrameAnalyser, threads: int
-) -> Generator[tuple[FilmFrame, Sight]]:
+def infer_frames(
+    frames: Iterable[VideoFrame], analyser: FrameAnalyser, threads: int
+) -> Generator[tuple[VideoFrame, FrameInference]]:
     """Frames in order, each with what is seen in it; the same whatever the number of threads.
 
     Args:
@@ -58,42 +58,42 @@ def see_frames(
     """
     if not threads:
         for frame, stretch, first in _in_stretches(frames):
-            yield frame, stretch.see(frame, analyser, first)
+            yield frame, stretch.infer(frame, analyser, first)
         return
     idle: SimpleQueue[FrameAnalyser] = SimpleQueue()
     for each in analyser.copies(threads):
         idle.put(each)
 
-    def see(frame: FilmFrame, stretch: _Stretch, first: bool) -> Sight:
+    def infer(frame: VideoFrame, stretch: _Stretch, first: bool) -> FrameInference:
         mine = idle.get()
         try:
-            return stretch.see(frame, mine, first)
+            return stretch.infer(frame, mine, first)
         finally:
             idle.put(mine)
 
-    waiting: deque[tuple[FilmFrame, Future[Sight]]] = deque()
+    waiting: deque[tuple[VideoFrame, Future[FrameInference]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for frame, stretch, first in _in_stretches(frames):
-                waiting.append((frame, pool.submit(see, frame, stretch, first)))
+                waiting.append((frame, pool.submit(infer, frame, stretch, first)))
                 # More wait than there are threads, so that none of those ever does.
                 if len(waiting) > 2 * threads:
-                    ready, sight = waiting.popleft()
-                    yield ready, sight.result()
+                    ready, inference = waiting.popleft()
+                    yield ready, inference.result()
             while waiting:
-                ready, sight = waiting.popleft()
-                yield ready, sight.result()
+                ready, inference = waiting.popleft()
+                yield ready, inference.result()
         finally:
-            for _, sight in waiting:
-                sight.cancel()
+            for _, inference in waiting:
+                inference.cancel()
 
 
-def _in_stretches(frames: Iterable[FilmFrame]) -> Iterator[tuple[FilmFrame, _Stretch, bool]]:
+def _in_stretches(frames: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, _Stretch, bool]]:
     """Frames with the stretch that each belongs to, and whether it is the first of it."""
     number: int | None = None
     stretch = _Stretch()
     for frame in frames:
-        first = look_number(frame.time) != number
+        first = stretch_number(frame.time) != number
         if first:
-            number, stretch = look_number(frame.time), _Stretch()
+            number, stretch = stretch_number(frame.time), _Stretch()
         yield frame, stretch, first

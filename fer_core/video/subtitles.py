@@ -62,7 +62,7 @@ def _readable(cues: list[tuple[float, float, str]]) -> list[tuple[float, float, 
 
 
 def _words(verdict: str, mask: str | None) -> str:
-    return f"{verdict}, {mask}" if mask not in (None, MaskState.BARE) else verdict
+    return f"{verdict}, {mask}" if mask not in (None, MaskState.UNMASKED) else verdict
 
 
 def _clock(seconds: float) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from fer_core.errors import ModelError
 from fer_core.labels import LABEL_SETS
 from fer_core.results import ExpressionScores
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network
 from fer_core.store.store import StoredModel
 from fer_core.vision.litert import LiteRTNetwork
@@ -108,8 +108,8 @@ class ExpressionClassifier:
         self, model: StoredModel, answer: str | None = None, network: Network = Network.INT8, threads: int = 1
     ) -> None:
         self.name = model.name
-        self.rule: AnswerRule = model.card.answer(answer) if answer else model.card.default_answer
-        self.masked_rule: AnswerRule | None = model.card.masked_answer(self.rule.name)
+        self.rule: DecisionRule = model.card.decision_rule(answer) if answer else model.card.default_rule
+        self.masked_rule: DecisionRule | None = model.card.masked_rule(self.rule.name)
         self._network = load_network(model, network, threads)
         for rule in filter(None, (self.rule, self.masked_rule)):
             missing = [head for head in rule.head_weights if head not in self._network.heads]

@@ -35,7 +35,7 @@ MIN_PRESENCE = 0.5
 """Score from which a region counts as a face: MediaPipe's ``min_tracking_confidence``."""
 SAME_ROLL = 6.0
 """Degrees between the roll at which a face was looked at and the roll found, up to which the look is kept."""
-MOST_LOOKS = 3
+MAX_PASSES = 3
 """Looks at a face whose roll is unknown, each of which finds about half of the roll that is left, or that is hard to see."""
 
 
@@ -193,7 +193,7 @@ class RegionNetwork:
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
         self._lock = threading.Lock()
 
-    def look(self, frame: np.ndarray, region: Region) -> list[np.ndarray]:
+    def run(self, frame: np.ndarray, region: Region) -> list[np.ndarray]:
         """The network's outputs for a region of an ``(H, W, 3) uint8`` BGR frame, each flattened, ``float32``."""
         patch = cv2.cvtColor(cut_region(frame, region, self._size), cv2.COLOR_BGR2RGB)
         with self._lock:
@@ -300,9 +300,9 @@ class LandmarkReader:
         ]
         if self._eyes is None:
             return faces
-        return [face and self.look_at_eyes(frame, face) for face in faces]
+        return [face and self.refine_eyes(frame, face) for face in faces]
 
-    def look_at_eyes(self, frame: np.ndarray, face: FaceLandmarks) -> FaceLandmarks:
+    def refine_eyes(self, frame: np.ndarray, face: FaceLandmarks) -> FaceLandmarks:
         """The face with its eyes: what :meth:`read` does to every face.
 
         Raises:
@@ -313,24 +313,24 @@ class LandmarkReader:
         contours, irises = [], []
         for eye in EYES:
             region = eye_region(face.points, eye)
-            contour, iris = (self._eyes.in_frame(values, region) for values in self._eyes.look(frame, region))
+            contour, iris = (self._eyes.in_frame(values, region) for values in self._eyes.run(frame, region))
             contours.append(contour[:, :2])
             irises.append(iris[:, :2])
         return replace(face, eyes=EyeLandmarks(np.stack(contours), np.stack(irises)))
 
     def _find(self, frame: np.ndarray, region: Region) -> FaceLandmarks | None:
-        face = self._look(frame, region)
-        for _ in range(MOST_LOOKS - 1):
+        face = self._locate(frame, region)
+        for _ in range(MAX_PASSES - 1):
             turned = region_of_points(face.points)
             settled = abs(math.remainder(turned.roll - region.roll, 360)) <= SAME_ROLL
             if face.presence >= MIN_PRESENCE and settled:
                 break
-            again = self._look(frame, turned)
+            again = self._locate(frame, turned)
             if again.presence < MIN_PRESENCE <= face.presence:
                 break
             region, face = turned, again
         return face if face.presence >= MIN_PRESENCE else None
 
-    def _look(self, frame: np.ndarray, region: Region) -> FaceLandmarks:
-        values, logit = self._faces.look(frame, region)
+    def _locate(self, frame: np.ndarray, region: Region) -> FaceLandmarks:
+        values, logit = self._faces.run(frame, region)
         return FaceLandmarks(self._faces.in_frame(values, region), float(sigmoid(logit)[0]))

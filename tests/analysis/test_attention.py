@@ -11,7 +11,7 @@ from fer_core.vision.gaze import Gaze
 from fer_core.vision.head_pose import HeadPose
 
 NEUTRAL = -6.0
-Look = tuple[HeadPose | None, Gaze | None, float | None]
+AttributeLevel = tuple[HeadPose | None, Gaze | None, float | None]
 
 
 def head(yaw: float = 0.0, down: float = 0.0, at: tuple[float, float, float] = (0.0, 0.0, 60.0)) -> HeadPose:
@@ -23,7 +23,7 @@ def frames(watch: AttentionWatch, start: float, seconds: float, *look: object, r
     return [watch.update(float(time), *look) for time in times]
 
 
-def watching(act: Callable[[float], Look], seconds: float, rate: float) -> AttentionWatch:
+def watching(act: Callable[[float], AttributeLevel], seconds: float, rate: float) -> AttentionWatch:
     watch = AttentionWatch()
     for frame in range(round(seconds * rate)):
         watch.update(frame / rate, *act(frame / rate))
@@ -205,7 +205,7 @@ def test_looking_down_for_long_is_not_learnt() -> None:
     assert frames(asleep, 600, 2, head(down=20), None, 1.0)[-1] is Attention.DOWN
 
 
-def office(time: float) -> Look:
+def office(time: float) -> AttributeLevel:
     """Forty seconds with everything in them, glances and blinks included."""
     moment = time % 40
     openness = 0.05 if 30 <= moment < 33 or moment % 4 < 0.15 else 1.0
@@ -240,7 +240,7 @@ def test_the_same_behaviour_gives_the_same_spells_at_10_and_30_frames_a_second()
 def test_noisy_gaze_makes_no_one_look_away(rate: float) -> None:
     rng = np.random.default_rng(0)
 
-    def reading(time: float) -> Look:
+    def reading(time: float) -> AttributeLevel:
         # Half within 5 degrees of yaw and 3 of pitch, which is 0.67 standard deviations; the text goes up and down.
         gaze = Gaze(float(rng.normal(10 * np.sin(time), 7.4)), float(rng.normal(-8, 4.4)))
         return head(float(rng.normal(3 * np.sin(time), 2)), float(rng.normal(4, 2))), gaze, 1.0

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_core.analysis.frame import FaceObservation, FrameAnalysis, Look
+from fer_core.analysis.frame import AttributeLevel, FaceObservation, FrameAnalysis
 from fer_core.analysis.overlay import STANDARD_LAYERS, Layer, draw_analysis
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.labels import FER2013, Emotion
@@ -72,8 +72,8 @@ def test_an_unsure_answer_has_no_emotions_colour_and_a_mask_takes_more_of_the_la
     assert all(pixels_of(unsure, emotion) < 50 for emotion in FER2013.emotions if emotion is not Emotion.NEUTRAL)
     sure = face(200, 150, 150, scores())
     masked = replace(sure, mask=MaskReading(np.array([0.1, 0.8, 0.1], np.float32)))
-    bare = replace(sure, mask=MaskReading(np.array([0.9, 0.1, 0.0], np.float32)))
-    plain, without, wider = (draw_analysis(grey, analysis(grey, each)) for each in (sure, bare, masked))
+    unmasked = replace(sure, mask=MaskReading(np.array([0.9, 0.1, 0.0], np.float32)))
+    plain, without, wider = (draw_analysis(grey, analysis(grey, each)) for each in (sure, unmasked, masked))
     assert (plain == without).all()
     assert pixels_of(wider, Emotion.HAPPY) > pixels_of(plain, Emotion.HAPPY) + 500
 
@@ -157,23 +157,23 @@ def test_one_face_takes_less_than_a_millisecond(grey: np.ndarray) -> None:
 
 def test_every_layer_is_drawn_when_it_is_asked_for_and_only_then(photo: np.ndarray) -> None:
     analyser = FrameAnalyser.from_store(["senet"])
-    seen = analyser.analyse(photo, look=Look.LANDMARKS)
+    seen = analyser.analyse(photo, attribute_level=AttributeLevel.LANDMARKS)
     assert (draw_analysis(photo, seen, ()) == photo).all()
     several = replace(seen, faces=seen.faces * 2)
     drawn = {layer: draw_analysis(photo, several, {layer}) for layer in Layer}
     for layer, picture in drawn.items():
         assert (picture != photo).any(), layer
-    x, y = seen.faces[0].look.landmarks.points[1, :2].round().astype(int)
+    x, y = seen.faces[0].attributes.landmarks.points[1, :2].round().astype(int)
     assert (drawn[Layer.LANDMARKS][y, x] != photo[y, x]).any()
 
 
 def test_gaze_to_the_right_is_an_arrow_to_the_right(photo: np.ndarray) -> None:
-    seen = FrameAnalyser.from_store(["senet"]).analyse(photo, look=Look.LANDMARKS)
+    seen = FrameAnalyser.from_store(["senet"]).analyse(photo, attribute_level=AttributeLevel.LANDMARKS)
     (face,) = seen.faces
 
     def columns(yaw: float) -> np.ndarray:
-        look = replace(face.look, gaze=Gaze(yaw, 0.0))
-        picture = draw_analysis(photo, replace(seen, faces=(replace(face, look=look),)), {Layer.GAZE})
+        attributes = replace(face.attributes, gaze=Gaze(yaw, 0.0))
+        picture = draw_analysis(photo, replace(seen, faces=(replace(face, attributes=attributes),)), {Layer.GAZE})
         return np.flatnonzero((picture != photo).any(axis=(0, 2)))
 
     assert columns(40).max() > columns(-40).max() + 20

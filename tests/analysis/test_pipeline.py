@@ -89,10 +89,12 @@ def test_what_was_seen_apart_on_other_threads_comes_to_the_same_analyses(photo):
     assert {bool(analyser.analyse(frame).faces[0].covered) for frame in frames} == {False, True}
     one, other = StreamMemory(), StreamMemory()
     with ThreadPoolExecutor(2) as threads:
-        sights = list(threads.map(lambda pair: pair[0].see(pair[1]), zip(analyser.copies(2) * 10, frames, strict=True)))
-    for number, (frame, sight) in enumerate(zip(frames, sights, strict=True)):
+        inferences = list(
+            threads.map(lambda pair: pair[0].infer(pair[1]), zip(analyser.copies(2) * 10, frames, strict=True))
+        )
+    for number, (frame, inference) in enumerate(zip(frames, inferences, strict=True)):
         plain = analyser.analyse(frame, number / 25, one)
-        apart = analyser.analyse(frame, number / 25, other, sight=sight)
+        apart = analyser.analyse(frame, number / 25, other, inference=inference)
         assert [*face_rows("", [plain])] == [*face_rows("", [apart])]
 
 

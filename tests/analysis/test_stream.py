@@ -9,7 +9,7 @@ from fer_core.analysis.stream import StreamMemory
 from fer_core.labels import FER2013, Emotion
 from fer_core.results import BoundingBox, ExpressionScores, FaceDetection, MaskReading, MaskState
 
-BARE, COVERED = np.array([0.97, 0.02, 0.01], np.float32), np.array([0.03, 0.9, 0.07], np.float32)
+UNMASKED, COVERED = np.array([0.97, 0.02, 0.01], np.float32), np.array([0.03, 0.9, 0.07], np.float32)
 
 
 def scores(emotion: str, model: str = "net") -> ExpressionScores:
@@ -24,7 +24,7 @@ def seconds_until(says: Callable[[float], bool], start: float, rate: float) -> f
 
 
 @pytest.mark.parametrize("rate", [10.0, 30.0])
-@pytest.mark.parametrize(("before", "after", "state"), [(BARE, COVERED, "masked"), (COVERED, BARE, "bare")])
+@pytest.mark.parametrize(("before", "after", "state"), [(UNMASKED, COVERED, "masked"), (COVERED, UNMASKED, "bare")])
 def test_a_mask_is_followed_within_half_a_second_both_ways(rate, before, after, state):
     memory = StreamMemory()
     for step in range(20):
@@ -38,8 +38,8 @@ def test_a_mask_is_followed_within_half_a_second_both_ways(rate, before, after, 
 def test_a_single_misread_frame_changes_no_mask_state():
     memory = StreamMemory()
     for step in range(60):
-        reading = MaskReading(COVERED if step == 40 else BARE)
-        assert memory.read_mask(1, reading, step / 30).state == MaskState.BARE
+        reading = MaskReading(COVERED if step == 40 else UNMASKED)
+        assert memory.read_mask(1, reading, step / 30).state == MaskState.UNMASKED
 
 
 def test_an_answer_goes_on_when_another_model_takes_over_for_a_masked_face():
@@ -65,7 +65,7 @@ def test_what_is_known_of_a_person_ends_with_their_track():
     face = [FaceDetection(BoundingBox(10, 10, 80, 80), 0.9)]
     for round_ in range(50):
         (track,) = memory.identify(face, 10.0 * round_, None)
-        memory.read_mask(track, MaskReading(BARE), 10.0 * round_)
+        memory.read_mask(track, MaskReading(UNMASKED), 10.0 * round_)
         memory.answer(track, [scores("happy")], 10.0 * round_)
     assert track == 50
     assert len(memory._masks) == len(memory._scores[0]) == 1

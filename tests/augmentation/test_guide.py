@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_core.augmentation.guide import TRANSFORMATIONS, Transformation, doubts
+from fer_core.augmentation.guide import TRANSFORMATIONS, Transformation, label_warnings
 from fer_core.augmentation.masks.bank import FER2013_LANDMARKS
 from fer_core.augmentation.policy import AugmentationPolicy
 from fer_core.augmentation.transforms import Augmentation
@@ -10,15 +10,15 @@ from fer_core.training.recipes import authors_using, presets
 BY_NAME = {transformation.name: transformation for transformation in TRANSFORMATIONS}
 
 
-def doubted(**strengths: float) -> set[str]:
-    return set(doubts(AugmentationPolicy.of(strengths)))
+def warned(**strengths: float) -> set[str]:
+    return set(label_warnings(AugmentationPolicy.of(strengths)))
 
 
 def test_every_strength_of_a_policy_is_in_the_guide_once():
     assert [t.name for t in TRANSFORMATIONS] == list(BY_NAME)
     assert set(BY_NAME) == set(AugmentationPolicy().strengths)
     assert all(t.does.endswith(".") for t in TRANSFORMATIONS)
-    assert all(t.doubt.endswith(".") for t in TRANSFORMATIONS if t.doubtful_above is not None)
+    assert all(t.label_warning.endswith(".") for t in TRANSFORMATIONS if t.label_safe_up_to is not None)
 
 
 def test_the_guide_offers_nothing_that_a_file_may_not_ask_for():
@@ -42,29 +42,31 @@ def test_what_the_labels_survive_is_not_doubted():
     for name, recipe in presets().items():
         if not name.endswith("--full"):
             # Under masks a teacher who saw the bare face says what the label means.
-            assert doubts(recipe.policy).keys() == ({"Masks and scarves"} if recipe.augmentation.mask else set()), name
-    assert doubts(presets()["senet --full"].policy).keys() == {"MixUp", "CutMix"}
+            assert label_warnings(recipe.policy).keys() == (
+                {"Masks and scarves"} if recipe.augmentation.mask else set()
+            ), name
+    assert label_warnings(presets()["senet --full"].policy).keys() == {"MixUp", "CutMix"}
 
 
 @pytest.mark.parametrize("transformation", TRANSFORMATIONS, ids=lambda t: t.name)
 def test_doubt_begins_above_the_strength_that_the_guide_names(transformation):
-    start = transformation.doubtful_above
+    start = transformation.label_safe_up_to
     if start is None:
-        assert not doubted(**{transformation.name: transformation.most})
+        assert not warned(**{transformation.name: transformation.most})
     else:
-        assert not doubted(**{transformation.name: start})
-        assert doubted(**{transformation.name: start + 0.01}) == {transformation.title}
+        assert not warned(**{transformation.name: start})
+        assert warned(**{transformation.name: start + 0.01}) == {transformation.title}
 
 
 def test_upside_down_masked_and_mixed_faces_are_always_doubted():
     for name in ("vertical_flip", "mask", "mixup", "cutmix"):
-        assert BY_NAME[name].doubtful_above == 0
+        assert BY_NAME[name].label_safe_up_to == 0
 
 
 def test_shifts_are_judged_together():
-    assert doubted(shift=0.2, height_shift=0.1) == {"Height shift"}
-    assert doubted(shift=0.2, width_shift=0.2) == {"Width shift"}
-    assert not doubted(shift=0.2)
+    assert warned(shift=0.2, height_shift=0.1) == {"Height shift"}
+    assert warned(shift=0.2, width_shift=0.2) == {"Width shift"}
+    assert not warned(shift=0.2)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_a_part_of_the_face_leaves_the_picture_above_the_strength_of_doubt(name,
         changed = Augmentation(**{name: strength}).apply(marked, np.random.default_rng(0))
         return int((changed.max(axis=(1, 2)) < 100).sum())
 
-    start = BY_NAME[name].doubtful_above
+    start = BY_NAME[name].label_safe_up_to
     assert lost(start - 0.02) == 0
     assert lost(start + 0.1) > 0
 

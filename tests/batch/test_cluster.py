@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 
 from fer_core.analysis.pipeline import FrameAnalyser
-from fer_core.batch.chunks import Told, chunk_starts, chunk_tables, ranges, see_chunk, tell_chunk
+from fer_core.batch.chunks import TrackingState, chunk_starts, chunk_tables, infer_chunk, ranges, track_chunk
 from fer_core.batch.parts import ArchiveSettings
 from fer_core.batch.run import analyse_archive
 from fer_core.batch.sources import ArchiveError, find_sources
 from fer_core.batch.worker import Outcome
 from fer_core.video.analysis import analyse_video
-from fer_core.vision.detection.near_faces import WIDE_LOOK_SECONDS
+from fer_core.vision.detection.near_faces import FULL_DETECTION_SECONDS
 from tests.films import film
 
 
@@ -51,7 +51,9 @@ def rows(table: pd.DataFrame) -> pd.DataFrame:
 def test_pieces_begin_at_looks_at_the_whole_frame_after_key_frames(crowd: Path) -> None:
     starts = chunk_starts(crowd, 0.4)
     assert starts == pytest.approx([0.0, 0.6])  # key frames at 0.4 and 0.8 s
-    assert all((start / WIDE_LOOK_SECONDS) == pytest.approx(round(start / WIDE_LOOK_SECONDS)) for start in starts)
+    assert all(
+        (start / FULL_DETECTION_SECONDS) == pytest.approx(round(start / FULL_DETECTION_SECONDS)) for start in starts
+    )
     assert chunk_starts(crowd, 60) == [0.0]
 
 
@@ -60,9 +62,9 @@ def test_ten_people_keep_their_ids_over_pieces_as_in_one_piece(crowd: Path, per_
     analyser = FrameAnalyser.from_store(["senet"])
     whole = analyse_video(crowd, analyser, per_second=per_second).table()
     assert whole.groupby("frame").size().max() == 10
-    told = Told()
-    pieces = [see_chunk(crowd, analyser, *range_, per_second) for range_ in ranges(chunk_starts(crowd, 0.4))]
-    tables = chunk_tables([tell_chunk(told, piece, analyser, per_second) for piece in pieces])
+    told = TrackingState()
+    pieces = [infer_chunk(crowd, analyser, *range_, per_second) for range_ in ranges(chunk_starts(crowd, 0.4))]
+    tables = chunk_tables([track_chunk(told, piece, analyser, per_second) for piece in pieces])
     together = pd.concat([table.to_pandas() for table in tables])
     pd.testing.assert_frame_equal(rows(together), rows(whole), check_dtype=False)
     assert (told.frames, told.faces) == (whole["frame"].nunique(), True)

@@ -35,7 +35,7 @@ SLOW = 0.1
 class SlowAnalyser:
     """Takes its time and finds nobody."""
 
-    def analyse(self, frame, timestamp=0.0, memory=None, look=None):
+    def analyse(self, frame, timestamp=0.0, memory=None, attribute_level=None):
         time.sleep(SLOW)
         return FrameAnalysis(timestamp, frame.shape[1], frame.shape[0], "none", ())
 
@@ -59,7 +59,7 @@ def test_a_number_is_read_through_both_codecs_and_below_every_layer(clip):
         # Every payload begins with a descriptor of four bytes.
         (back,) = incoming.decode(JitterFrame(b"".join(payload[4:] for payload in payloads), number * 3000))
         read.append(read_number(back.to_ndarray(format="gray")))
-    assert session.snapshot(20 / 30).analysis.faces[0].look is not None, "every layer is on"
+    assert session.snapshot(20 / 30).analysis.faces[0].attributes is not None, "every layer is on"
     assert read == list(range(20))
 
 
@@ -74,9 +74,9 @@ def test_a_number_is_read_as_drawn_and_not_where_a_bit_is_lost(number):
 
 
 def test_a_peer_gets_its_frames_back_and_what_the_analysis_takes_shows_in_rate_and_delay(clip, tmp_path):
-    film = tmp_path / "film.mp4"
-    write_video(film, clip[:90], fps=30)
-    run = serve_live(SlowAnalyser(), seconds=1.5, clip=film, warm_up=0.2)
+    video = tmp_path / "film.mp4"
+    write_video(video, clip[:90], fps=30)
+    run = serve_live(SlowAnalyser(), seconds=1.5, clip=video, warm_up=0.2)
     (analysed,), (peer,) = run.analysed, run.peers
     assert run.analysis.wall >= SLOW * 1e3 > 5 * run.analysis.processor, "it sleeps"
     assert 0 < analysed <= 1.1 / SLOW

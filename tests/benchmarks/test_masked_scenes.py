@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import masked_scenes as scene_benchmark
 from benchmarks.masked_scenes import BoxKind, CheckedBox, Matching, masked_scenes, match, read_checked
-from fer_core.augmentation.masks.bank import TEST_WARDROBE
+from fer_core.augmentation.masks.bank import TEST_STYLES
 from fer_core.cli.main import main
 from fer_core.errors import DatasetError
 from fer_core.results import BoundingBox
@@ -107,8 +107,8 @@ def test_the_command_measures_drawn_masks_where_fer2013_is_named(
             return self
 
     class Blanking:
-        def __init__(self, wardrobe: object) -> None:
-            assert wardrobe is TEST_WARDROBE
+        def __init__(self, styles: object) -> None:
+            assert styles is TEST_STYLES
 
         def apply(self, faces: np.ndarray, rng: np.random.Generator) -> SimpleNamespace:
             return SimpleNamespace(images=np.zeros_like(faces))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import package_worker as package_run
-from benchmarks.packages import RECIPES, answer_figures, package_comparison, write_scenes
+from benchmarks.packages import RECIPES, answer_metrics, package_comparison, write_scenes
 from benchmarks.video import write_loop
 from fer_core.datasets import FaceDataset, Split
 from fer_core.errors import FerError
@@ -110,5 +110,5 @@ def test_a_film_of_scenes_keeps_every_pixel_and_its_answers_are_counted(tmp_path
     frames = list(package_run.frames_of(str(tmp_path / "scenes.mkv")))
     assert [frame.shape for frame in frames] == [(480, 640, 3)] * 4
     assert [int((frame != 128).any(axis=2).sum()) > 190 * 190 for frame in frames] == [True] * 4
-    figures = answer_figures([["happy"], ["sad"], ["sad", "happy"]], faces)
-    assert figures == {"scenes": 3, "one face found": 0.667, "right, of those": 0.5, "right, of all": 0.333}
+    metrics = answer_metrics([["happy"], ["sad"], ["sad", "happy"]], faces)
+    assert metrics == {"scenes": 3, "one face found": 0.667, "right, of those": 0.5, "right, of all": 0.333}

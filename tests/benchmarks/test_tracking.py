@@ -9,15 +9,15 @@ from benchmarks import tracking as tracking_benchmark
 from benchmarks.tracking import (
     HIDING_SECONDS,
     PEOPLE,
+    ClipFrame,
     Motion,
-    Sight,
-    film_table,
     follow,
     identity_score,
     make_clip,
     sample_faces,
     times_lost,
     tracking_table,
+    video_table,
 )
 from fer_core.results import BoundingBox
 
@@ -25,14 +25,14 @@ LEFT, RIGHT = BoundingBox(0, 0, 50, 50), BoundingBox(200, 0, 50, 50)
 
 
 @cache
-def clip(motion: Motion, people: int) -> list[Sight]:
+def clip(motion: Motion, people: int) -> list[ClipFrame]:
     return list(make_clip(motion, people, sample_faces(), seconds=8))
 
 
 @pytest.mark.parametrize(("motion", "most_switches"), [(Motion.PLAIN, 0), (Motion.CROSSING, 1)])
 @pytest.mark.parametrize("people", PEOPLE)
 def test_two_five_and_ten_people_keep_their_ids(motion, most_switches, people):
-    truth = [sight.truth for sight in clip(motion, people)]
+    truth = [clip_frame.truth for clip_frame in clip(motion, people)]
     assert times_lost(truth) >= people // 2, "people hide, or are hidden by others"
     score = identity_score(truth, follow(clip(motion, people)))
     assert score.switches <= most_switches
@@ -40,20 +40,23 @@ def test_two_five_and_ten_people_keep_their_ids(motion, most_switches, people):
 
 
 def test_people_hide_for_half_a_second_and_some_found_faces_are_missed():
-    sights = clip(Motion.PLAIN, 2)
-    unseen = "".join(" " if 1 in sight.truth else "-" for sight in sights).strip("-").split()
+    clip_frames = clip(Motion.PLAIN, 2)
+    unseen = "".join(" " if 1 in clip_frame.truth else "-" for clip_frame in clip_frames).strip("-").split()
     assert [len(run) / 25 for run in unseen] == pytest.approx([HIDING_SECONDS] * len(unseen), abs=0.04)
     assert unseen
-    in_sight, found = sum(len(sight.truth) for sight in sights), sum(len(sight.boxes) for sight in sights)
+    in_sight, found = (
+        sum(len(clip_frame.truth) for clip_frame in clip_frames),
+        sum(len(clip_frame.boxes) for clip_frame in clip_frames),
+    )
     assert 0.94 < found / in_sight < 1
-    assert all(sight.crops.shape == (len(sight.boxes), 48, 48) for sight in sights)
+    assert all(clip_frame.crops.shape == (len(clip_frame.boxes), 48, 48) for clip_frame in clip_frames)
 
 
 def test_a_clip_is_made_again_from_its_seed():
     first, again, other = ([*make_clip(Motion.CROSSING, 2, sample_faces(), seed, 0.4)] for seed in (1, 1, 2))
-    assert [sight.boxes for sight in first] == [sight.boxes for sight in again]
+    assert [clip_frame.boxes for clip_frame in first] == [clip_frame.boxes for clip_frame in again]
     np.testing.assert_array_equal(first[3].crops, again[3].crops)
-    assert [sight.boxes for sight in first] != [sight.boxes for sight in other]
+    assert [clip_frame.boxes for clip_frame in first] != [clip_frame.boxes for clip_frame in other]
 
 
 def test_ids_that_are_swapped_once_are_a_switch_of_each_person_and_halve_id_f1():
@@ -91,8 +94,8 @@ def test_the_table_has_a_row_for_each_motion_and_number_of_people(monkeypatch):
 def test_a_film_of_one_face_is_one_long_track(tmp_path, photo):
     from fer_core.media.video_writer import write_video
 
-    film = tmp_path / "film.mp4"
-    write_video(film, [np.roll(photo, 3 * step, axis=1) for step in range(20)], fps=10)
-    names, row = film_table(film).splitlines()
+    video = tmp_path / "film.mp4"
+    write_video(video, [np.roll(photo, 3 * step, axis=1) for step in range(20)], fps=10)
+    names, row = video_table(video).splitlines()
     assert names.split()[:3] == ["film", "frames", "tracks"]
     assert row.split()[:6] == ["film.mp4", "20", "1", "1.9", "0", "1"]

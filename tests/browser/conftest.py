@@ -68,7 +68,7 @@ def _healthy(url: str) -> bool:
         return False
 
 
-def _as_film(frames: Iterable[np.ndarray], path: Path) -> Path:
+def _as_video(frames: Iterable[np.ndarray], path: Path) -> Path:
     """The Motion JPEG that Chromium's pretended camera plays in a loop."""
     with path.open("wb") as film:
         for frame in frames:
@@ -77,24 +77,24 @@ def _as_film(frames: Iterable[np.ndarray], path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def camera_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample clip."""
-    return _as_film((frame for _, frame in read_frames(CLIP)), tmp_path_factory.mktemp("camera") / "camera.mjpeg")
+    return _as_video((frame for _, frame in read_frames(CLIP)), tmp_path_factory.mktemp("camera") / "camera.mjpeg")
 
 
 @pytest.fixture(scope="session")
-def masked_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def masked_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The person of the sample clip, four seconds bare and four in a mask; the upper corners are white meanwhile."""
     detector, film = create_detector(), []
-    bare = [frame for _, frame in read_frames(CLIP)]
+    unmasked = [frame for _, frame in read_frames(CLIP)]
     for number in range(8 * CAMERA_RATE):
-        frame = bare[number % len(bare)].copy()
+        frame = unmasked[number % len(unmasked)].copy()
         masked = number >= 4 * CAMERA_RATE
         if masked:
             frame = in_a_mask(frame, detector)
         frame[:CORNER, :CORNER] = frame[:CORNER, -CORNER:] = 255 * masked
         film.append(frame)
-    return _as_film(film, tmp_path_factory.mktemp("masked") / "camera.mjpeg")
+    return _as_video(film, tmp_path_factory.mktemp("masked") / "camera.mjpeg")
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +113,7 @@ def _words(message: ConsoleMessage) -> str:
 
 
 @pytest.fixture
-def open_page(app_url: str, camera_film: Path, chromium_path: str) -> Iterator[OpenPage]:
+def open_page(app_url: str, camera_video: Path, chromium_path: str) -> Iterator[OpenPage]:
     """``open_page("Live Webcam", camera=True)`` opens a page from the front page, its camera granted or refused.
 
     What the console reports as an error from then on is in ``page.console_errors``.
@@ -121,7 +121,7 @@ def open_page(app_url: str, camera_film: Path, chromium_path: str) -> Iterator[O
     browsers: list[Browser] = []
     with sync_playwright() as playwright:
 
-        def open_it(link: str, camera: bool = True, colour_scheme: str = "light", film: Path = camera_film) -> Page:
+        def open_it(link: str, camera: bool = True, colour_scheme: str = "light", film: Path = camera_video) -> Page:
             permission = "--use-fake-ui-for-media-stream" if camera else "--deny-permission-prompts"
             flags = ["--no-sandbox", "--use-fake-device-for-media-stream", permission]
             flags.append(f"--use-file-for-fake-video-capture={film}")

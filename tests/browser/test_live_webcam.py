@@ -98,9 +98,9 @@ _CORNER_IS_WHITE = """video => {
 
 
 def test_a_mask_that_is_put_on_and_taken_off_is_followed_within_a_second(
-    open_page: Callable[..., Page], masked_film: Path
+    open_page: Callable[..., Page], masked_video: Path
 ) -> None:
-    page = open_page("Live Webcam", film=masked_film)
+    page = open_page("Live Webcam", film=masked_video)
     start(page)
     expect(page.get_by_test_id("live-mask")).to_contain_text("No mask", timeout=60_000)
     expect(page.get_by_test_id("live-mask")).to_contain_text("Mask:", timeout=30_000)

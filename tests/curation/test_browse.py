@@ -9,7 +9,7 @@ import pytest
 
 from fer_core.curation.browse import (
     SHEET_COLUMNS,
-    Order,
+    FaceOrder,
     Pages,
     Wanted,
     agreement_of,
@@ -67,16 +67,16 @@ def test_losses_filter_and_order_and_leave_out_what_is_not_known(dataset):
     losses = np.full(len(dataset), np.nan)
     losses[[5, 9, 40]] = [0.5, 3.0, 1.0]
     assert find_rows(dataset, Wanted(FER2013, loss=(0.5, 1.0)), losses).tolist() == [5, 40]
-    assert find_rows(dataset, Wanted(FER2013, order=Order.LOSS), losses).tolist() == [9, 40, 5]
-    assert find_rows(dataset, Wanted(FER2013, loss=(0.9, math.inf), order=Order.LOSS), losses).tolist() == [9, 40]
-    assert not len(find_rows(dataset, Wanted(FER2013, order=Order.LOSS)))
+    assert find_rows(dataset, Wanted(FER2013, order=FaceOrder.LOSS), losses).tolist() == [9, 40, 5]
+    assert find_rows(dataset, Wanted(FER2013, loss=(0.9, math.inf), order=FaceOrder.LOSS), losses).tolist() == [9, 40]
+    assert not len(find_rows(dataset, Wanted(FER2013, order=FaceOrder.LOSS)))
     assert len(find_rows(dataset, Wanted(FER2013), losses)) == len(dataset)
 
 
 def test_the_most_disputed_face_comes_first_and_those_without_votes_last(dataset):
     dataset.votes[7] = 1
     dataset.votes[8] = 0
-    rows = find_rows(dataset, Wanted(FER2013, order=Order.DISPUTED))
+    rows = find_rows(dataset, Wanted(FER2013, order=FaceOrder.DISPUTED))
     assert (rows[0], rows[-1]) == (7, 8)
 
 

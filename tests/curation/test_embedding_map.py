@@ -110,7 +110,7 @@ def test_a_map_says_what_it_shows(face_map, shipped, dataset):
     assert (face_map.network, face_map.features, face_map.answer_set) == ("SE-ResNet", 256, FER2013)
     assert not face_map.unseen  # the patterns are of another data set than the network's
     np.testing.assert_array_equal(face_map.labels, dataset.labels[face_map.rows])
-    classified = shipped.card.default_answer.apply(load_network(shipped).predict(dataset.images[face_map.rows]))
+    classified = shipped.card.default_rule.apply(load_network(shipped).predict(dataset.images[face_map.rows]))
     np.testing.assert_array_equal(face_map.answers, classified.argmax(axis=1))
     assert 0 <= min(face_map.alike) <= max(face_map.alike) <= 1
 

@@ -8,15 +8,15 @@ import pytest
 from fer_core.curation import row_predictions as module
 from fer_core.curation.row_predictions import (
     Meeting,
-    answer_rest,
     can_run,
     hardest,
-    known_answers,
+    known_predictions,
     network_digest,
     own_division,
+    predict_rest,
 )
 from fer_core.datasets import FaceDataset, Split
-from fer_core.evaluation.scored import judge
+from fer_core.evaluation.scored import score_split
 from fer_core.labels import FER2013
 from fer_core.store.predictions import Network
 
@@ -42,12 +42,12 @@ def faces(model) -> FaceDataset:
 
 
 def test_stored_predictions_are_put_on_their_rows(model, faces, cache):
-    answers = known_answers(model, faces, "f")
+    answers = known_predictions(model, faces, "f")
     of_test = model.predictions().probabilities[Network.INT8, Split.TEST, "fer2013"]
     np.testing.assert_array_equal(answers.heads["fer2013"][-400:], of_test)
     assert answers.known.tolist() == [True] * 400 + [False] * TRAINING + [True] * 400
     assert answers.of_row(410) is None
-    rule = model.card.default_answer
+    rule = model.card.default_rule
     losses = answers.losses(rule, faces)
     of_label = rule.apply({"fer2013": of_test})[-1, faces.labels[-1]]
     assert losses[-1] == pytest.approx(-np.log(of_label), rel=1e-5)
@@ -55,14 +55,14 @@ def test_stored_predictions_are_put_on_their_rows(model, faces, cache):
 
 
 def test_a_row_without_a_label_has_no_loss(model, faces, cache):
-    answers = known_answers(model, faces, "f")
+    answers = known_predictions(model, faces, "f")
     faces.labels[-1] = -1
-    assert np.isnan(answers.losses(model.card.default_answer, faces)[-1])
+    assert np.isnan(answers.losses(model.card.default_rule, faces)[-1])
 
 
 def test_of_other_data_nothing_is_known(model, faces, cache):
     other = replace(faces, labels=(faces.labels + 1) % 7)
-    answers = known_answers(model, other, "f")
+    answers = known_predictions(model, other, "f")
     assert answers.splits is None
     assert not answers.known.any()
 
@@ -77,14 +77,14 @@ def test_labels_of_ferplus_are_compared_only_where_there_are_votes(model, faces)
 
 def test_the_rest_is_asked_once(model, faces, cache, monkeypatch):
     shares = []
-    answers = answer_rest(model, faces, "f", shares.append)
+    answers = predict_rest(model, faces, "f", shares.append)
     assert answers.known.all()
     assert shares[-1] == 1
     assert len(shares) == 2
     np.testing.assert_allclose(answers.heads["fer2013"].sum(axis=1), 1, atol=1e-4)
-    again = known_answers(model, faces, "f")
+    again = known_predictions(model, faces, "f")
     np.testing.assert_array_equal(again.heads["fer2013"], answers.heads["fer2013"])
-    assert not known_answers(model, faces, "other data").known[400:470].any()
+    assert not known_predictions(model, faces, "other data").known[400:470].any()
 
 
 def test_what_was_asked_before_a_stop_is_kept(model, faces, cache):
@@ -92,15 +92,15 @@ def test_what_was_asked_before_a_stop_is_kept(model, faces, cache):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        answer_rest(model, faces, "f", stop)
-    assert known_answers(model, faces, "f").known.sum() == 800 + module.BATCH
+        predict_rest(model, faces, "f", stop)
+    assert known_predictions(model, faces, "f").known.sum() == 800 + module.FACES_PER_CALL
 
 
 def test_a_damaged_cache_is_asked_anew(model, faces, cache):
-    answer_rest(model, faces, "f")
+    predict_rest(model, faces, "f")
     (kept,) = (cache / "answers").iterdir()
     kept.write_bytes(b"nothing")
-    assert known_answers(model, faces, "f").known.sum() == 800
+    assert known_predictions(model, faces, "f").known.sum() == 800
 
 
 def test_other_weights_have_another_digest_and_may_be_absent(model, made_up):
@@ -115,7 +115,7 @@ def test_other_weights_have_another_digest_and_may_be_absent(model, made_up):
 
 
 def test_how_a_network_met_a_face_is_told_by_its_own_division(model, faces, cache):
-    answers = known_answers(model, faces, "f")
+    answers = known_predictions(model, faces, "f")
     none = np.empty(0, np.int64)
     assert answers.meeting(410, none) == Meeting.LEARNT
     assert answers.meeting(0, none) == Meeting.CHOSEN_BY
@@ -125,12 +125,12 @@ def test_how_a_network_met_a_face_is_told_by_its_own_division(model, faces, cach
 
 
 def test_the_hardest_face_comes_first(model):
-    judged = judge(model, model.card.default_answer, Split.TEST)
-    table = hardest(judged)
+    scored = score_split(model, model.card.default_rule, Split.TEST)
+    table = hardest(scored)
     assert len(table) == 400
     assert table["loss"].is_monotonic_decreasing
     first = table.iloc[0]
-    place = judged.rows.tolist().index(first["place"])
-    assert first["label"] == str(FER2013.emotions[judged.labels[place]])
-    assert first["loss"] == pytest.approx(-np.log(judged.probabilities[place, judged.labels[place]]))
-    assert first["for the label"] == judged.probabilities[np.arange(400), judged.labels].min()
+    place = scored.rows.tolist().index(first["place"])
+    assert first["label"] == str(FER2013.emotions[scored.labels[place]])
+    assert first["loss"] == pytest.approx(-np.log(scored.probabilities[place, scored.labels[place]]))
+    assert first["for the label"] == scored.probabilities[np.arange(400), scored.labels].min()

@@ -81,9 +81,9 @@ def test_targets_of_one_label_a_face_are_one_hot():
 def test_repeats_are_images_that_occur_pixel_for_pixel():
     dataset = make_dataset()
     training, test = dataset.split(Split.TRAINING), dataset.split(Split.TEST)
-    assert not test.repeats_of(training).any()
+    assert not test.duplicates_of(training).any()
     test.images[3] = training.images[5]
-    assert test.repeats_of(training).nonzero()[0].tolist() == [3]
+    assert test.duplicates_of(training).nonzero()[0].tolist() == [3]
 
 
 def test_rows_taken_keep_their_subjects():

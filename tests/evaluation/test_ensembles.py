@@ -9,8 +9,8 @@ import pytest
 from fer_core.cli.main import main
 from fer_core.datasets import Split
 from fer_core.errors import ModelError
-from fer_core.evaluation.calibration import fit_answers
-from fer_core.evaluation.cards import card_figures, evaluated
+from fer_core.evaluation.calibration import fit_decision_rules
+from fer_core.evaluation.cards import card_metrics, evaluated
 from fer_core.evaluation.ensembles import build_ensemble, fit_weights, pool_predictions
 from fer_core.evaluation.leaderboard import leaderboard
 from fer_core.evaluation.verification import largest_difference, verify_model
@@ -122,7 +122,7 @@ def test_its_predictions_are_the_weighted_means_of_its_members_in_every_kind_of_
         mean = share * one.probabilities[key] + (1 - share) * two.probabilities[key]
         np.testing.assert_allclose(pooled, mean, atol=1e-6)
     assert largest_difference(predictions.labels, one.labels) == 0
-    assert largest_difference(predictions.repeats, one.repeats) == 0
+    assert largest_difference(predictions.train_duplicates, one.train_duplicates) == 0
 
 
 def test_its_weights_answers_and_figures_are_those_of_its_served_network(store):
@@ -132,8 +132,8 @@ def test_its_weights_answers_and_figures_are_those_of_its_served_network(store):
     truth = one.labels[key[1:]].astype(np.int64)
     weights = fit_weights([one.probabilities[key], two.probabilities[key]], truth)
     assert list(card.members.values()) == weights.tolist()
-    assert card.answers == fit_answers(predictions, (FER2013,), Network.INT8)
-    assert largest_difference(card_figures(predictions, card.answers), card.figures) < 1e-6
+    assert card.answers == fit_decision_rules(predictions, (FER2013,), Network.INT8)
+    assert largest_difference(card_metrics(predictions, card.answers), card.figures) < 1e-6
     assert card.figure(Network.INT8, "fer2013", Split.TEST, "accuracy") > max(
         store.load(name).card.figure(Network.INT8, "fer2013", Split.TEST, "accuracy") for name in ("one", "two")
     )
@@ -151,7 +151,7 @@ def with_heads(model: StoredModel, predictions: Predictions, heads: tuple[str, .
 def test_a_member_without_a_head_takes_no_part_in_it(store):
     plain, plus = store.load("two"), made_up_predictions(FERPLUS, seed=5)
     own = plain.predictions()
-    both = Predictions({**plus.probabilities, **own.probabilities}, {**plus.labels, **own.labels}, own.repeats)
+    both = Predictions({**plus.probabilities, **own.probabilities}, {**plus.labels, **own.labels}, own.train_duplicates)
     with_heads(plain, both, ("fer2013", "ferplus"))
     ensemble = build_ensemble(store, "both", ["one", "two"])
     assert ensemble.card.heads == ("fer2013", "ferplus")
@@ -168,7 +168,7 @@ def test_kinds_of_network_and_splits_that_a_member_lacks_are_left_out(store):
     extra = made_up_predictions(splits=(Split.CROSS_VALIDATION,))
     kept = {key: p for key, p in own.probabilities.items() if key[0] != Network.INT8} | dict(extra.probabilities)
     kept = {key: p for key, p in kept.items() if key[0] != Network.INT8}
-    with_heads(model, Predictions(kept, {**own.labels, **extra.labels}, own.repeats), ("fer2013",))
+    with_heads(model, Predictions(kept, {**own.labels, **extra.labels}, own.train_duplicates), ("fer2013",))
     predictions = build_ensemble(store, "both", ["one", "two"]).predictions()
     assert predictions.networks() == [Network.FLOAT, Network.MIRRORED]
     assert predictions.splits() == [Split.TEST, Split.VALIDATION]
@@ -237,7 +237,7 @@ def unfit(name: str, store: ModelStore, made_up: Callable[..., StoredModel]) -> 
             predictions.labels[Split.TEST, "fer2013"][0] ^= 1
             made_up(name, predictions=predictions)
         case "unrepeated":
-            predictions.repeats[Split.TEST][0] ^= True
+            predictions.train_duplicates[Split.TEST][0] ^= True
             made_up(name, predictions=predictions)
         case "fewer":
             made_up(name, predictions=first_rows(predictions))
@@ -246,7 +246,7 @@ def unfit(name: str, store: ModelStore, made_up: Callable[..., StoredModel]) -> 
         case "mirrored":
             model = made_up(name)
             kept = {key: p for key, p in predictions.probabilities.items() if key[0] == Network.MIRRORED}
-            only = Predictions(kept, predictions.labels, predictions.repeats)
+            only = Predictions(kept, predictions.labels, predictions.train_duplicates)
             store.save(model.card, None, {}, model.history(), only)
 
 

@@ -20,8 +20,8 @@ def test_a_row_says_what_the_card_says(made_up):
     store_of(model).save_card(replace(model.card, costs={"milliseconds_per_face": {"int8": 1.234, "float": 5.0}}))
     (model.folder / "model.int8.tflite").write_bytes(bytes(2_500_000))
     row = leaderboard(store_of(model))[FER2013].iloc[1]
-    figures = model.card.figures["int8"]["fer2013"]
-    test = figures["test"]
+    metrics = model.card.figures["int8"]["fer2013"]
+    test = metrics["test"]
     low, high = test["accuracy_interval"]
     recalls = {emotion: of_class["recall"] for emotion, of_class in test["per_class"].items()}
     lowest = min(recalls, key=recalls.get)
@@ -35,7 +35,7 @@ def test_a_row_says_what_the_card_says(made_up):
         "chosen on": "PublicTest",
         "reported on": "PrivateTest, 400 faces",
         "accuracy": f"{test['accuracy']:.1%} [{low * 100:.1f}, {high * 100:.1f}]",
-        "without repeats": f"{figures['test-without-repeats']['accuracy']:.1%}",
+        "without repeats": f"{metrics['test-without-repeats']['accuracy']:.1%}",
         "macro F1": f"{test['macro_f1']:.1%}",
         "lowest recall": f"{lowest} {recalls[lowest]:.1%}",
         "ECE": f"{test['expected_calibration_error_uncalibrated']:.1%} → {test['expected_calibration_error']:.1%}",
@@ -79,7 +79,7 @@ def test_there_is_a_table_per_label_set_and_none_that_is_empty(made_up):
 
 def test_a_model_judged_by_cross_validation_says_so(made_up):
     data = made_up_predictions(CKPLUS, splits=(Split.CROSS_VALIDATION, Split.TEST), networks=(Network.FLOAT,))
-    del data.repeats[Split.TEST]
+    del data.train_duplicates[Split.TEST]
     model = made_up("ck", CKPLUS, data, data={"split_titles": {"test": "random 30%"}})
     table = leaderboard(store_of(model))[CKPLUS]
     assert list(table["reported on"]) == ["random 30%, 400 faces", "ten folds by subject, 400 faces"]

@@ -7,7 +7,7 @@ import pytest
 
 from fer_core.datasets import FaceDataset, Split
 from fer_core.errors import ModelError
-from fer_core.evaluation.mask_strategies import SHOWN, masked_ways, verdict_shares
+from fer_core.evaluation.mask_strategies import SHOWN, compare_mask_strategies, verdict_shares
 from fer_core.evaluation.robustness.conditions import CONDITIONS
 from fer_core.labels import FER2013
 from fer_core.store.predictions import RobustnessPredictions
@@ -32,7 +32,7 @@ def answers(labels: np.ndarray, right: float) -> np.ndarray:
 
 @pytest.fixture
 def store(made_up, tmp_path) -> ModelStore:
-    """``bare`` is right about every bare face and no masked one, ``aware`` about every masked face and no bare one."""
+    """``unmasked`` is right about every bare face and no masked one, ``aware`` about every masked face and no bare one."""
     for name in ("bare", "aware"):
         model = made_up(name)
         labels = model.predictions().labels[Split.TEST, "fer2013"].astype(np.int64)
@@ -56,7 +56,7 @@ def data(store) -> FaceDataset:
 
 
 def test_each_way_answers_as_the_mask_state_says_even_where_that_is_wrong(store, data):
-    table = masked_ways(store, data, "bare", EveryOther(), "aware")
+    table = compare_mask_strategies(store, data, "bare", EveryOther(), "aware")
     assert len(table) == 3 * len(SHOWN)
     accuracy = {
         (way, title): text.split("%")[0]
@@ -71,10 +71,10 @@ def test_each_way_answers_as_the_mask_state_says_even_where_that_is_wrong(store,
 
 def test_a_model_without_answers_for_masked_faces_is_refused_in_a_sentence(store, data):
     with pytest.raises(ModelError, match="bare has no answer 'balanced' for masked faces; train it with masks"):
-        masked_ways(store, data, "bare", EveryOther(), "bare")
+        compare_mask_strategies(store, data, "bare", EveryOther(), "bare")
     (store.folder / "aware" / "robustness.npz").unlink()
     with pytest.raises(ModelError, match="aware was not measured under masks; run"):
-        masked_ways(store, data, "bare", EveryOther(), "aware")
+        compare_mask_strategies(store, data, "bare", EveryOther(), "aware")
 
 
 def test_verdicts_are_counted_as_they_are_given():

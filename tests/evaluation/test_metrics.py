@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
 
-from fer_core.evaluation.metrics import accuracy_interval, classification_figures, expected_calibration_error
+from fer_core.evaluation.metrics import accuracy_interval, classification_metrics, expected_calibration_error
 from fer_core.labels import FER2013
 from fer_core.store.decision import softmax
 
@@ -18,27 +18,27 @@ def answers():
 
 def test_figures_are_those_of_scikit_learn_over_the_labelled_rows(answers):
     probabilities, labels = answers
-    figures = classification_figures(probabilities, labels, FER2013)
+    metrics = classification_metrics(probabilities, labels, FER2013)
     known = labels >= 0
     truth, said = labels[known], probabilities[known].argmax(axis=1)
-    assert figures["faces"] == known.sum() < 500
-    assert figures["accuracy"] == pytest.approx(accuracy_score(truth, said))
-    assert figures["macro_f1"] == pytest.approx(f1_score(truth, said, average="macro"))
+    assert metrics["faces"] == known.sum() < 500
+    assert metrics["accuracy"] == pytest.approx(accuracy_score(truth, said))
+    assert metrics["macro_f1"] == pytest.approx(f1_score(truth, said, average="macro"))
     precision, recall, _, support = precision_recall_fscore_support(truth, said)
-    assert figures["macro_precision"] == pytest.approx(precision.mean())
-    assert figures["macro_recall"] == pytest.approx(recall.mean())
-    for i, of_class in enumerate(figures["per_class"].values()):
+    assert metrics["macro_precision"] == pytest.approx(precision.mean())
+    assert metrics["macro_recall"] == pytest.approx(recall.mean())
+    for i, of_class in enumerate(metrics["per_class"].values()):
         assert (of_class["precision"], of_class["recall"]) == pytest.approx((precision[i], recall[i]))
         assert of_class["support"] == support[i]
-    assert figures["negative_log_likelihood"] == pytest.approx(log_loss(truth, probabilities[known]))
-    assert figures["confusion"] == confusion_matrix(truth, said).tolist()
+    assert metrics["negative_log_likelihood"] == pytest.approx(log_loss(truth, probabilities[known]))
+    assert metrics["confusion"] == confusion_matrix(truth, said).tolist()
 
 
 def test_a_class_that_never_occurs_is_counted_as_nought_not_left_out():
     probabilities = np.eye(7)[[0, 0, 3]]
-    figures = classification_figures(probabilities, np.array([0, 0, 3]), FER2013)
-    assert figures["accuracy"] == 1
-    assert figures["macro_f1"] == pytest.approx(2 / 7)
+    metrics = classification_metrics(probabilities, np.array([0, 0, 3]), FER2013)
+    assert metrics["accuracy"] == 1
+    assert metrics["macro_f1"] == pytest.approx(2 / 7)
 
 
 def test_calibration_error_is_the_gap_of_confidence_and_accuracy():
@@ -61,15 +61,15 @@ def test_calibration_error_adds_up_the_gaps_of_its_fifteen_bins():
 def test_figures_before_temperature_scaling_stand_beside_those_after(answers):
     probabilities, labels = answers
     sharper = probabilities**3 / (probabilities**3).sum(axis=1, keepdims=True)
-    figures = classification_figures(probabilities, labels, FER2013, uncalibrated=sharper)
+    metrics = classification_metrics(probabilities, labels, FER2013, uncalibrated=sharper)
     known = labels >= 0
-    assert figures["negative_log_likelihood_uncalibrated"] == pytest.approx(log_loss(labels[known], sharper[known]))
-    assert figures["expected_calibration_error_uncalibrated"] == pytest.approx(
+    assert metrics["negative_log_likelihood_uncalibrated"] == pytest.approx(log_loss(labels[known], sharper[known]))
+    assert metrics["expected_calibration_error_uncalibrated"] == pytest.approx(
         expected_calibration_error(sharper[known], labels[known])
     )
-    alone = classification_figures(probabilities, labels, FER2013)
+    alone = classification_metrics(probabilities, labels, FER2013)
     for name in ("negative_log_likelihood", "expected_calibration_error"):
-        assert figures[name] == alone[name] == alone[f"{name}_uncalibrated"] != figures[f"{name}_uncalibrated"]
+        assert metrics[name] == alone[name] == alone[f"{name}_uncalibrated"] != metrics[f"{name}_uncalibrated"]
 
 
 def test_the_interval_is_the_one_that_resampling_face_by_face_gives():
@@ -92,10 +92,10 @@ def test_the_interval_of_a_classifier_that_is_always_right_is_a_point():
 
 
 def test_a_probability_of_nought_for_the_truth_costs_much_and_not_infinitely():
-    figures = classification_figures(np.eye(7)[[0, 1]], np.array([0, 0]), FER2013)
-    assert figures["negative_log_likelihood"] == pytest.approx(-np.log(np.finfo(float).eps) / 2)
+    metrics = classification_metrics(np.eye(7)[[0, 1]], np.array([0, 0]), FER2013)
+    assert metrics["negative_log_likelihood"] == pytest.approx(-np.log(np.finfo(float).eps) / 2)
 
 
 def test_faces_without_any_label_have_no_figures():
     with pytest.raises(ValueError, match="at least one row labelled in fer2013, got none of 2"):
-        classification_figures(np.eye(7)[[0, 1]], np.array([-1, -1]), FER2013)
+        classification_metrics(np.eye(7)[[0, 1]], np.array([-1, -1]), FER2013)

@@ -8,7 +8,7 @@ import pytest
 from fer_core.cli.main import main
 from fer_core.datasets import Split
 from fer_core.evaluation.cards import evaluated
-from fer_core.evaluation.verification import Finding, largest_difference, verify_model
+from fer_core.evaluation.verification import VerifiedValue, largest_difference, verify_model
 from fer_core.labels import CKPLUS, FER2013, FERPLUS
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import ModelStore, StoredModel
@@ -70,7 +70,7 @@ def test_a_missing_file_is_an_error_in_words(store, capsys):
     assert "error: senet: predictions.npz is missing" in capsys.readouterr().err
 
 
-def findings(model, dataset=None) -> list[Finding]:
+def findings(model, dataset=None) -> list[VerifiedValue]:
     found = list(verify_model(model, dataset))
     assert all(finding.equal for finding in found), [str(finding) for finding in found]
     return found
@@ -113,7 +113,7 @@ def small(shipped, tmp_path, dataset) -> StoredModel:
     """The shipped network's files with its predictions of a small data set."""
     network = LiteRTNetwork(shipped.litert_path(Network.FLOAT).read_bytes())
     int8 = LiteRTNetwork(shipped.litert_path(Network.INT8).read_bytes())
-    probabilities, labels, repeats = {}, {}, {}
+    probabilities, labels, train_duplicates = {}, {}, {}
     for split in (Split.VALIDATION, Split.TEST):
         faces = dataset.split(split)
         plain, mirrored = network.predict(faces.images), network.predict(faces.images[:, :, ::-1])
@@ -123,8 +123,8 @@ def small(shipped, tmp_path, dataset) -> StoredModel:
             probabilities[Network.INT8, split, head] = of_int8
         for label_set in (FER2013, FERPLUS):
             labels[split, label_set.name] = faces.as_label_set(label_set).labels.astype(np.int8)
-        repeats[split] = np.zeros(len(faces), bool)
-    predictions = Predictions(probabilities, labels, repeats)
+        train_duplicates[split] = np.zeros(len(faces), bool)
+    predictions = Predictions(probabilities, labels, train_duplicates)
     files = {n: shipped.litert_path(n).read_bytes() for n in shipped.networks}
     card = evaluated(replace(shipped.card, costs={}), predictions)
     return ModelStore(tmp_path / "small").save(card, None, files, shipped.history(), predictions)
@@ -160,4 +160,4 @@ def test_values_that_are_no_numbers_are_never_equal():
     assert largest_difference(np.array([1.0, np.nan]), np.array([1.0, np.nan])) == float("inf")
     assert largest_difference({"a": 1.0}, {"b": 1.0}) == float("inf")
     assert largest_difference({"a": [1.0, 2.5]}, {"a": [1.0, 2.0]}) == 0.5
-    assert not Finding("m", "w", float("nan"), 1.0).equal
+    assert not VerifiedValue("m", "w", float("nan"), 1.0).equal

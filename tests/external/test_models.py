@@ -16,9 +16,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from fer_core.datasets import FaceDataset, Split
 from fer_core.errors import DatasetError, ModelError
-from fer_core.evaluation.leaderboard import cost_row, standings
-from fer_core.evaluation.metrics import classification_figures
-from fer_core.evaluation.scored import judge
+from fer_core.evaluation.leaderboard import cost_row, leaderboard_table
+from fer_core.evaluation.metrics import classification_metrics
+from fer_core.evaluation.scored import score_split
 from fer_core.external import model_files as guest_files
 from fer_core.external import prediction_tables as guest_tables
 from fer_core.external import sandbox_worker as guest_process
@@ -28,9 +28,9 @@ from fer_core.external.models import (
     Faces,
     Outputs,
     as_probabilities,
+    external_model_of_file,
+    external_model_of_predictions,
     faces_of,
-    guest_of_file,
-    guest_of_predictions,
     in_order,
     label_orders,
     order_accuracies,
@@ -38,9 +38,9 @@ from fer_core.external.models import (
     tasks_for,
 )
 from fer_core.external.prediction_tables import read_predictions
-from fer_core.external.sandbox import GuestRun, Task
+from fer_core.external.sandbox import SandboxRun, Task
 from fer_core.labels import CKPLUS, FER2013, FERPLUS, Emotion
-from fer_core.store.decision import plain_answer, softmax
+from fer_core.store.decision import plain_rule, softmax
 from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore, StoredModel
 
@@ -190,36 +190,38 @@ def test_a_guest_of_a_table_has_the_figures_of_its_predictions(faces, mixed_stor
     labels = faces.by_split[Split.TEST].astype(np.int64)
     strong = mixed_store.load("strong")
     given = strong.predictions().heads(Network.INT8, Split.TEST)[FER2013.name]
-    guest = guest_of_predictions({Split.TEST: given}, "My <Net> v2.csv", faces, ["yours-my-net-v2"])
-    assert (guest.name, guest.card.title) == ("yours-my-net-v2-2", "My  Net  v2 (yours)")
-    rule = guest.card.answer("fer2013")
-    judged = judge(guest, rule, Split.TEST)
-    assert np.array_equal(judged.answers, given.argmax(axis=1))
-    figures = guest.card.figures["float"]["fer2013"]["test"]
-    assert figures["accuracy"] == classification_figures(given, labels, FER2013)["accuracy"]
-    assert "test-without-repeats" in guest.card.figures["float"]["fer2013"]
-    table = standings([strong, guest], FER2013, {"strong": "Strong", guest.name: guest.card.title})
-    assert (table["model"] == guest.card.title).sum() == 1
-    assert np.isnan(list(cost_row(guest).values())).all()
-    assert guest.networks == ()
+    external_model = external_model_of_predictions({Split.TEST: given}, "My <Net> v2.csv", faces, ["yours-my-net-v2"])
+    assert (external_model.name, external_model.card.title) == ("yours-my-net-v2-2", "My  Net  v2 (yours)")
+    rule = external_model.card.decision_rule("fer2013")
+    scored = score_split(external_model, rule, Split.TEST)
+    assert np.array_equal(scored.answers, given.argmax(axis=1))
+    figures = external_model.card.figures["float"]["fer2013"]["test"]
+    assert figures["accuracy"] == classification_metrics(given, labels, FER2013)["accuracy"]
+    assert "test-without-repeats" in external_model.card.figures["float"]["fer2013"]
+    table = leaderboard_table(
+        [strong, external_model], FER2013, {"strong": "Strong", external_model.name: external_model.card.title}
+    )
+    assert (table["model"] == external_model.card.title).sum() == 1
+    assert np.isnan(list(cost_row(external_model).values())).all()
+    assert external_model.networks == ()
     with pytest.raises(ModelError, match="without a history"):
-        guest.history()
+        external_model.history()
 
 
 def test_with_publictest_a_guest_gets_a_balanced_answer_of_its_own(faces, mixed_store):
     predictions = mixed_store.load("strong").predictions()
     by_split = {split: predictions.heads(Network.INT8, split)[FER2013.name] for split in (Split.VALIDATION, Split.TEST)}
-    guest = guest_of_predictions(by_split, "mine.csv", faces, [])
-    assert guest.card.answer("balanced") == mixed_store.load("strong").card.answer("balanced")
-    other = guest_of_predictions({Split.TEST: by_split[Split.TEST][::-1]}, "mine.csv", faces, [])
-    assert guest.digest != other.digest
+    external_model = external_model_of_predictions(by_split, "mine.csv", faces, [])
+    assert external_model.card.decision_rule("balanced") == mixed_store.load("strong").card.decision_rule("balanced")
+    other = external_model_of_predictions({Split.TEST: by_split[Split.TEST][::-1]}, "mine.csv", faces, [])
+    assert external_model.digest != other.digest
 
 
 def test_labels_come_from_stored_models_and_not_from_guests(mixed_store, faces):
-    guest = guest_of_predictions({Split.TEST: made_up_probabilities()}, "mine.csv", faces, [])
-    assert faces_of([guest, *mixed_store.all()], FER2013).card.name != guest.name
+    external_model = external_model_of_predictions({Split.TEST: made_up_probabilities()}, "mine.csv", faces, [])
+    assert faces_of([external_model, *mixed_store.all()], FER2013).card.name != external_model.name
     with pytest.raises(ModelError, match="no labels to judge"):
-        faces_of([guest], FER2013)
+        faces_of([external_model], FER2013)
     assert faces_of(mixed_store.all(), CKPLUS).title(Split.TEST) == "random 30%"
 
 
@@ -258,9 +260,9 @@ def test_a_mixed_up_order_is_found_out_and_put_right(faces):
     assert "alphabetical" in sentence
     assert found.sentences(true_order, "0 to 1", FER2013) == []
     assert "Pixels from 0 to 1" in found.sentences(true_order, "0 to 255", FER2013)[0]
-    guest = guest_of_file(outputs, true_order, faces, [])
-    assert guest.card.parameters == 5
-    assert guest.card.figures["float"]["fer2013"]["validation"]["accuracy"] == pytest.approx(
+    external_model = external_model_of_file(outputs, true_order, faces, [])
+    assert external_model.card.parameters == 5
+    assert external_model.card.figures["float"]["fer2013"]["validation"]["accuracy"] == pytest.approx(
         accuracies["alphabetical, as from folders"]
     )
 
@@ -489,7 +491,7 @@ def test_a_litert_file_answers_as_the_stored_network_does(shipped: StoredModel):
     faces = random_faces(70)
     file = read_model_file(shipped.litert_path(Network.INT8).read_bytes(), "mine.tflite")
     tasks = [Task("test", faces, 0.0, 255.0), Task("few", faces[:3], 0.0, 1.0)]
-    run = GuestRun(file, tasks, 7, "fer2013")
+    run = SandboxRun(file, tasks, 7, "fer2013")
     folder = run._folder.name
     answers = run.answers()
     expected = load_network(shipped, Network.INT8).predict(faces)["fer2013"]
@@ -505,7 +507,7 @@ def test_a_keras_file_answers_as_its_litert_file_does(shipped: StoredModel):
 
     faces = random_faces(5)
     file = read_model_file(shipped.keras_path.read_bytes(), "mine.keras")
-    run = GuestRun(file, [Task("test", faces, 0.0, 255.0)], 7, "fer2013")
+    run = SandboxRun(file, [Task("test", faces, 0.0, 255.0)], 7, "fer2013")
     expected = load_network(shipped, Network.FLOAT).predict(faces)["fer2013"]
     assert np.allclose(as_probabilities(run.answers()["test"], "x"), expected, atol=0.01)
     assert run.parameters == shipped.card.parameters
@@ -519,7 +521,7 @@ def test_a_keras_file_is_run_by_keras_and_refused_where_its_weights_do_not_fit(s
     with h5py.File(buffer, "w") as file:
         file["layers"] = np.zeros(3, np.float32)
     content = read_model_file(keras_file(network(layer("Flatten")), buffer.getvalue()), "mine.keras")
-    run = GuestRun(content, [Task("test", random_faces(2), 0.0, 255.0)], 7)
+    run = SandboxRun(content, [Task("test", random_faces(2), 0.0, 255.0)], 7)
     with pytest.raises(ModelError, match=r"mine.keras: .*(Keras cannot build|weights)") as error:
         run.answers()
     one_sentence(error)
@@ -583,7 +585,7 @@ READ_ALL = "import sys, os; sys.stdin.buffer.read();"
 def test_whatever_the_process_does_becomes_a_sentence(monkeypatch, code, expected):
     fake_process(monkeypatch, code)
     file = read_model_file(keras_file(network()), "mine.keras")
-    run = GuestRun(file, [Task("test", random_faces(300), 0.0, 255.0)], 7, time_limit=2 if "sleep" in code else 60)
+    run = SandboxRun(file, [Task("test", random_faces(300), 0.0, 255.0)], 7, time_limit=2 if "sleep" in code else 60)
     with pytest.raises(ModelError) as error:
         run.answers()
     assert expected in one_sentence(error)
@@ -593,9 +595,9 @@ def test_a_run_can_be_cancelled_and_no_more_than_two_go_on_at_once(monkeypatch):
     fake_process(monkeypatch, READ_ALL + "import time; time.sleep(60)")
     file = read_model_file(keras_file(network()), "mine.keras")
     tasks = [Task("test", random_faces(2), 0.0, 255.0)]
-    runs = [GuestRun(file, tasks, 7) for _ in range(2)]
+    runs = [SandboxRun(file, tasks, 7) for _ in range(2)]
     with pytest.raises(ModelError, match="wait until one is done"):
-        GuestRun(file, tasks, 7)
+        SandboxRun(file, tasks, 7)
     started = time.monotonic()
     for run in runs:
         run.cancel()
@@ -662,4 +664,4 @@ def test_a_model_is_run_on_the_labelled_faces_of_splits_and_a_few_for_advice(fac
     assert np.array_equal(tasks["advice/-1 to 1"].faces, images[:256])
     with pytest.raises(DatasetError, match="does not hold the faces"):
         tasks_for(faces, FaceDataset("other", images, (labels + 1) % 7, splits, FER2013), "0 to 1", [Split.TEST])
-    assert plain_answer(FER2013).name == "fer2013"
+    assert plain_rule(FER2013).name == "fer2013"

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_core.analysis.frame import FaceObservation, FrameAnalysis, Look
+from fer_core.analysis.frame import AttributeLevel, FaceObservation, FrameAnalysis
 from fer_core.analysis.overlay import Layer
 from fer_core.analysis.stream import StreamMemory
 from fer_core.errors import ModelError, VideoError
@@ -35,17 +35,17 @@ class PlainAnalyser:
         self.faces = 1
         self.frames: list[np.ndarray] = []
         self.memories: list[StreamMemory | None] = []
-        self.looks: list[Look] = []
+        self.looks: list[AttributeLevel] = []
 
     def analyse(
         self,
         frame: np.ndarray,
         timestamp: float = 0.0,
         memory: StreamMemory | None = None,
-        look: Look = Look.NOTHING,
+        attribute_level: AttributeLevel = AttributeLevel.NOTHING,
     ) -> FrameAnalysis:
         self.frames.append(frame)
-        self.looks.append(look)
+        self.looks.append(attribute_level)
         self.memories.append(memory)
         count = len(self.label_set)
         probabilities = np.full(count, (1 - self.confidence) / (count - 1), np.float32)
@@ -244,18 +244,20 @@ def test_at_a_slower_pace_frames_between_show_the_last_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "look"),
+    ("settings", "attribute_level"),
     [
-        (LiveSettings(), Look.NOTHING),
-        (LiveSettings(layers=frozenset({Layer.GAZE})), Look.LANDMARKS),
-        (LiveSettings(attention=True), Look.ATTENTION),
-        (LiveSettings(rules=(AlertRule(Sign.EYES_CLOSED, 5),)), Look.ATTENTION),
+        (LiveSettings(), AttributeLevel.NOTHING),
+        (LiveSettings(layers=frozenset({Layer.GAZE})), AttributeLevel.LANDMARKS),
+        (LiveSettings(attention=True), AttributeLevel.ATTENTION),
+        (LiveSettings(rules=(AlertRule(Sign.EYES_CLOSED, 5),)), AttributeLevel.ATTENTION),
     ],
 )
-def test_landmarks_are_looked_for_only_where_they_are_needed(settings: LiveSettings, look: Look) -> None:
+def test_landmarks_are_looked_for_only_where_they_are_needed(
+    settings: LiveSettings, attribute_level: AttributeLevel
+) -> None:
     analyser = PlainAnalyser()
     LiveSession(analyser, settings).process(FRAME, 0.0)
-    assert analyser.looks == [look]
+    assert analyser.looks == [attribute_level]
 
 
 def test_a_log_holds_what_was_seen_while_it_was_written() -> None:
@@ -270,7 +272,7 @@ def test_a_log_holds_what_was_seen_while_it_was_written() -> None:
     assert not snapshot.logging
     assert snapshot.log is not None
     assert len(read_log(snapshot.log.to_csv())) == 60
-    assert analyser.looks[29:31] == [Look.NOTHING, Look.LANDMARKS], "a log holds head pose and gaze"
+    assert analyser.looks[29:31] == [AttributeLevel.NOTHING, AttributeLevel.LANDMARKS], "a log holds head pose and gaze"
     session.clear()
     assert session.snapshot(now).log is not None, "it outlives the stream"
 

@@ -7,7 +7,7 @@ from io import BytesIO
 import pandas as pd
 import pytest
 
-from fer_core.analysis.frame import FrameAnalysis, Look
+from fer_core.analysis.frame import AttributeLevel, FrameAnalysis
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.analysis.stream import StreamMemory
 from fer_core.labels import FER2013, FER2013_FIVE
@@ -18,7 +18,7 @@ from fer_core.logs.session_log import KeptLogs, LogError, SessionLog, read_log
 @pytest.fixture(scope="module")
 def seen(photo) -> FrameAnalysis:
     analyser = FrameAnalyser.from_store(["senet"])
-    return analyser.analyse(photo, 5.0, StreamMemory(), Look.ATTENTION)
+    return analyser.analyse(photo, 5.0, StreamMemory(), AttributeLevel.ATTENTION)
 
 
 def filled(seen: FrameAnalysis, frames: int, rate: float = 30.0) -> SessionLog:

@@ -197,7 +197,7 @@ def test_a_file_that_unpacks_to_far_more_is_refused_before_it_is_read(monkeypatc
 def test_a_log_is_read_once_and_forgotten_with_its_file(monkeypatch):
     files = [csv(made_up_log(1, 10, 5, n), f"{n}.csv") for n in range(2)]
     same = LogFile.of("copy.csv", files[0].content)
-    kept: reading.Kept = {}
+    kept: reading.SessionCache = {}
     logs = open_logs([*files, same], kept)
     assert len(logs.sessions) == 2
     assert logs.notes == ("copy.csv is the same log as 0.csv and counts once.",)

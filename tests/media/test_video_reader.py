@@ -15,7 +15,7 @@ import pytest
 from fer_core.errors import VideoError
 from fer_core.media import sample_clip
 from fer_core.media.images import encode_image, read_image
-from fer_core.media.video_reader import film_index, film_span, read_film, read_frames, video_info
+from fer_core.media.video_reader import read_frames, read_video, video_index, video_info, video_span
 from fer_core.media.video_writer import write_video
 from tests.films import film, portrait
 
@@ -89,19 +89,19 @@ def test_frames_of_a_range_have_the_numbers_times_and_pictures_of_the_whole_film
     container: str, b_frames: int, milliseconds: list[int] | None
 ) -> None:
     data = io.BytesIO(film([portrait(3 * n) for n in range(45)], milliseconds, container, b_frames=b_frames))
-    whole = list(read_film(data))
+    whole = list(read_video(data))
     assert [frame.number for frame in whole] == list(range(45))
     origin = 0.0 if container != "mpegts" else video_info(data).origin
     expected = [origin + time / 1000 for time in milliseconds or range(0, 45 * 40, 40)]
     assert [frame.time for frame in whole] == pytest.approx(expected, abs=1.1e-5)  # MPEG-TS counts 1/90000 s
-    part = list(read_film(data, start=whole[23].time, end=whole[37].time))
+    part = list(read_video(data, start=whole[23].time, end=whole[37].time))
     assert [(frame.number, frame.time) for frame in part] == [(f.number, pytest.approx(f.time)) for f in whole[23:37]]
     for frame in part:
         np.testing.assert_array_equal(frame.pixels, whole[frame.number].pixels)
 
 
 def test_a_range_is_reached_by_its_key_frame_where_the_packets_tell_the_numbers() -> None:
-    index = film_index(io.BytesIO(film([portrait(n) for n in range(45)], UNEVEN, b_frames=2)))
+    index = video_index(io.BytesIO(film([portrait(n) for n in range(45)], UNEVEN, b_frames=2)))
     assert index.exact
     assert index.times.tolist() == pytest.approx([time / 1000 for time in UNEVEN])
     assert index.keys.tolist() == [0, 10, 20, 30, 40]
@@ -110,29 +110,29 @@ def test_a_range_is_reached_by_its_key_frame_where_the_packets_tell_the_numbers(
 
 def test_frames_a_second_are_chosen_alike_whatever_range_is_read() -> None:
     data = io.BytesIO(film([portrait(n) for n in range(45)], UNEVEN))
-    chosen = [frame.number for frame in read_film(data, per_second=5)]
+    chosen = [frame.number for frame in read_video(data, per_second=5)]
     assert chosen == [0, *(n for n in range(1, 45) if UNEVEN[n] // 200 != UNEVEN[n - 1] // 200)]
-    part = [frame.number for frame in read_film(data, start=0.85, per_second=5)]
+    part = [frame.number for frame in read_video(data, start=0.85, per_second=5)]
     assert part == [number for number in chosen if UNEVEN[number] >= 850]
 
 
 def test_a_range_beyond_the_film_is_refused_in_a_sentence() -> None:
     with pytest.raises(VideoError, match=r"^party\.mp4 has no frame from 7 s to 9 s: choose a range"):
-        list(read_film(io.BytesIO(film([portrait()] * 3)), "party.mp4", start=7, end=9))
+        list(read_video(io.BytesIO(film([portrait()] * 3)), "party.mp4", start=7, end=9))
 
 
 def test_a_film_whose_header_tells_no_length_is_as_long_as_its_packets_say() -> None:
     data = io.BytesIO(film([portrait()] * 10, container="matroska", options={"live": "1"}))
     assert video_info(data).duration is None
-    assert film_span(data) == pytest.approx((0.0, 0.4), abs=0.05)
-    assert film_span(SAMPLES / "astronaut.mp4") == (0.0, pytest.approx(8.0))
+    assert video_span(data) == pytest.approx((0.0, 0.4), abs=0.05)
+    assert video_span(SAMPLES / "astronaut.mp4") == (0.0, pytest.approx(8.0))
 
 
 def test_times_are_those_of_the_films_clock_where_its_sound_begins_before_its_picture() -> None:
     data = io.BytesIO(film([portrait(n) for n in range(7)], [852 + 40 * n for n in range(7)]))
-    assert [frame.time for frame in read_film(data)] == pytest.approx([0.852 + 0.04 * n for n in range(7)], abs=1e-6)
-    assert [frame.number for frame in read_film(data, start=0.9, end=1.0)] == [2, 3]
-    assert film_span(data) == pytest.approx((0.852, 1.132), abs=1e-6)
+    assert [frame.time for frame in read_video(data)] == pytest.approx([0.852 + 0.04 * n for n in range(7)], abs=1e-6)
+    assert [frame.number for frame in read_video(data, start=0.9, end=1.0)] == [2, 3]
+    assert video_span(data) == pytest.approx((0.852, 1.132), abs=1e-6)
 
 
 ONE = 1 << 16

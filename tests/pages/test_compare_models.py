@@ -142,7 +142,7 @@ def test_a_cell_says_how_many_faces_it_holds_and_shows_them_where_the_data_is(mi
 
 def test_a_click_on_a_matrix_sets_the_boxes(mixed_store, monkeypatch):
     from fer_core.app.compare import tabs as comparison_tabs
-    from fer_core.plots.report import Exhibit
+    from fer_core.plots.report import ReportFigure
 
     class State(dict):
         pass
@@ -150,7 +150,7 @@ def test_a_click_on_a_matrix_sets_the_boxes(mixed_store, monkeypatch):
     state = State({"chart-confusion-weak": {"selection": {"points": [{"customdata": [2, 5, 0.1, 4]}]}}})
     monkeypatch.setattr(comparison_tabs.st, "session_state", state)
     choice = type("Choice", (), {"label_set": type("Set", (), {"name": "fer2013"})})
-    comparison_tabs._cell_clicked(Exhibit("confusion-weak", "", None), "weak", choice)
+    comparison_tabs._cell_clicked(ReportFigure("confusion-weak", "", None), "weak", choice)
     assert (state["cell-model"], state["cell-true-fer2013"], state["cell-answered-fer2013"]) == ("weak", 2, 5)
 
 
@@ -263,7 +263,7 @@ def test_a_litert_file_is_run_on_the_data_and_shown_and_its_order_can_be_changed
     assert not page.exception
     after = page.session_state["guests"]["yours-net"]
     assert after.order == tuple(sorted(FER2013.emotions))
-    assert after.guest.digest != before.guest.digest
+    assert after.external_model.digest != before.external_model.digest
     assert "advice alone" in words(page)
 
 

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.datasets import Split
 from fer_core.evaluation.robustness.conditions import CONDITIONS
-from fer_core.evaluation.robustness.evaluate import robustness_figures
+from fer_core.evaluation.robustness.evaluate import robustness_metrics
 from fer_core.store.predictions import Network, RobustnessPredictions
 from fer_core.store.store import ModelStore
 
@@ -51,7 +51,7 @@ def test_table_and_costs_are_those_of_the_stored_predictions(mixed_store):
     page = run(["strong", "weak"])
     assert "robustness weak" in page.info[0].value
     strong = mixed_store.load("strong")
-    found = robustness_figures(strong, strong.card.default_answer)
+    found = robustness_metrics(strong, strong.card.default_rule)
     table, classes = page.dataframe[1].value, page.dataframe[2].value
     assert list(table["faces"]) == [condition.title for condition in CONDITIONS.values()]
     assert list(table["accuracy"]) == [of.accuracy for of in found]

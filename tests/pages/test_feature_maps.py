@@ -140,14 +140,14 @@ def test_a_layer_is_picked_by_its_name_and_maps_are_shown_in_order(networks):
 
 def test_the_archive_holds_pictures_tables_and_the_activations(networks):
     from fer_core.app.feature_maps.face import ChosenFace
-    from fer_core.app.feature_maps.images import Order, Shown, archive
+    from fer_core.app.feature_maps.images import ChannelOrder, ChannelView, archive
     from fer_core.app.feature_maps.networks import open_networks
 
     frame = np.random.default_rng(0).integers(0, 256, (60, 60, 3)).astype(np.uint8)
     face = ChosenFace("noise", frame, BoundingBox(0, 0, 60, 60))
     opened_networks = open_networks([networks.store.load("deep")], face)
     layer = opened_networks[0].convolutions[1]
-    content = archive(opened_networks, {"deep": layer}, Shown(Order.STRONGEST, 4, 9, 0.5))
+    content = archive(opened_networks, {"deep": layer}, ChannelView(ChannelOrder.STRONGEST, 4, 9, 0.5))
     with zipfile.ZipFile(io.BytesIO(content)) as files:
         names = files.namelist()
         maps = np.load(io.BytesIO(files.read(f"deep/{layer.name}-maps.npz")))["maps"]

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fer_core.app.live import stream as live
-from fer_core.app.live.stream import SAMPLE_CLIP, Source, StreamState
+from fer_core.app.live.stream import SAMPLE_CLIP, StreamSource, StreamState
 from fer_core.live.session import LiveSession, StreamError
 from fer_core.media.video_reader import read_frames
 
@@ -21,7 +21,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Runs the page with a stream that is in a given state and, where it plays, delivers the clip's first frame."""
 
     def run(state: StreamState) -> AppTest:
-        def stream(source: Source, session: LiveSession) -> StreamState:
+        def stream(source: StreamSource, session: LiveSession) -> StreamState:
             if state.playing:
                 frame = next(read_frames(SAMPLE_CLIP))[1]
                 for _ in range(3):
@@ -81,7 +81,7 @@ def test_a_change_of_settings_keeps_the_session(page: Callable[..., AppTest]) ->
 
 def test_each_source_has_a_session_of_its_own(page: Callable[..., AppTest]) -> None:
     app = page(IDLE)
-    app.segmented_control(key="live-source").set_value(Source.CLIP).run()
+    app.segmented_control(key="live-source").set_value(StreamSource.CLIP).run()
     assert not app.exception
     assert "live-session-clip" in app.session_state
     assert "a portrait plays in a loop" in words(app)
@@ -110,7 +110,7 @@ def test_a_connection_that_does_not_come_up_is_explained_after_ten_seconds(
 
 
 def test_a_connection_that_cannot_be_set_up_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(source: Source, session: LiveSession) -> StreamState:
+    def refuse(source: StreamSource, session: LiveSession) -> StreamState:
         raise StreamError("FER_ICE_SERVERS is not JSON.")
 
     monkeypatch.setattr(live, "video_stream", refuse)
@@ -145,7 +145,7 @@ def test_layers_smoothing_pace_and_alerts_reach_the_running_session(page: Callab
 
 def test_the_private_view_offers_no_layers_and_says_that_nothing_is_shown(page: Callable[..., AppTest]) -> None:
     app = page(IDLE)
-    app.segmented_control(key="live-source").set_value(Source.PRIVATE).run()
+    app.segmented_control(key="live-source").set_value(StreamSource.PRIVATE).run()
     assert not app.exception
     assert "No picture will be shown" in words(app)
     assert app.session_state["live-session-private"]._settings.layers == frozenset()

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from benchmarks.insights import made_up_log
 from fer_core.analysis.attention import NOTICE
-from fer_core.app.insights.inputs import Shown
+from fer_core.app.insights.inputs import InsightsView
 from fer_core.app.insights.tabs import Chosen, _chosen, _csv, _report
 from fer_core.labels import FER2013_FIVE
 from fer_core.logs.sessions import LogFile
@@ -30,7 +30,7 @@ def upload(page: AppTest, files: dict[str, bytes]) -> AppTest:
 
 
 @pytest.fixture
-def shown(monkeypatch) -> list[tuple[Shown, Chosen]]:
+def shown(monkeypatch) -> list[tuple[InsightsView, Chosen]]:
     """What the page hands to its exports, run by run."""
     handed = []
     monkeypatch.setattr("fer_core.app.insights.tabs._exports", lambda shown: handed.append((shown, _chosen(shown))))

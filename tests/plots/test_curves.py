@@ -17,7 +17,7 @@ from fer_core.plots.curves import (
     roc_figure,
 )
 from fer_core.plots.model_styles import model_styles
-from fer_core.plots.report import Exhibit, file_of, report_html
+from fer_core.plots.report import ReportFigure, file_of, report_html
 from fer_core.store.decision import softmax
 
 STYLES = model_styles(["a", "b"], ["a", "b"], {"a": "Net A", "b": "Net B"})
@@ -89,7 +89,10 @@ def test_a_report_holds_plotly_once_and_every_exhibit_and_nothing_from_elsewhere
     html = report_html(
         "T & T",
         ["a < b"],
-        {"One": [Exhibit("f", "F", figure, "note"), Exhibit("g", "G", figure)], "Two": [Exhibit("t", "Table", table)]},
+        {
+            "One": [ReportFigure("f", "F", figure, "note"), ReportFigure("g", "G", figure)],
+            "Two": [ReportFigure("t", "Table", table)],
+        },
     )
     assert html.count("Plotly.newPlot(") - go.Figure().to_html().count("Plotly.newPlot(") in (0, 1, 2)
     assert len(html) < 1.2 * len(go.Figure().to_html(include_plotlyjs=True))
@@ -99,5 +102,5 @@ def test_a_report_holds_plotly_once_and_every_exhibit_and_nothing_from_elsewhere
 
 
 def test_a_table_is_downloaded_as_csv_and_a_figure_as_a_page():
-    assert file_of(Exhibit("t", "T", pd.DataFrame({"a": [1]}))).decode("utf-8-sig").split() == ["a", "1"]
-    assert file_of(Exhibit("f", "F", go.Figure())).startswith(b"<!doctype html>")
+    assert file_of(ReportFigure("t", "T", pd.DataFrame({"a": [1]}))).decode("utf-8-sig").split() == ["a", "1"]
+    assert file_of(ReportFigure("f", "F", go.Figure())).startswith(b"<!doctype html>")

@@ -9,11 +9,11 @@ from PIL import Image
 from fer_core.plots.feature_maps import (
     FRAME_WIDTH,
     GAP,
-    AttentionShares,
+    AttributionShares,
     Panel,
     SeenByDepth,
     animation,
-    attention_figure,
+    attribution_figure,
     columns_for,
     kernel_grid,
     map_grid,
@@ -73,9 +73,9 @@ def test_an_animation_plays_all_its_frames_without_end(networks):
         face = rng.integers(0, 256, (20, 20, 3)).astype(np.uint8)
         return Panel("Network", "3 of 4: 3×3 convolution, 64 filters, with a line that is rather long " * 3, face, grid)
 
-    film = Image.open(io.BytesIO(animation([[panel() for _ in range(networks)] for _ in range(5)], 250)))
-    assert (film.format, film.n_frames, film.info["duration"], film.info["loop"]) == ("GIF", 5, 250, 0)
-    assert film.width <= FRAME_WIDTH + 50
+    video = Image.open(io.BytesIO(animation([[panel() for _ in range(networks)] for _ in range(5)], 250)))
+    assert (video.format, video.n_frames, video.info["duration"], video.info["loop"]) == ("GIF", 5, 250, 0)
+    assert video.width <= FRAME_WIDTH + 50
 
 
 def test_a_picture_is_saved_as_it_is():
@@ -97,11 +97,11 @@ def test_receptive_fields_are_drawn_by_depth_beside_the_face():
 
 def test_attention_stands_beside_chance_and_covered_faces_are_hatched():
     chance = {"eyes": 0.26, "mouth": 0.11, "rest": 0.63}
-    bare = {"eyes": 0.5, "mouth": 0.3, "rest": 0.2}
-    maps = [AttentionShares("One", "#4477AA", bare), AttentionShares("One, masked", "#4477AA", chance, True)]
-    even, first, second = attention_figure(maps, chance).data
+    unmasked = {"eyes": 0.5, "mouth": 0.3, "rest": 0.2}
+    maps = [AttributionShares("One", "#4477AA", unmasked), AttributionShares("One, masked", "#4477AA", chance, True)]
+    even, first, second = attribution_figure(maps, chance).data
     assert list(even.y) == list(chance.values())
-    assert (list(first.x), list(first.y)) == (list(bare), list(bare.values()))
+    assert (list(first.x), list(first.y)) == (list(unmasked), list(unmasked.values()))
     assert (first.marker.pattern.shape, second.marker.pattern.shape) == ("", "/")
     # Plotly hatches in the bar's own colour only where no other is named; white lines would be all there is to see.
     assert second.marker.pattern.fgcolor is None

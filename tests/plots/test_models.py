@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 from sklearn.metrics import precision_recall_fscore_support
 
-from fer_core.evaluation.metrics import classification_figures
+from fer_core.evaluation.metrics import classification_metrics
 from fer_core.labels import FER2013
 from fer_core.plots.model_styles import MODEL_COLOURS, model_styles
 from fer_core.plots.models import (
@@ -66,7 +66,7 @@ def test_an_empty_row_is_noughts_and_a_difference_is_symmetric_about_nought():
 
 
 def test_bars_are_scikit_learns_figures_by_class():
-    per_class = {name: classification_figures(p, LABELS, FER2013)["per_class"] for name, p in (("a", A), ("b", B))}
+    per_class = {name: classification_metrics(p, LABELS, FER2013)["per_class"] for name, p in (("a", A), ("b", B))}
     for number, key in enumerate(PER_CLASS):
         figure = per_class_bars(per_class, STYLES, key)
         for bar, p in zip(figure.data, (A, B), strict=True):

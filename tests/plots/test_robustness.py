@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fer_core.evaluation.metrics import classification_figures
-from fer_core.evaluation.robustness.conditions import BARE, CONDITIONS
-from fer_core.evaluation.robustness.evaluate import ConditionFigures
+from fer_core.evaluation.metrics import classification_metrics
+from fer_core.evaluation.robustness.conditions import CONDITIONS, UNMASKED
+from fer_core.evaluation.robustness.evaluate import ConditionMetrics
 from fer_core.labels import FER2013
 from fer_core.plots.model_styles import model_styles
 from fer_core.plots.robustness import recall_cost_figure, robustness_figure
@@ -15,26 +15,26 @@ LABELS = np.random.default_rng(0).integers(0, 7, 400)
 STYLES = model_styles(["a", "b"], ["a", "b"], {"a": "Net A", "b": "Net B"})
 
 
-def conditions(seed: int, *names: str) -> list[ConditionFigures]:
+def conditions(seed: int, *names: str) -> list[ConditionMetrics]:
     rng = np.random.default_rng(seed)
     found = {}
     for number, name in enumerate(names):
         logits = rng.normal(size=(400, 7))
         logits[np.arange(400), LABELS] += 2 - number
-        found[name] = classification_figures(softmax(logits), LABELS, FER2013)
-    bare = found[names[0]]
+        found[name] = classification_metrics(softmax(logits), LABELS, FER2013)
+    unmasked = found[names[0]]
     return [
-        ConditionFigures(
+        ConditionMetrics(
             CONDITIONS[name],
             figures,
-            figures["accuracy"] / bare["accuracy"],
-            {e: bare["per_class"][e]["recall"] - own["recall"] for e, own in figures["per_class"].items()},
+            figures["accuracy"] / unmasked["accuracy"],
+            {e: unmasked["per_class"][e]["recall"] - own["recall"] for e, own in figures["per_class"].items()},
         )
         for name, figures in found.items()
     ]
 
 
-BY_MODEL = {"a": conditions(1, BARE, "surgical", "noise"), "b": conditions(2, BARE, "noise")}
+BY_MODEL = {"a": conditions(1, UNMASKED, "surgical", "noise"), "b": conditions(2, UNMASKED, "noise")}
 
 
 def test_accuracies_stand_by_condition_with_their_intervals_and_the_models_looks():
@@ -59,15 +59,15 @@ def test_bars_are_the_recall_that_each_class_loses():
     figure = recall_cost_figure(BY_MODEL, STYLES, "noise")
     assert [bar.name for bar in figure.data] == ["Net A", "Net B"]
     for bar, found in zip(figure.data, BY_MODEL.values(), strict=True):
-        bare, noisy = found[0].figures["per_class"], found[-1].figures["per_class"]
+        unmasked, noisy = found[0].figures["per_class"], found[-1].figures["per_class"]
         assert list(bar.x) == [str(emotion) for emotion in FER2013.emotions]
-        assert list(bar.y) == [bare[e]["recall"] - noisy[e]["recall"] for e in bar.x]
+        assert list(bar.y) == [unmasked[e]["recall"] - noisy[e]["recall"] for e in bar.x]
         assert bar.customdata[0] == [
-            pytest.approx(bare["angry"]["recall"]),
+            pytest.approx(unmasked["angry"]["recall"]),
             noisy["angry"]["recall"],
             noisy["angry"]["support"],
         ]
     assert figure.layout.yaxis.title.text == "Recall lost, noise"
     assert [bar.name for bar in recall_cost_figure(BY_MODEL, STYLES, "surgical").data] == ["Net A"]
     with pytest.raises(ValueError, match="bare"):
-        recall_cost_figure(BY_MODEL, STYLES, BARE)
+        recall_cost_figure(BY_MODEL, STYLES, UNMASKED)

@@ -28,7 +28,7 @@ def test_emotions_are_stacked_means_of_every_step():
 
 
 def test_mask_and_attention_are_strips_where_they_were_looked_for():
-    masks = [str(MaskState.BARE)] * 125 + [str(MaskState.MASKED)] * 125
+    masks = [str(MaskState.UNMASKED)] * 125 + [str(MaskState.MASKED)] * 125
     attention = [None] * 50 + [str(Attention.DOWN)] * 200
     strips = {bar.name: bar for bar in person_timeline(person(10.0, masks, attention), 0, 10).data[7:]}
     assert set(strips) == {"bare", "masked", "looking down"}

@@ -2,18 +2,18 @@ import numpy as np
 import pytest
 
 from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS, Emotion
-from fer_core.store.decision import AnswerRule, plain_answer, softmax
+from fer_core.store.decision import DecisionRule, plain_rule, softmax
 
 
 def test_a_plain_answer_is_the_head_itself():
     heads = {"fer2013": softmax(np.random.default_rng(0).normal(size=(5, 7)))}
-    np.testing.assert_allclose(plain_answer(FER2013).apply(heads), heads["fer2013"], atol=1e-6)
+    np.testing.assert_allclose(plain_rule(FER2013).apply(heads), heads["fer2013"], atol=1e-6)
 
 
 def test_fusing_two_heads_is_their_weighted_geometric_mean():
     rng = np.random.default_rng(1)
     seven, eight = softmax(rng.normal(size=(3, 7))), softmax(rng.normal(size=(3, 8)))
-    fused = AnswerRule("f", "", FER2013, {"fer2013": 0.75, "ferplus": 0.25}, (0.0,) * 7).apply(
+    fused = DecisionRule("f", "", FER2013, {"fer2013": 0.75, "ferplus": 0.25}, (0.0,) * 7).apply(
         {"fer2013": seven, "ferplus": eight}
     )
     by_hand = seven**0.75 * eight[:, FER2013.indices_in(FERPLUS)] ** 0.25
@@ -23,26 +23,26 @@ def test_fusing_two_heads_is_their_weighted_geometric_mean():
 def test_a_class_bias_of_log_two_doubles_the_odds_of_that_class():
     bias = np.zeros(7)
     bias[FER2013.index(Emotion.DISGUST)] = np.log(2)
-    rule = AnswerRule("b", "", FER2013, {"fer2013": 1.0}, tuple(bias))
+    rule = DecisionRule("b", "", FER2013, {"fer2013": 1.0}, tuple(bias))
     even = rule.apply({"fer2013": np.full((1, 7), 1 / 7)})[0]
     assert even[FER2013.index(Emotion.DISGUST)] == pytest.approx(2 / 8)
 
 
 def test_an_answer_reads_back_as_it_was_written():
-    rule = AnswerRule("f", "title", FER2013, {"fer2013": 0.75, "ferplus": 0.25}, (0.5,) * 7, 1.25)
-    assert AnswerRule.from_json(rule.as_json()) == rule
+    rule = DecisionRule("f", "title", FER2013, {"fer2013": 0.75, "ferplus": 0.25}, (0.5,) * 7, 1.25)
+    assert DecisionRule.from_json(rule.as_json()) == rule
 
 
 def test_an_answer_written_before_temperatures_reads_as_temperature_one():
-    data = plain_answer(FER2013).as_json()
+    data = plain_rule(FER2013).as_json()
     del data["temperature"]
-    assert AnswerRule.from_json(data).temperature == 1.0
+    assert DecisionRule.from_json(data).temperature == 1.0
 
 
 def test_temperature_two_takes_the_square_root_of_the_odds_biases_included():
     bias = np.zeros(7)
     bias[FER2013.index(Emotion.DISGUST)] = np.log(9)
-    rule = AnswerRule("t", "", FER2013, {"fer2013": 1.0}, tuple(bias), temperature=2.0)
+    rule = DecisionRule("t", "", FER2013, {"fer2013": 1.0}, tuple(bias), temperature=2.0)
     answer = rule.apply({"fer2013": np.full((1, 7), 1 / 7)})[0]
     assert answer[FER2013.index(Emotion.DISGUST)] / answer[0] == pytest.approx(3)
 
@@ -50,8 +50,8 @@ def test_temperature_two_takes_the_square_root_of_the_odds_biases_included():
 @pytest.mark.parametrize("temperature", [0.2, 0.9, 1.1, 5.0])
 def test_temperature_changes_the_confidence_and_never_the_top_answer(temperature):
     heads = {"fer2013": softmax(np.random.default_rng(2).normal(size=(500, 7)))}
-    plain = plain_answer(FER2013).apply(heads)
-    scaled = AnswerRule("t", "", FER2013, {"fer2013": 1.0}, (0.0,) * 7, temperature).apply(heads)
+    plain = plain_rule(FER2013).apply(heads)
+    scaled = DecisionRule("t", "", FER2013, {"fer2013": 1.0}, (0.0,) * 7, temperature).apply(heads)
     np.testing.assert_array_equal(scaled.argmax(axis=1), plain.argmax(axis=1))
     assert ((scaled.max(axis=1) < plain.max(axis=1)) == (temperature > 1)).all()
 
@@ -59,12 +59,12 @@ def test_temperature_changes_the_confidence_and_never_the_top_answer(temperature
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_temperature_that_is_not_positive_is_refused(temperature):
     with pytest.raises(ValueError, match="temperature above 0"):
-        AnswerRule("t", "", FER2013, {"fer2013": 1.0}, (0.0,) * 7, temperature)
+        DecisionRule("t", "", FER2013, {"fer2013": 1.0}, (0.0,) * 7, temperature)
 
 
 def test_the_composition_says_what_was_chosen_and_what_is_as_trained():
     def composition(label_set, weights, bias=0.0, temperature=1.0):
-        return AnswerRule("c", "", label_set, weights, (bias,) * len(label_set), temperature).composition
+        return DecisionRule("c", "", label_set, weights, (bias,) * len(label_set), temperature).composition
 
     assert composition(FER2013, {"fer2013": 1.0}) == "FER2013 head, as trained"
     assert (

@@ -21,5 +21,5 @@ def test_other_data_sets_say_what_a_split_is_or_the_card_does(shipped):
 
 
 def test_neither_training_nor_the_choice_is_reported():
-    figures = dict.fromkeys(["test", "test-without-repeats", "training", "validation", "cross-validation"])
-    assert reported_splits(figures) == [Split.TEST, Split.CROSS_VALIDATION]
+    metrics = dict.fromkeys(["test", "test-without-repeats", "training", "validation", "cross-validation"])
+    assert reported_splits(metrics) == [Split.TEST, Split.CROSS_VALIDATION]

@@ -41,7 +41,7 @@ def test_a_saved_model_is_the_one_that_is_loaded(shipped, tmp_path):
     for key, probabilities in one.probabilities.items():
         np.testing.assert_array_equal(probabilities, other.probabilities[key])
     assert one.labels.keys() == other.labels.keys()
-    np.testing.assert_array_equal(one.repeats[Split.TEST], other.repeats[Split.TEST])
+    np.testing.assert_array_equal(one.train_duplicates[Split.TEST], other.train_duplicates[Split.TEST])
     assert saved.card.name == "senet"
 
 
@@ -52,9 +52,9 @@ def test_answers_for_masked_faces_are_kept_apart_by_the_same_names(shipped, tmp_
     model = ModelStore(tmp_path).load("senet")
     name = shipped.card.answers[1].name
     assert model.card.masked_answers == masked
-    assert model.card.masked_answer(name).temperature == 3.0
-    assert model.card.answer(name).temperature != 3.0
-    assert model.card.masked_answer(shipped.card.answers[2].name) is None
+    assert model.card.masked_rule(name).temperature == 3.0
+    assert model.card.decision_rule(name).temperature != 3.0
+    assert model.card.masked_rule(shipped.card.answers[2].name) is None
     assert model.predictions().masked["fer2013"].shape == (5, 7)
     assert shipped.predictions().masked == {}
 
@@ -90,7 +90,7 @@ def test_the_served_network_is_int8_where_it_was_predicted_else_float(shipped):
     predictions = shipped.predictions()
     assert predictions.served == Network.INT8
     kept = {key: p for key, p in predictions.probabilities.items() if key[0] != Network.INT8}
-    assert Predictions(kept, predictions.labels, predictions.repeats).served == Network.FLOAT
+    assert Predictions(kept, predictions.labels, predictions.train_duplicates).served == Network.FLOAT
 
 
 def test_a_card_from_before_costs_and_temperatures_still_reads(shipped):

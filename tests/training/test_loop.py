@@ -10,7 +10,7 @@ from fer_core.labels import FER2013, Emotion
 from fer_core.models import list_architectures
 from fer_core.training.batches import Batches
 from fer_core.training.loop import TrainingRun, with_masks
-from fer_core.training.recipes import AUTHORS, COMMON, Kept, Recipe, Schedule, full_schedule, get_recipe
+from fer_core.training.recipes import AUTHORS, COMMON, CheckpointMetric, Recipe, Schedule, full_schedule, get_recipe
 from tests.conftest import make_dataset
 
 SHORT = Recipe(
@@ -107,16 +107,16 @@ def test_faces_without_votes_stay_without_weight_when_mixed():
 
 def test_teachers_answers_are_mixed_into_the_labels_by_their_share():
     dataset = make_dataset().split(Split.TRAINING)
-    taught = {"fer2013": np.full((len(dataset), 7), 1 / 7, np.float32)}
+    distilled = {"fer2013": np.full((len(dataset), 7), 1 / 7, np.float32)}
     recipe = replace(SHORT, label_smoothing=0.0, teacher_share=0.7)
-    _, targets, _ = next(Batches(dataset, recipe, 0, taught).epoch(0))
+    _, targets, _ = next(Batches(dataset, recipe, 0, distilled).epoch(0))
     assert np.unique(targets["fer2013"].round(5)) == pytest.approx([0.1, 0.4])
     assert set(np.unique(targets["ferplus"])) == {0, 1}
 
 
 def test_the_epoch_is_kept_by_what_the_recipe_says(finished):
     rows = [{"validation_accuracy_fer2013": a, "validation_loss_fer2013": b} for a, b in ((0.5, 0.9), (0.6, 1.1))]
-    for kept, expected in ((Kept.ACCURACY, 1), (Kept.LOSS, 0)):
+    for kept, expected in ((CheckpointMetric.ACCURACY, 1), (CheckpointMetric.LOSS, 0)):
         recipe = replace(SHORT, kept=kept).with_heads(("fer2013",))
         run = TrainingRun(recipe, make_dataset(), finished.folder / "unused")
         run.history = [{"validation_score": run._score(row)} for row in rows]

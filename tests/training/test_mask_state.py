@@ -10,7 +10,13 @@ from fer_core.evaluation.mask_state import MASK_PREDICTIONS, load_mask_predictio
 from fer_core.evaluation.verification import verify_mask_state
 from fer_core.training import mask_state
 from fer_core.training.mask_photos import MaskPhotos
-from fer_core.training.mask_state import MaskBatches, bare_advantage, drawn_masks, swap_lower_faces, train_mask_state
+from fer_core.training.mask_state import (
+    MaskBatches,
+    drawn_masks,
+    swap_lower_faces,
+    train_mask_state,
+    unmasked_advantage,
+)
 from fer_core.vision.mask_state import MASK_STATE_FILE, MaskStateNetwork
 from tests.conftest import make_dataset
 
@@ -37,7 +43,7 @@ def test_a_third_of_the_faces_wear_a_drawn_mask_and_the_rest_stay_bare():
 
 
 def test_an_epoch_is_the_same_whenever_it_is_drawn_and_unlike_the_next(monkeypatch):
-    monkeypatch.setattr(mask_state, "BATCH", 32)
+    monkeypatch.setattr(mask_state, "MASK_BATCH", 32)
     faces = np.random.default_rng(0).integers(0, 256, (64, 48, 48)).astype(np.uint8)
     batches = MaskBatches(faces, faces[:10], np.arange(10) < 5, seed=3)
     one, again, other = (list(batches.epoch(number)) for number in (0, 0, 1))
@@ -47,17 +53,17 @@ def test_an_epoch_is_the_same_whenever_it_is_drawn_and_unlike_the_next(monkeypat
 
 
 def test_the_bare_state_gets_the_advantage_that_tells_most_faces_rightly_and_bounds_false_alarms():
-    bare, masked = np.array([[0.4, 0.6, 0.0]]), np.array([[0.1, 0.9, 0.0]])
-    faces = np.concatenate([np.repeat(bare, 100, axis=0), np.repeat(masked, 100, axis=0)])
+    unmasked, masked = np.array([[0.4, 0.6, 0.0]]), np.array([[0.1, 0.9, 0.0]])
+    faces = np.concatenate([np.repeat(unmasked, 100, axis=0), np.repeat(masked, 100, axis=0)])
     truth = np.repeat([0, 1], 100)
-    shift = bare_advantage(faces, truth == 1, faces, truth)
+    shift = unmasked_advantage(faces, truth == 1, faces, truth)
     assert np.log(0.6 / 0.4) < shift < np.log(0.9 / 0.1)
     sure = np.where(truth[:, None] == 1, [0.0, 1.0, 0.0], [1.0, 0.0, 0.0])
-    assert bare_advantage(sure, truth == 1, sure, truth) == 0.0
+    assert unmasked_advantage(sure, truth == 1, sure, truth) == 0.0
 
 
 def test_a_network_is_trained_judged_and_stored_and_the_card_says_how(tmp_path, monkeypatch):
-    monkeypatch.setattr(mask_state, "BATCH", 16)
+    monkeypatch.setattr(mask_state, "MASK_BATCH", 16)
     monkeypatch.setattr(mask_state, "LAYERS", ((4, 2), (4, 2)))
     dataset = make_dataset(per_class=6)
     crops = np.random.default_rng(0).integers(0, 256, (30, 48, 48)).astype(np.uint8)

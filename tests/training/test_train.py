@@ -22,7 +22,7 @@ from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore
 from fer_core.training import recipes
 from fer_core.training import train as command
-from fer_core.training.distillation import teach
+from fer_core.training.distillation import distil
 from fer_core.training.loop import with_masks
 from fer_core.training.packaging import _keras_file, _predict_masked
 from fer_core.vision.litert import LiteRTNetwork
@@ -189,13 +189,13 @@ def test_teachers_are_asked_once_and_kept_in_the_runs_folder(tmp_path):
     recipe = replace(recipes.COMMON["tiny"], teachers=("master",), teacher_share=0.5)
     training = make_dataset().split(Split.TRAINING)
     with pytest.raises(ModelError, match="no model 'master'"):
-        teach(store, recipe, training, tmp_path / "run")
+        distil(store, recipe, training, tmp_path / "run")
     shutil.copytree(ModelStore().folder / "senet", store.folder / "master")
-    taught = teach(store, recipe.with_heads(("fer2013-five", "ferplus")), training, tmp_path / "run")
-    assert {head: array.shape for head, array in taught.items()} == {"fer2013-five": (56, 5), "ferplus": (56, 8)}
-    assert taught["fer2013-five"].sum(axis=1) == pytest.approx(np.ones(56), abs=1e-4)
+    distilled = distil(store, recipe.with_heads(("fer2013-five", "ferplus")), training, tmp_path / "run")
+    assert {head: array.shape for head, array in distilled.items()} == {"fer2013-five": (56, 5), "ferplus": (56, 8)}
+    assert distilled["fer2013-five"].sum(axis=1) == pytest.approx(np.ones(56), abs=1e-4)
     shutil.rmtree(store.folder)
-    again = teach(store, recipe, training, tmp_path / "run")
+    again = distil(store, recipe, training, tmp_path / "run")
     assert again["fer2013"].shape == (56, 7)
 
 
@@ -206,7 +206,7 @@ def test_what_ships_teaches_and_starts_a_training_that_goes_to_another_store(tmp
     recipe = replace(recipes.COMMON["tiny"], teachers=("senet", "master"), teacher_share=0.5)
     training = make_dataset().split(Split.TRAINING)
     both, senet, master = (
-        teach(other, replace(recipe, teachers=teachers), training, tmp_path / "run")["fer2013"]
+        distil(other, replace(recipe, teachers=teachers), training, tmp_path / "run")["fer2013"]
         for teachers in (("senet", "master"), ("senet",), ("master",))
     )
     np.testing.assert_allclose(both, (senet + master) / 2, atol=1e-6)

@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_core.analysis.frame import Look
+from fer_core.analysis.frame import AttributeLevel
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.analysis.records import face_rows
 from fer_core.analysis.stream import StreamMemory
 from fer_core.errors import VideoError
-from fer_core.media.video_reader import FilmFrame, read_film, video_info
+from fer_core.media.video_reader import VideoFrame, read_video, video_info
 from fer_core.media.video_writer import write_video
 from fer_core.video.analysis import VideoAnalysis, VideoProgress, analyse_video
-from fer_core.video.inference import look_number, see_frames
+from fer_core.video.inference import infer_frames, stretch_number
 from fer_core.video.replay import analyses_of
 from fer_core.vision.detection.registry import create_detector
 from tests.films import film, in_a_mask, portrait, with_sound
@@ -57,7 +57,7 @@ def test_faces_and_answers_are_those_of_the_door_that_every_frame_goes_through(
 ) -> None:
     """Where faces are looked for in the whole frame; between those, boxes differ by a few hundredths."""
     memory = StreamMemory()
-    for frame in read_film(SAMPLE, start=2.0, end=3.0):
+    for frame in read_video(SAMPLE, start=2.0, end=3.0):
         plain = [*face_rows("", [analyser.analyse(frame.pixels, frame.time, memory)])]
         [row] = second.table().query(f"frame == {frame.number}").to_dict("records")
         assert [(face["emotion"], face["track"], face["mask"]) for face in plain] == [("happy", row["track"], "bare")]
@@ -66,13 +66,13 @@ def test_faces_and_answers_are_those_of_the_door_that_every_frame_goes_through(
 
 
 def test_a_person_who_puts_a_mask_on_is_followed_though_another_network_answers(analyser: FrameAnalyser) -> None:
-    bare = [frame.pixels for frame in read_film(SAMPLE, end=1.0)]
+    unmasked = [frame.pixels for frame in read_video(SAMPLE, end=1.0)]
     detector = create_detector()
-    masked = [in_a_mask(frame, detector) for frame in bare]
+    masked = [in_a_mask(frame, detector) for frame in unmasked]
     both = FrameAnalyser.from_store(["senet", "tiny"])
     for models, found in (
-        (["senet", "senet-masks"], analyse_video(film(bare + masked), analyser)),
-        (["senet", "tiny", "senet-masks"], analyse_video(film(bare + masked), both)),
+        (["senet", "senet-masks"], analyse_video(film(unmasked + masked), analyser)),
+        (["senet", "tiny", "senet-masks"], analyse_video(film(unmasked + masked), both)),
     ):
         assert found.table()["model"].unique().tolist()[: len(models)] == models
         [person] = found.people()
@@ -84,7 +84,7 @@ def test_a_person_who_puts_a_mask_on_is_followed_though_another_network_answers(
 
 
 def test_frames_a_second_and_landmarks_are_as_asked_for(analyser: FrameAnalyser) -> None:
-    found = analyse_video(SAMPLE, analyser, end=2.0, per_second=5, look=Look.ATTENTION)
+    found = analyse_video(SAMPLE, analyser, end=2.0, per_second=5, look=AttributeLevel.ATTENTION)
     assert found.table()["frame"].tolist() == [0, 5, 10, 15, 20, 25, 30, 35, 40, 45]
     assert set(found.table()["track"]) == {1}
     assert found.table()["attention"].notna().any()
@@ -103,7 +103,7 @@ def test_who_stops_the_work_keeps_what_is_done(analyser: FrameAnalyser) -> None:
 
 
 def test_only_a_few_frames_are_in_memory_at_once() -> None:
-    alive: list[weakref.ref[FilmFrame]] = []
+    alive: list[weakref.ref[VideoFrame]] = []
     most = 0
 
     class Blind:
@@ -113,18 +113,18 @@ def test_only_a_few_frames_are_in_memory_at_once() -> None:
         def find(self, pixels: np.ndarray, time: float, near: object) -> list[None]:
             return []
 
-        def see(self, pixels: np.ndarray, found: list[None]) -> list[None]:
+        def infer(self, pixels: np.ndarray, found: list[None]) -> list[None]:
             return found
 
     def frames():
         nonlocal most
         for number in range(300):
-            frame = FilmFrame(number, number / 25, np.zeros((4, 4, 3), np.uint8))
+            frame = VideoFrame(number, number / 25, np.zeros((4, 4, 3), np.uint8))
             alive.append(weakref.ref(frame))
             most = max(most, sum(each() is not None for each in alive))
             yield frame
 
-    assert [frame.number for frame, _ in see_frames(frames(), Blind(), 2)] == list(range(300))  # type: ignore[arg-type]
+    assert [frame.number for frame, _ in infer_frames(frames(), Blind(), 2)] == list(range(300))  # type: ignore[arg-type]
     assert most <= 8
 
 
@@ -170,7 +170,7 @@ def test_sizes_and_rates_from_one_end_to_the_other_give_every_frame(
     table = found.table().drop_duplicates("frame")
     assert table["frame"].tolist() == list(range(frames))
     assert table["time_ms"].tolist() == [round(1000 * number / rate) for number in range(frames)]
-    assert sum(1 for _ in read_film(tmp_path / "drawn.mp4")) == frames
+    assert sum(1 for _ in read_video(tmp_path / "drawn.mp4")) == frames
 
 
 def test_a_film_of_one_pixel_is_analysed_but_makes_no_annotated_film(analyser: FrameAnalyser, tmp_path: Path) -> None:
@@ -229,9 +229,9 @@ def test_the_annotated_film_has_its_sound_and_every_frame_at_its_time(
     video, sound, seconds = streams(path)
     assert (video, sound) == ("h264", "aac")
     assert seconds == pytest.approx(0.6, abs=0.08)
-    drawn = list(read_film(path))
+    drawn = list(read_video(path))
     assert [frame.time for frame in drawn] == pytest.approx([number / 25 for number in range(found.frames)], abs=1e-4)
-    plain = [frame.pixels for frame in read_film(data, start=0.2, end=0.8)]
+    plain = [frame.pixels for frame in read_video(data, start=0.2, end=0.8)]
     assert np.abs(drawn[5].pixels.astype(int) - plain[5]).mean() > 2  # the boxes
     assert [each.name for each in tmp_path.iterdir()] == ["drawn.mp4"]
 
@@ -261,4 +261,4 @@ def test_a_film_that_cannot_be_written_leaves_nothing_behind(analyser: FrameAnal
 
 def test_stretches_begin_at_whole_multiples_of_their_length() -> None:
     times = [float(Fraction(number, 10)) for number in range(10)]
-    assert [look_number(time) for time in times] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
+    assert [stretch_number(time) for time in times] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]

@@ -11,7 +11,7 @@ from fer_core.cli.main import main
 from fer_core.errors import ModelError
 from fer_core.evaluation.verification import SAMPLE_PHOTO
 from fer_core.labels import CKPLUS
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore
 from fer_core.vision.expression import EnsembleNetwork, ExpressionClassifier, load_network, pool_heads
@@ -95,7 +95,7 @@ def test_networks_of_different_sizes_cannot_be_asked_together(store):
 
 def test_a_file_that_lacks_the_heads_of_its_card_is_refused_in_a_sentence(store):
     model = store.load("one")
-    rule = AnswerRule("ckplus", "", CKPLUS, {"ckplus": 1.0}, (0.0,) * len(CKPLUS))
+    rule = DecisionRule("ckplus", "", CKPLUS, {"ckplus": 1.0}, (0.0,) * len(CKPLUS))
     with pytest.raises(ModelError, match=r"int8 file answers fer.*, but its answer 'ckplus' is made of ckplus"):
         ExpressionClassifier(replace(model, card=replace(model.card, answers=(rule,))))
     with pytest.raises(ModelError, match="made of ckplus"):

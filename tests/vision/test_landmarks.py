@@ -169,13 +169,13 @@ def test_with_the_detectors_eyes_any_roll_is_found(
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[Region]:
     """Regions that any network looked at."""
     seen: list[Region] = []
-    look = landmarks.RegionNetwork.look
+    run = landmarks.RegionNetwork.run
 
     def noted(network: landmarks.RegionNetwork, frame: np.ndarray, region: Region) -> list[np.ndarray]:
         seen.append(region)
-        return look(network, frame, region)
+        return run(network, frame, region)
 
-    monkeypatch.setattr(landmarks.RegionNetwork, "look", noted)
+    monkeypatch.setattr(landmarks.RegionNetwork, "run", noted)
     return seen
 
 
@@ -211,7 +211,7 @@ def test_the_roll_of_eyes_is_clockwise() -> None:
 
 def test_a_reader_without_eyes_says_so_when_asked_for_them(photo: np.ndarray, face: FaceLandmarks) -> None:
     with pytest.raises(ValueError, match="with_eyes=True"):
-        LandmarkReader(with_eyes=False).look_at_eyes(photo, face)
+        LandmarkReader(with_eyes=False).refine_eyes(photo, face)
 
 
 def test_several_faces_are_read_in_the_order_of_their_boxes(reader: LandmarkReader, photo: np.ndarray) -> None:
@@ -369,6 +369,6 @@ def test_a_region_below_the_score_is_no_face(
     points = np.zeros(1404, np.float32)
     for score, seen in ((MIN_PRESENCE - 0.01, False), (MIN_PRESENCE + 0.01, True)):
         logit = np.log(score / (1 - score)).astype(np.float32).reshape(1)
-        monkeypatch.setattr(reader._faces, "look", lambda frame, region, logit=logit: [points, logit])
+        monkeypatch.setattr(reader._faces, "run", lambda frame, region, logit=logit: [points, logit])
         (found,) = LandmarkReader.read(reader, photo, [BOX])
         assert (found is not None) == seen

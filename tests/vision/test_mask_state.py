@@ -14,7 +14,7 @@ from fer_core.vision import mask_state
 from fer_core.vision.expression import ExpressionClassifier
 from fer_core.vision.mask_state import MaskStateNetwork
 
-COVERED, BARE = np.array([0.1, 0.8, 0.1], np.float32), np.array([0.9, 0.1, 0.0], np.float32)
+COVERED, UNMASKED = np.array([0.1, 0.8, 0.1], np.float32), np.array([0.9, 0.1, 0.0], np.float32)
 
 
 class Says:
@@ -53,38 +53,38 @@ def analyse(store, photo, monkeypatch):
 
 
 def test_a_masked_face_is_answered_for_by_the_mask_aware_network_and_a_bare_one_by_the_chosen(analyse):
-    covered, bare = analyse(["plain"], COVERED, BARE)
+    covered, unmasked = analyse(["plain"], COVERED, UNMASKED)
     assert [scores.model for scores in covered.scores] == ["aware"]
-    assert [scores.model for scores in bare.scores] == ["plain"]
-    assert (covered.mask.state, bare.mask.state) == (MaskState.MASKED, MaskState.BARE)
+    assert [scores.model for scores in unmasked.scores] == ["plain"]
+    assert (covered.mask.state, unmasked.mask.state) == (MaskState.MASKED, MaskState.UNMASKED)
 
 
 def test_one_network_for_both_answers_masked_faces_less_surely(analyse):
     of_covered, _ = analyse(["aware"], COVERED, COVERED)
-    of_bare, _ = analyse(["aware"], BARE, BARE)
-    (masked,), (plain,) = of_covered.scores, of_bare.scores
+    of_unmasked, _ = analyse(["aware"], UNMASKED, UNMASKED)
+    (masked,), (plain,) = of_covered.scores, of_unmasked.scores
     assert masked.model == plain.model == "aware"
     assert masked.top == plain.top
     assert masked.confidence < plain.confidence
 
 
 def test_several_models_are_replaced_by_one_answer(analyse):
-    covered, bare = analyse(["plain", "plain"], COVERED, BARE)
+    covered, unmasked = analyse(["plain", "plain"], COVERED, UNMASKED)
     assert [scores.model for scores in covered.scores] == ["aware"]
-    assert [scores.model for scores in bare.scores] == ["plain", "plain"]
-    covered, bare = analyse(["plain", "aware"], COVERED, BARE)
+    assert [scores.model for scores in unmasked.scores] == ["plain", "plain"]
+    covered, unmasked = analyse(["plain", "aware"], COVERED, UNMASKED)
     assert [scores.model for scores in covered.scores] == ["aware"]
-    assert [scores.model for scores in bare.scores] == ["plain", "aware"]
+    assert [scores.model for scores in unmasked.scores] == ["plain", "aware"]
 
 
 def test_the_answer_stays_in_the_classes_that_were_asked_for(analyse):
-    covered, _ = analyse(["plain"], COVERED, BARE, answer="ferplus")
+    covered, _ = analyse(["plain"], COVERED, UNMASKED, answer="ferplus")
     assert covered.scores[0].label_set.name == "ferplus"
 
 
 def test_without_a_mask_aware_network_the_chosen_model_answers_and_the_mask_is_still_read(analyse, monkeypatch):
     monkeypatch.setattr(pipeline, "MASK_AWARE_MODEL", "absent")
-    covered, _ = analyse(["plain"], COVERED, BARE)
+    covered, _ = analyse(["plain"], COVERED, UNMASKED)
     assert [scores.model for scores in covered.scores] == ["plain"]
     assert covered.covered
 
@@ -116,5 +116,5 @@ def test_an_expression_network_is_no_mask_state_network(shipped):
 
 def test_the_shipped_network_calls_the_astronaut_bare(photo):
     (face,) = FrameAnalyser.from_store(["senet"]).analyse(photo)
-    assert face.mask.state == MaskState.BARE
+    assert face.mask.state == MaskState.UNMASKED
     assert len(face.mask.probabilities) == len(MASK_STATES)

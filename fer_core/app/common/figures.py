@@ -9,43 +9,43 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fer_core.plots.report import Exhibit, file_of
+from fer_core.plots.report import ReportFigure, file_of
 
 
-def show_exhibit(exhibit: Exhibit, **options: Any) -> Any:
+def show_report_figure(report_figure: ReportFigure, **options: Any) -> Any:
     """An exhibit on the page, with its note; returns what the chart returns."""
-    if isinstance(exhibit.content, pd.DataFrame):
-        result = st.dataframe(exhibit.content, hide_index=True, placeholder="", **options)
+    if isinstance(report_figure.content, pd.DataFrame):
+        result = st.dataframe(report_figure.content, hide_index=True, placeholder="", **options)
     else:
         result = st.plotly_chart(
-            exhibit.content,
-            key=f"chart-{exhibit.name}",
+            report_figure.content,
+            key=f"chart-{report_figure.name}",
             config={
                 "displaylogo": False,
                 "modeBarButtonsToRemove": ["lasso2d", "select2d"],
-                "toImageButtonOptions": {"format": "svg", "filename": exhibit.name},
+                "toImageButtonOptions": {"format": "svg", "filename": report_figure.name},
             },
-            alt=exhibit.title,
+            alt=report_figure.title,
             **options,
         )
-    if exhibit.note:
-        st.caption(exhibit.note)
+    if report_figure.note:
+        st.caption(report_figure.note)
     return result
 
 
-def downloads(exhibits: Sequence[Exhibit], key: str) -> None:
+def downloads(report_figures: Sequence[ReportFigure], key: str) -> None:
     """Every figure as an HTML file and every table as csv, behind one button; written when asked for."""
-    if not exhibits:
+    if not report_figures:
         return
     with st.popover("Download", icon=":material/download:", key=f"downloads-{key}"):
-        for exhibit in exhibits:
-            is_table = isinstance(exhibit.content, pd.DataFrame)
+        for report_figure in report_figures:
+            is_table = isinstance(report_figure.content, pd.DataFrame)
             end = "csv" if is_table else "html"
             st.download_button(
-                f"{exhibit.title} · {end.upper()}",
-                partial(file_of, exhibit),
-                f"{exhibit.name}.{end}",
+                f"{report_figure.title} · {end.upper()}",
+                partial(file_of, report_figure),
+                f"{report_figure.name}.{end}",
                 f"text/{end}",
-                key=f"download-{key}-{exhibit.name}",
+                key=f"download-{key}-{report_figure.name}",
                 on_click="ignore",
             )

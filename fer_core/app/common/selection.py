@@ -13,7 +13,7 @@ from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
 from fer_core.labels import FER2013, LABEL_SETS, LabelSet
 from fer_core.store.card import reported_splits, split_title
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.detection.registry import DETECTORS
@@ -53,19 +53,19 @@ def installed_models() -> list[StoredModel]:
     label_sets = list(LABEL_SETS.values())
 
     def rank(model: StoredModel) -> tuple[int, bool, float]:
-        label_set = model.card.default_answer.label_set
+        label_set = model.card.default_rule.label_set
         return label_sets.index(label_set), bool(model.card.members), -(headline(model) or 0.0)
 
     return sorted((stored_model(name) for name in names), key=rank)
 
 
-def served_figures(model: StoredModel, answer: AnswerRule) -> dict[str, Any]:
+def served_metrics(model: StoredModel, answer: DecisionRule) -> dict[str, Any]:
     """Figures of an answer by split: of the network that the pages run, or of the float one where only that was measured.
 
     Cross-validation is such a case: its networks are not the one that is stored.
     """
     by_network = [model.card.figures.get(network, {}).get(answer.name, {}) for network in (Network.FLOAT, SERVED)]
-    return {str(split): figures[split] for figures in by_network for split in Split if split in figures}
+    return {str(split): metrics[split] for metrics in by_network for split in Split if split in metrics}
 
 
 def headline(model: StoredModel, split: Split = Split.VALIDATION, figure: str = "accuracy") -> float | None:
@@ -73,9 +73,9 @@ def headline(model: StoredModel, split: Split = Split.VALIDATION, figure: str = 
 
     A model that was not run on the split gives that of its first reported one, and without any figure ``None``.
     """
-    figures = served_figures(model, model.card.default_answer)
-    chosen = [split] if split in figures else reported_splits(figures)[:1]
-    return figures[chosen[0]][figure] if chosen else None
+    metrics = served_metrics(model, model.card.default_rule)
+    chosen = [split] if split in metrics else reported_splits(metrics)[:1]
+    return metrics[chosen[0]][figure] if chosen else None
 
 
 def model_titles(models: Sequence[StoredModel]) -> dict[str, str]:
@@ -103,8 +103,8 @@ def measured_on(label_set: LabelSet, split: str) -> str:
 
 
 def _reached(model: StoredModel) -> str:
-    label_set = model.card.default_answer.label_set
-    splits = reported_splits(served_figures(model, model.card.default_answer))
+    label_set = model.card.default_rule.label_set
+    splits = reported_splits(served_metrics(model, model.card.default_rule))
     if not splits:
         return "not measured"
     share = f"{headline(model, splits[0]):.1%}"
@@ -114,7 +114,7 @@ def _reached(model: StoredModel) -> str:
 
 
 def _label_set_tag(model: StoredModel) -> str:
-    label_set = model.card.default_answer.label_set
+    label_set = model.card.default_rule.label_set
     name, classes = _name_and_classes(label_set)
     return "" if label_set == FER2013 else f" ({classes or name})"
 
@@ -153,7 +153,7 @@ def choose_model(label: str = "Model") -> StoredModel:
     return models[st.selectbox(label, list(models), format_func=labels.__getitem__, help=MODEL_HELP)]
 
 
-def choose_answer(models: list[StoredModel]) -> AnswerRule:
+def choose_decision_rule(models: list[StoredModel]) -> DecisionRule:
     """A choice among the answers that all chosen models have in the same classes; stops the page if there is none."""
     first = models[0].card
     kinds = [{(rule.name, rule.label_set) for rule in model.card.answers} for model in models]
@@ -172,7 +172,7 @@ def choose_answer(models: list[StoredModel]) -> AnswerRule:
         help="The balanced answer was chosen on PublicTest by macro F1, so that rare expressions are heard. The others "
         "are the network's heads as they were trained, by label set.",
     )
-    rule = first.answer(name)
+    rule = first.decision_rule(name)
     st.caption(f"Answered by: {rule.composition}.")
     return rule
 

@@ -10,23 +10,23 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from fer_core.app.common.figures import show_exhibit
+from fer_core.app.common.figures import show_report_figure
 from fer_core.app.common.selection import model_titles
-from fer_core.app.compare.external import chosen_key, is_guest, marked, session_guests
+from fer_core.app.compare.external import chosen_key, is_external, marked, session_external_models
 from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
-from fer_core.evaluation.leaderboard import COSTS, cost_row, standings
-from fer_core.evaluation.scored import Judged, answers_in, judge, reported
-from fer_core.external.models import Guest
+from fer_core.evaluation.leaderboard import COSTS, cost_row, leaderboard_table
+from fer_core.evaluation.scored import ScoredSplit, reported, rules_in, score_split
+from fer_core.external.models import ExternalModel
 from fer_core.labels import LABEL_SETS, LabelSet
 from fer_core.plots.model_styles import MOST_MODELS, ModelStyle, model_styles
 from fer_core.plots.models import CostPoint, accuracy_against_cost
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 from fer_core.store.card import split_title
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.store import ModelStore, StoredModel
 
-JudgedKey = tuple[str, str, str, str]
+ScoredKey = tuple[str, str, str, str]
 """Model, answer, split and the state of its folder, or of a guest's predictions: what cached figures are kept by."""
 
 
@@ -44,25 +44,25 @@ class Choice:
     """By name, one to six."""
     styles: dict[str, ModelStyle]
     """By name."""
-    keys: dict[str, JudgedKey]
+    keys: dict[str, ScoredKey]
     """By name."""
 
     @property
-    def judged(self) -> dict[str, Judged]:
+    def scored(self) -> dict[str, ScoredSplit]:
         """The answers of each model, by name."""
-        return {name: judged_of(key) for name, key in self.keys.items()}
+        return {name: scored_of(key) for name, key in self.keys.items()}
 
     @property
     def figures(self) -> dict[str, Any]:
         """Each card's figures for the chosen answer and split, by name."""
-        rules = {name: self.models[name].card.answer(key[1]) for name, key in self.keys.items()}
+        rules = {name: self.models[name].card.decision_rule(key[1]) for name, key in self.keys.items()}
         return {name: reported(self.models[name], rule)[self.split][1][self.split] for name, rule in rules.items()}
 
     @property
     def summary(self) -> str:
         """Models, answers and faces in one line."""
         models = ", ".join(f"{self.styles[name].title} ({key[1]})" for name, key in self.keys.items())
-        first = next(iter(self.judged.values()))
+        first = next(iter(self.scored.values()))
         return f"{self.label_set.title}; {first.split_title}, {len(first.rows)} faces: {models}"
 
 
@@ -74,62 +74,64 @@ def _models(folder: str) -> list[StoredModel]:
 
 def measured_models() -> list[StoredModel]:
     """Every model of the store with figures, also those whose weights are not here; an error in words if none."""
-    models = [model for model in _models(str(ModelStore().folder)) if any(answers_in(model, s) for s in _sets(model))]
+    models = [model for model in _models(str(ModelStore().folder)) if any(rules_in(model, s) for s in _sets(model))]
     if not models:
         raise ModelError(
             "No evaluated model is in the store. Train one with `python -m fer_core train senet --data PATH`, or fetch "
             "artifacts/models with the repository."
         )
-    return [*models, *session_guests().values()]
+    return [*models, *session_external_models().values()]
 
 
 def _sets(model: StoredModel) -> set[LabelSet]:
     return {rule.label_set for rule in model.card.answers}
 
 
-def _key(model: StoredModel, answer: str, split: str) -> JudgedKey:
-    if isinstance(model, Guest):
+def _key(model: StoredModel, answer: str, split: str) -> ScoredKey:
+    if isinstance(model, ExternalModel):
         return model.name, answer, split, model.digest
     return model.name, answer, split, f"{model.folder}:{(model.folder / 'card.json').stat().st_mtime_ns}"
 
 
-def judged_of(key: JudgedKey) -> Judged:
+def scored_of(key: ScoredKey) -> ScoredSplit:
     """The answers behind a key."""
-    guest = session_guests().get(key[0])
-    if guest is None:
-        return _judged_of_store(key)
-    return judge(guest, guest.card.answer(key[1]), Split(key[2]))  # not into a cache that outlives the session
+    external_model = session_external_models().get(key[0])
+    if external_model is None:
+        return _scored_of_store(key)
+    return score_split(
+        external_model, external_model.card.decision_rule(key[1]), Split(key[2])
+    )  # not into a cache that outlives the session
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)  # read alone, never written to, so not copied
-def _judged_of_store(key: JudgedKey) -> Judged:
+def _scored_of_store(key: ScoredKey) -> ScoredSplit:
     model = ModelStore().load(key[0])
-    return judge(model, model.card.answer(key[1]), Split(key[2]))
+    return score_split(model, model.card.decision_rule(key[1]), Split(key[2]))
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def _standings(
-    label_set: str, keys: tuple[JudgedKey, ...], titles: dict[str, str], _models: Sequence[StoredModel]
+def _leaderboard_table(
+    label_set: str, keys: tuple[ScoredKey, ...], titles: dict[str, str], _models: Sequence[StoredModel]
 ) -> pd.DataFrame:
     del keys  # they tell the models apart, which are not hashed
-    return standings(_models, LABEL_SETS[label_set], titles)
+    return leaderboard_table(_models, LABEL_SETS[label_set], titles)
 
 
 def choose_label_set(models: Sequence[StoredModel]) -> LabelSet:
     """The classes, and by them the data set, that models are compared in."""
-    present = [name for name, s in LABEL_SETS.items() if any(answers_in(model, s) for model in models)]
+    present = [name for name, s in LABEL_SETS.items() if any(rules_in(model, s) for model in models)]
     name = st.selectbox(
         "Data set and classes", present, format_func=lambda name: LABEL_SETS[name].title, key="comparison-label-set"
     )
     return LABEL_SETS[name]
 
 
-def leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> Exhibit:
+def leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> ReportFigure:
     """The sortable table of a label set."""
-    able = [model for model in models if answers_in(model, label_set)]
+    able = [model for model in models if rules_in(model, label_set)]
     titles = model_titles(list(models))
     keys = tuple(_key(model, "", "") for model in able)
-    table = marked(_standings(label_set.name, keys, titles, able), titles)
+    table = marked(_leaderboard_table(label_set.name, keys, titles, able), titles)
     number = st.column_config.NumberColumn
     percent = ("accuracy", "without repeats", "macro F1", "lowest recall", "ECE", "ECE before")
     shown = [column for column in table if table[column].replace("", None).notna().any()]
@@ -154,21 +156,21 @@ def leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> Exhibit:
     unmeasured = [title for column, title in COSTS.items() if column not in shown]
     if unmeasured:
         st.caption(f"Not measured yet: {'; '.join(unmeasured)}. `python -m fer_core cost` measures what runs here.")
-    return Exhibit("leaderboard", f"Leaderboard, {label_set.title}", table)
+    return ReportFigure("leaderboard", f"Leaderboard, {label_set.title}", table)
 
 
 def choose_comparison(models: Sequence[StoredModel], label_set: LabelSet) -> Choice:
     """Two to six models of a label set, an answer and a split that they share; stops the page where there is none."""
-    able = {model.name: model for model in models if answers_in(model, label_set)}
+    able = {model.name: model for model in models if rules_in(model, label_set)}
     titles = model_titles(list(models))
     ranked = sorted(able, key=lambda name: (bool(able[name].card.members), -_best(able[name], label_set)))
-    stored, guests = ([name for name in ranked if is_guest(name) == own] for own in (False, True))
+    stored, external_models = ([name for name in ranked if is_external(name) == own] for own in (False, True))
     key = chosen_key(label_set)
     if key not in st.session_state:  # also set from where models are brought along, so it has no default of its own
-        st.session_state[key] = [*stored[:2], *guests][:MOST_MODELS]
+        st.session_state[key] = [*stored[:2], *external_models][:MOST_MODELS]
     names = st.multiselect(
         "Compare",
-        [*stored, *guests],
+        [*stored, *external_models],
         format_func=titles.__getitem__,
         max_selections=MOST_MODELS,
         help="Two to six models; everything below follows.",
@@ -191,13 +193,13 @@ def choose_comparison(models: Sequence[StoredModel], label_set: LabelSet) -> Cho
 
 
 def _best(model: StoredModel, label_set: LabelSet) -> float:
-    of_answers = [reported(model, rule) for rule in answers_in(model, label_set)[:1]]
+    of_answers = [reported(model, rule) for rule in rules_in(model, label_set)[:1]]
     return max(figures[split]["accuracy"] for splits in of_answers for split, (_, figures) in splits.items())
 
 
-def _choose_answers(models: dict[str, StoredModel], label_set: LabelSet) -> dict[str, AnswerRule]:
+def _choose_answers(models: dict[str, StoredModel], label_set: LabelSet) -> dict[str, DecisionRule]:
     """One answer per model: of a name that all have, or where there is none the first of each."""
-    rules = {name: answers_in(model, label_set) for name, model in models.items()}
+    rules = {name: rules_in(model, label_set) for name, model in models.items()}
     first = next(iter(rules.values()))
     shared = [rule.name for rule in first if all(any(r.name == rule.name for r in own) for own in rules.values())]
     if not shared:
@@ -211,7 +213,7 @@ def _choose_answers(models: dict[str, StoredModel], label_set: LabelSet) -> dict
     return {name: next(rule for rule in own if rule.name == answer) for name, own in rules.items()}
 
 
-def _choose_split(models: dict[str, StoredModel], rules: dict[str, AnswerRule], label_set: LabelSet) -> Split:
+def _choose_split(models: dict[str, StoredModel], rules: dict[str, DecisionRule], label_set: LabelSet) -> Split:
     by_model = [set(reported(model, rules[name])) for name, model in models.items()]
     shared = [split for split in Split if all(split in splits for splits in by_model)]
     if not shared:
@@ -226,13 +228,13 @@ def _choose_split(models: dict[str, StoredModel], rules: dict[str, AnswerRule], 
     return Split(split)
 
 
-def cost_chart(models: Sequence[StoredModel], choice: Choice) -> Exhibit | None:
+def cost_chart(models: Sequence[StoredModel], choice: Choice) -> ReportFigure | None:
     """Accuracy against a cost of all models of the label set, the chosen ones in their colours."""
     titles = model_titles(list(models))
     costs = {model.name: cost_row(model) for model in models}
     points: dict[str, tuple[float, tuple[float, float]]] = {}
     for model in models:
-        for rule in answers_in(model, choice.label_set):
+        for rule in rules_in(model, choice.label_set):
             of_split = reported(model, rule).get(choice.split)
             wanted = choice.keys.get(model.name, (None, rule.name))[1]
             if of_split and rule.name == wanted and model.name not in points:
@@ -250,9 +252,9 @@ def cost_chart(models: Sequence[StoredModel], choice: Choice) -> Exhibit | None:
         ],
         COSTS[axis],
     )
-    exhibit = Exhibit("accuracy-against-cost", "Accuracy against cost", figure)
-    show_exhibit(exhibit)
+    report_figure = ReportFigure("accuracy-against-cost", "Accuracy against cost", figure)
+    show_report_figure(report_figure)
     absent = [titles[name] for name in points if not np.isfinite(costs[name][axis])]
     if absent:
         st.caption(f"Not in the chart, since their files do not ship or this was not measured: {'; '.join(absent)}.")
-    return exhibit
+    return report_figure

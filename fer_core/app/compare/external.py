@@ -19,29 +19,29 @@ from fer_core.external.model_files import FileKind, ModelFile, read_model_file
 from fer_core.external.models import (
     MARK,
     PIXEL_RANGES,
+    ExternalModel,
     Faces,
-    Guest,
     Outputs,
+    external_model_of_file,
+    external_model_of_predictions,
     faces_of,
-    guest_of_file,
-    guest_of_predictions,
     label_orders,
     parse_order,
     tasks_for,
 )
 from fer_core.external.prediction_tables import read_predictions
-from fer_core.external.sandbox import GuestRun
+from fer_core.external.sandbox import SandboxRun
 from fer_core.labels import Emotion, LabelSet
 from fer_core.store.store import StoredModel
 
-MOST_GUESTS = 6
+MAX_EXTERNAL_MODELS = 6
 """Of one session, which bounds its memory."""
 
 
 OWN_ORDER = "another one"
 
 
-_GUESTS, _RUN, _CHECKED, _FAILED = "guests", "guest-run", "guest-checked", "guest-failed"
+_EXTERNAL_MODELS, _RUN, _CHECKED, _FAILED = "guests", "guest-run", "guest-checked", "guest-failed"
 
 
 _FORMATS = {FileKind.KERAS: "Keras", FileKind.LITERT: "LiteRT"}
@@ -51,7 +51,7 @@ _FORMATS = {FileKind.KERAS: "Keras", FileKind.LITERT: "LiteRT"}
 class _Held:
     """A guest and what it came from."""
 
-    guest: Guest
+    external_model: ExternalModel
     label_set: LabelSet
     outputs: Outputs | None
     """Of a model file, which can be shown in another order of classes without being run again."""
@@ -62,22 +62,22 @@ class _Held:
 class _Running:
     """A model file on its way, and what was chosen for it."""
 
-    run: GuestRun
+    run: SandboxRun
     faces: Faces
     pixel_range: str
     order: tuple[Emotion, ...]
 
 
 def _held() -> dict[str, _Held]:
-    return st.session_state.setdefault(_GUESTS, {})
+    return st.session_state.setdefault(_EXTERNAL_MODELS, {})
 
 
-def session_guests() -> dict[str, Guest]:
+def session_external_models() -> dict[str, ExternalModel]:
     """The models that were brought along in this browser session, by name."""
-    return {name: held.guest for name, held in _held().items()}
+    return {name: held.external_model for name, held in _held().items()}
 
 
-def is_guest(name: str) -> bool:
+def is_external(name: str) -> bool:
     """Whether a model was brought along."""
     return name in _held()
 
@@ -89,7 +89,7 @@ def chosen_key(label_set: LabelSet) -> str:
 
 def marked(table: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
     """A leaderboard whose rows of guests say so in the column of sources."""
-    own = table["model"].isin([titles[name] for name in session_guests()])
+    own = table["model"].isin([titles[name] for name in session_external_models()])
     return table.assign(source=table["source"].mask(own, MARK))
 
 
@@ -117,14 +117,16 @@ def bring_your_own(models: Sequence[StoredModel], label_set: LabelSet) -> None:
         with file:
             _bring_file(faces)
         for held in brought:
-            _show_guest(held, faces)
+            _show_external_model(held, faces)
 
 
-def _add(guest: Guest, label_set: LabelSet, outputs: Outputs | None, order: tuple[Emotion, ...]) -> None:
-    _held()[guest.name] = _Held(guest, label_set, outputs, order)
+def _add(
+    external_model: ExternalModel, label_set: LabelSet, outputs: Outputs | None, order: tuple[Emotion, ...]
+) -> None:
+    _held()[external_model.name] = _Held(external_model, label_set, outputs, order)
     chosen = st.session_state.get(chosen_key(label_set))
-    if chosen is not None and guest.name not in chosen:
-        st.session_state[chosen_key(label_set)] = [*chosen[: MOST_GUESTS - 1], guest.name]
+    if chosen is not None and external_model.name not in chosen:
+        st.session_state[chosen_key(label_set)] = [*chosen[: MAX_EXTERNAL_MODELS - 1], external_model.name]
 
 
 def _remove(name: str) -> None:
@@ -139,8 +141,8 @@ def _taken(models: Sequence[str] = ()) -> list[str]:
 
 
 def _need_room() -> None:
-    if len(_held()) >= MOST_GUESTS:
-        raise ModelError(f"{MOST_GUESTS} models of yours are here already: remove one first.")
+    if len(_held()) >= MAX_EXTERNAL_MODELS:
+        raise ModelError(f"{MAX_EXTERNAL_MODELS} models of yours are here already: remove one first.")
 
 
 def _bring_predictions(faces: Faces) -> None:
@@ -164,7 +166,7 @@ def _bring_predictions(faces: Faces) -> None:
         try:
             _need_room()
             by_split = read_predictions(upload.getvalue(), upload.name, faces.label_set, faces.by_split, split)
-            _add(guest_of_predictions(by_split, upload.name, faces, _taken()), faces.label_set, None, ())
+            _add(external_model_of_predictions(by_split, upload.name, faces, _taken()), faces.label_set, None, ())
         except FerError as error:
             st.error(str(error), icon=":material/error:")
         else:
@@ -259,7 +261,7 @@ def _set_up(file: ModelFile, faces: Faces) -> None:
         order = _order_of(order_title, own, faces.label_set)
         splits = [split for split in faces.by_split if split != Split.VALIDATION or with_public]
         tasks = tasks_for(faces, cached_dataset(path.strip()), pixel_range, splits)
-        run = GuestRun(file, tasks, len(faces.label_set), faces.label_set.name)
+        run = SandboxRun(file, tasks, len(faces.label_set), faces.label_set.name)
     except FerError as error:
         st.error(str(error), icon=":material/error:")
     else:
@@ -306,20 +308,20 @@ def _watch() -> None:
     del st.session_state[_RUN]
     try:
         outputs = Outputs.of(run.file, run.answers(), run.parameters, running.pixel_range)
-        guest = guest_of_file(outputs, running.order, running.faces, _taken())
-        _add(guest, running.faces.label_set, outputs, running.order)
+        external_model = external_model_of_file(outputs, running.order, running.faces, _taken())
+        _add(external_model, running.faces.label_set, outputs, running.order)
     except ModelError as error:
         st.session_state[_FAILED] = str(error)
     st.rerun()
 
 
-def _show_guest(held: _Held, faces: Faces) -> None:
+def _show_external_model(held: _Held, faces: Faces) -> None:
     """What was brought along: where it comes from, advice, the order of its outputs, and the button that removes it."""
-    name = held.guest.name
+    name = held.external_model.name
     with st.container(border=True):
         text, button = st.columns([5, 1], vertical_alignment="center")
-        splits = " and ".join(faces.title(split) for split in held.guest.held.splits())
-        text.markdown(f"**{held.guest.card.title}** · {held.guest.card.summary} Judged on {splits}.")
+        splits = " and ".join(faces.title(split) for split in held.external_model.held.splits())
+        text.markdown(f"**{held.external_model.card.title}** · {held.external_model.card.summary} Judged on {splits}.")
         button.button("Remove", key=f"guest-remove-{name}", icon=":material/delete:", on_click=_remove, args=(name,))
         if held.outputs is not None:
             _advise(held, held.outputs, faces)
@@ -333,7 +335,7 @@ def _advise(held: _Held, outputs: Outputs, faces: Faces) -> None:
     orders = list(label_orders(label_set).values())
     with left:
         place = orders.index(held.order) if held.order in orders else len(orders)
-        title, own = _choose_order(label_set, f"guest-order-{held.guest.name}", place)
+        title, own = _choose_order(label_set, f"guest-order-{held.external_model.name}", place)
     if advice is not None:
         with right:
             rows = [("order", t, a) for t, a in advice.orders.items()] + [
@@ -354,10 +356,10 @@ def _advise(held: _Held, outputs: Outputs, faces: Faces) -> None:
             st.warning(sentence, icon=":material/swap_vert:")
         if order == held.order:
             return
-        others = [name for name in _taken() if name != held.guest.name]
-        guest = guest_of_file(outputs, order, faces, others)
+        others = [name for name in _taken() if name != held.external_model.name]
+        external_model = external_model_of_file(outputs, order, faces, others)
     except ModelError as error:
         st.error(str(error), icon=":material/error:")
         return
-    _held()[guest.name] = _Held(guest, label_set, outputs, order)
+    _held()[external_model.name] = _Held(external_model, label_set, outputs, order)
     st.rerun()

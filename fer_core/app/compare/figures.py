@@ -11,12 +11,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from fer_core.app.compare.choice import Choice, JudgedKey, judged_of
-from fer_core.app.compare.robustness import report_exhibits as robustness_report
+from fer_core.app.compare.choice import Choice, ScoredKey, scored_of
+from fer_core.app.compare.robustness import robustness_section_figures as robustness_report
 from fer_core.errors import ModelError
 from fer_core.evaluation import curves
 from fer_core.evaluation.leaderboard import cost_table
-from fer_core.evaluation.scored import compare_judged
+from fer_core.evaluation.scored import compare_scored
 from fer_core.evaluation.significance import Comparison
 from fer_core.plots.curves import (
     LEARNING_PANELS,
@@ -35,7 +35,7 @@ from fer_core.plots.models import (
     mcnemar_matrix,
     per_class_bars,
 )
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def pair_of(choice: Choice, view: View) -> tuple[str, str] | None:
     return (names[0], names[1]) if len(names) > 1 else None
 
 
-def confusion_exhibits(choice: Choice, view: View) -> list[Exhibit]:
+def confusion_report_figures(choice: Choice, view: View) -> list[ReportFigure]:
     """One matrix per model, and the difference of two."""
     order = class_order(choice, view)
     matrices = {name: np.array(figures["confusion"]) for name, figures in choice.figures.items()}
-    exhibits = [
-        Exhibit(
+    report_figures = [
+        ReportFigure(
             f"confusion-{name}",
             f"Confusion, {choice.styles[name].title}",
             confusion_matrix(matrix, choice.label_set, view.normalisation, order),
@@ -83,15 +83,15 @@ def confusion_exhibits(choice: Choice, view: View) -> list[Exhibit]:
         a, b = (choice.styles[name].title for name in pair)
         figure = confusion_difference(matrices[pair[0]], matrices[pair[1]], choice.label_set, view.normalisation, order)
         note = f"Above nought: more often with {a}; below: more often with {b}. On the diagonal more is better."
-        exhibits.append(Exhibit("confusion-difference", f"{a} minus {b}", figure, note))
-    return exhibits
+        report_figures.append(ReportFigure("confusion-difference", f"{a} minus {b}", figure, note))
+    return report_figures
 
 
-def per_class_exhibits(choice: Choice) -> list[Exhibit]:
+def per_class_report_figures(choice: Choice) -> list[ReportFigure]:
     """Bars of each figure, and all of them as a table."""
     per_class = {name: figures["per_class"] for name, figures in choice.figures.items()}
     bars = [
-        Exhibit(f"per-class-{key}", f"{title} by class", per_class_bars(per_class, choice.styles, key))
+        ReportFigure(f"per-class-{key}", f"{title} by class", per_class_bars(per_class, choice.styles, key))
         for key, title in PER_CLASS.items()
     ]
     rows = [
@@ -99,25 +99,25 @@ def per_class_exhibits(choice: Choice) -> list[Exhibit]:
         for name, classes in per_class.items()
         for emotion, of_class in classes.items()
     ]
-    return [*bars, Exhibit("per-class", "Per class", pd.DataFrame(rows))]
+    return [*bars, ReportFigure("per-class", "Per class", pd.DataFrame(rows))]
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _roc(key: JudgedKey) -> list[curves.Curve]:
-    judged = judged_of(key)
-    return curves.roc_curves(judged.probabilities, judged.labels, judged.rule.label_set)
+def _roc(key: ScoredKey) -> list[curves.Curve]:
+    scored = scored_of(key)
+    return curves.roc_curves(scored.probabilities, scored.labels, scored.rule.label_set)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _precision_recall(key: JudgedKey) -> list[curves.Curve]:
-    judged = judged_of(key)
-    return curves.precision_recall_curves(judged.probabilities, judged.labels, judged.rule.label_set)
+def _precision_recall(key: ScoredKey) -> list[curves.Curve]:
+    scored = scored_of(key)
+    return curves.precision_recall_curves(scored.probabilities, scored.labels, scored.rule.label_set)
 
 
-def curve_exhibits(choice: Choice, view: View) -> list[Exhibit]:
+def curve_report_figures(choice: Choice, view: View) -> list[ReportFigure]:
     """ROC, precision against recall, reliability before and after temperature scaling, coverage."""
 
-    def lines(curves_of: Callable[[JudgedKey], list[curves.Curve]]) -> list:
+    def lines(curves_of: Callable[[ScoredKey], list[curves.Curve]]) -> list:
         return [
             (choice.styles[name], curve)
             for name, key in choice.keys.items()
@@ -125,10 +125,10 @@ def curve_exhibits(choice: Choice, view: View) -> list[Exhibit]:
             if curve.name == view.curve
         ]
 
-    judged = choice.judged
+    scored = choice.scored
     of = view.curve if view.curve == curves.MACRO else f"{view.curve} against the rest"
     before, after, coverage = [], [], []
-    for name, own in judged.items():
+    for name, own in scored.items():
         style = choice.styles[name]
         before.append((style, curves.reliability(own.uncalibrated, own.labels)))
         after.append((style, curves.reliability(own.probabilities, own.labels)))
@@ -144,33 +144,33 @@ def curve_exhibits(choice: Choice, view: View) -> list[Exhibit]:
         for roc, precision_recall in zip(_roc(key), _precision_recall(key), strict=True)
     ]
     return [
-        Exhibit("roc", f"ROC, {of}", roc_figure(lines(_roc)), "The nearer to the upper left corner the better."),
-        Exhibit(
+        ReportFigure("roc", f"ROC, {of}", roc_figure(lines(_roc)), "The nearer to the upper left corner the better."),
+        ReportFigure(
             "precision-recall",
             f"Precision against recall, {of}",
             precision_recall_figure(lines(_precision_recall)),
             "Harder than ROC on rare classes; the nearer to the upper right corner the better.",
         ),
-        Exhibit(
+        ReportFigure(
             "reliability-before",
             "Reliability before temperature scaling",
             reliability_figure(before),
             "Above the line a model is righter than it is sure; below it, surer than right.",
         ),
-        Exhibit(
+        ReportFigure(
             "reliability-after", "Reliability after temperature scaling", reliability_figure(after), "What pages show."
         ),
-        Exhibit(
+        ReportFigure(
             "coverage",
             "Accuracy against coverage",
             coverage_figure(coverage),
             "A model that says 'unsure' to its least sure answers is right more often about the rest.",
         ),
-        Exhibit("areas", "Areas under the curves", pd.DataFrame(areas)),
+        ReportFigure("areas", "Areas under the curves", pd.DataFrame(areas)),
     ]
 
 
-def learning_exhibits(choice: Choice) -> tuple[list[Exhibit], list[str]]:
+def learning_report_figures(choice: Choice) -> tuple[list[ReportFigure], list[str]]:
     """Loss, accuracy and learning rate, and a sentence per model about its training."""
     runs, words = {}, []
     for name, model in choice.models.items():
@@ -190,28 +190,28 @@ def learning_exhibits(choice: Choice) -> tuple[list[Exhibit], list[str]]:
         words.append(f"{title} ({head} head): {curves.training_gap(history, head, model.card.best_epoch)}")
     if not runs:
         return [], words
-    exhibits = [
-        Exhibit(f"learning-{panel}", title, learning_figure(runs, choice.styles, panel))
+    report_figures = [
+        ReportFigure(f"learning-{panel}", title, learning_figure(runs, choice.styles, panel))
         for panel, title in LEARNING_PANELS.items()
     ]
     rows = [run.history.assign(model=choice.styles[name].title) for name, run in runs.items()]
     table = pd.concat(rows)
     table = table[["model", *(column for column in table if column != "model")]]
-    return [*exhibits, Exhibit("histories", "Histories", table)], words
+    return [*report_figures, ReportFigure("histories", "Histories", table)], words
 
 
 def comparisons(choice: Choice) -> tuple[dict[tuple[str, str], Comparison], list[str]]:
     """McNemar's test for each pair, and a sentence for each pair that cannot be compared."""
-    judged, found, words = choice.judged, {}, []
-    for a, b in combinations(judged, 2):
+    scored, found, words = choice.scored, {}, []
+    for a, b in combinations(scored, 2):
         try:
-            found[a, b] = compare_judged(judged[a], judged[b], (choice.styles[a].title, choice.styles[b].title))
+            found[a, b] = compare_scored(scored[a], scored[b], (choice.styles[a].title, choice.styles[b].title))
         except ModelError as error:
             words.append(str(error))
     return found, words
 
 
-def significance_exhibits(choice: Choice, view: View) -> tuple[list[Exhibit], list[str]]:
+def significance_report_figures(choice: Choice, view: View) -> tuple[list[ReportFigure], list[str]]:
     """p values, readings, and where the pair of the view disagrees; with what cannot be compared in words."""
     found, words = comparisons(choice)
     if not found:
@@ -238,19 +238,19 @@ def significance_exhibits(choice: Choice, view: View) -> tuple[list[Exhibit], li
     if len(found) > 1:
         note += f" Of {len(found)} pairs, one in twenty would fall below 0.05 by chance alone."
     figure = mcnemar_matrix(p_values, [choice.styles[name].title for name in names])
-    exhibits = [
-        Exhibit("significance", "Who is right more often than chance explains", figure, note),
-        Exhibit("pairs", "Pairs", pd.DataFrame(rows)),
+    report_figures = [
+        ReportFigure("significance", "Who is right more often than chance explains", figure, note),
+        ReportFigure("pairs", "Pairs", pd.DataFrame(rows)),
     ]
     pair = pair_of(choice, view)
     if pair and (pair in found or pair[::-1] in found):
-        exhibits += _disagreement_exhibits(choice, pair)
-    return exhibits, words
+        report_figures += _disagreement_report_figures(choice, pair)
+    return report_figures, words
 
 
-def _disagreement_exhibits(choice: Choice, pair: tuple[str, str]) -> list[Exhibit]:
+def _disagreement_report_figures(choice: Choice, pair: tuple[str, str]) -> list[ReportFigure]:
     """Where two models disagree: by class, and face by face."""
-    a, b = (choice.judged[name] for name in pair)
+    a, b = (choice.scored[name] for name in pair)
     titles = [choice.styles[name].title for name in pair]
     found = curves.disagreements(a.answers, b.answers, a.labels)
     emotions = np.array([str(emotion) for emotion in choice.label_set.emotions])
@@ -271,20 +271,22 @@ def _disagreement_exhibits(choice: Choice, pair: tuple[str, str]) -> list[Exhibi
     ).sort_values("row")
     note = f"They answer differently for {len(found)} of {len(a.rows)} faces."
     return [
-        Exhibit(
+        ReportFigure(
             "disagreement-by-class", "Who is right, by true class", pd.DataFrame({"class": emotions, **counts}), note
         ),
-        Exhibit("disagreements", "Every face they disagree on", faces),
+        ReportFigure("disagreements", "Every face they disagree on", faces),
     ]
 
 
-def cost_exhibit(choice: Choice) -> Exhibit:
+def cost_report_figure(choice: Choice) -> ReportFigure:
     """What the chosen models cost."""
     titles = {name: style.title for name, style in choice.styles.items()}
-    return Exhibit("costs", "Costs", cost_table(list(choice.models.values()), titles))
+    return ReportFigure("costs", "Costs", cost_table(list(choice.models.values()), titles))
 
 
-def report_sections(choice: Choice, view: View, first: list[Exhibit]) -> tuple[dict[str, list[Exhibit]], list[str]]:
+def report_sections(
+    choice: Choice, view: View, first: list[ReportFigure]
+) -> tuple[dict[str, list[ReportFigure]], list[str]]:
     """Everything about a choice by heading, and what is said of it in words.
 
     Args:
@@ -292,19 +294,21 @@ def report_sections(choice: Choice, view: View, first: list[Exhibit]) -> tuple[d
         view: how charts are drawn.
         first: exhibits that are on the page already.
     """
-    learning, of_training = learning_exhibits(choice)
-    significance, incomparable = significance_exhibits(choice, view)
-    significance = [exhibit for exhibit in significance if exhibit.name != "disagreements"]  # one row per face
-    learning = [exhibit for exhibit in learning if exhibit.name != "histories"]
+    learning, of_training = learning_report_figures(choice)
+    significance, incomparable = significance_report_figures(choice, view)
+    significance = [
+        report_figure for report_figure in significance if report_figure.name != "disagreements"
+    ]  # one row per face
+    learning = [report_figure for report_figure in learning if report_figure.name != "histories"]
     sections = {
         "All models": first,
-        "Confusion": confusion_exhibits(choice, view),
-        "Per class": [replace(e, content=_percent(e.content)) for e in per_class_exhibits(choice)],
-        "Curves": curve_exhibits(choice, view),
+        "Confusion": confusion_report_figures(choice, view),
+        "Per class": [replace(e, content=_percent(e.content)) for e in per_class_report_figures(choice)],
+        "Curves": curve_report_figures(choice, view),
         "Learning curves": learning,
         "Significance": significance,
         "Robustness": robustness_report(choice),
-        "Cost": [cost_exhibit(choice)],
+        "Cost": [cost_report_figure(choice)],
     }
     return sections, [*of_training, *incomparable]
 

@@ -8,14 +8,14 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from fer_core.app.common.figures import downloads, show_exhibit
-from fer_core.app.compare.choice import Choice, JudgedKey
-from fer_core.app.compare.external import is_guest
+from fer_core.app.common.figures import downloads, show_report_figure
+from fer_core.app.compare.choice import Choice, ScoredKey
+from fer_core.app.compare.external import is_external
 from fer_core.datasets.dataset import Split
-from fer_core.evaluation.robustness.conditions import BARE, CONDITIONS
-from fer_core.evaluation.robustness.evaluate import ConditionFigures, robustness_figures
+from fer_core.evaluation.robustness.conditions import CONDITIONS, UNMASKED
+from fer_core.evaluation.robustness.evaluate import ConditionMetrics, robustness_metrics
 from fer_core.evaluation.robustness.table import HOW_TO_MEASURE, NOTE
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 from fer_core.plots.robustness import recall_cost_figure, robustness_figure
 from fer_core.store.store import ModelStore
 
@@ -32,19 +32,19 @@ _CONDITION = "robustness-condition-kept"
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)  # read alone, never written to, so not copied
-def _figures(key: JudgedKey, stamp: int) -> list[ConditionFigures]:
+def _figures(key: ScoredKey, stamp: int) -> list[ConditionMetrics]:
     del stamp  # measured anew, they are read anew
     model = ModelStore().load(key[0])
-    return robustness_figures(model, model.card.answer(key[1]))
+    return robustness_metrics(model, model.card.decision_rule(key[1]))
 
 
-def robustness_of(choice: Choice) -> tuple[dict[str, list[ConditionFigures]], list[str]]:
+def robustness_of(choice: Choice) -> tuple[dict[str, list[ConditionMetrics]], list[str]]:
     """Figures of the chosen models by name, and a sentence for each that has none."""
     if choice.split != Split.TEST:
         return {}, ["Robustness is measured on test faces alone: choose them above."]
     found, words = {}, []
     for name, model in choice.models.items():
-        if is_guest(name):
+        if is_external(name):
             words.append(f"{choice.styles[name].title}: robustness is measured of stored models alone.")
             continue
         figures = _figures(choice.keys[name], model.robustness_stamp)
@@ -58,7 +58,7 @@ def robustness_of(choice: Choice) -> tuple[dict[str, list[ConditionFigures]], li
     return found, words
 
 
-def robustness_exhibits(choice: Choice, condition: str = SHOWN_CONDITION) -> tuple[list[Exhibit], list[str]]:
+def robustness_report_figures(choice: Choice, condition: str = SHOWN_CONDITION) -> tuple[list[ReportFigure], list[str]]:
     """Chart and table of accuracy, chart and table of recall by class; with what is not measured in words.
 
     Args:
@@ -82,25 +82,25 @@ def robustness_exhibits(choice: Choice, condition: str = SHOWN_CONDITION) -> tup
                     "how": of_condition.condition.setting,
                 }
             )
-            if of_condition.condition.name != BARE:
+            if of_condition.condition.name != UNMASKED:
                 points = {emotion: round(-100 * lost, 1) for emotion, lost in of_condition.recall_lost.items()}
                 costs.append({"model": choice.styles[name].title, "faces": of_condition.condition.title, **points})
     title = CONDITIONS[condition].title
-    exhibits = [
-        Exhibit(
+    report_figures = [
+        ReportFigure(
             "robustness", "Accuracy on faces that are hard to read", robustness_figure(by_model, choice.styles), NOTE
         ),
-        Exhibit("robustness-table", "Robustness", pd.DataFrame(rows)),
-        Exhibit(
+        ReportFigure("robustness-table", "Robustness", pd.DataFrame(rows)),
+        ReportFigure(
             f"robustness-cost-{condition}",
             f"What it costs each class: {title.lower()}",
             recall_cost_figure(by_model, choice.styles, condition),
             "Recall on bare faces minus recall on these: above nought the class is found less often. A class may gain, "
             "where faces of others are now taken for it too.",
         ),
-        Exhibit("robustness-classes", "Change of recall by class, in points", pd.DataFrame(costs)),
+        ReportFigure("robustness-classes", "Change of recall by class, in points", pd.DataFrame(costs)),
     ]
-    return exhibits, words
+    return report_figures, words
 
 
 def robustness_tab(choice: Choice) -> None:
@@ -110,7 +110,7 @@ def robustness_tab(choice: Choice) -> None:
         st.info(sentence)
     if not by_model:
         return
-    names = [name for name in CONDITIONS if name != BARE]
+    names = [name for name in CONDITIONS if name != UNMASKED]
     condition = st.selectbox(
         "Cost by class of",
         names,
@@ -119,19 +119,21 @@ def robustness_tab(choice: Choice) -> None:
         key="robustness-condition",
     )
     st.session_state[_CONDITION] = condition
-    exhibits, _ = robustness_exhibits(choice, condition)
+    report_figures, _ = robustness_report_figures(choice, condition)
     number = st.column_config.NumberColumn
     percent = {key: number(key, format="percent") for key in _SHARES}
-    for exhibit in exhibits:
-        st.markdown(f"**{exhibit.title}**")
-        show_exhibit(exhibit, **({"column_config": percent} if exhibit.name == "robustness-table" else {}))
-    downloads(exhibits, "robustness")
+    for report_figure in report_figures:
+        st.markdown(f"**{report_figure.title}**")
+        show_report_figure(
+            report_figure, **({"column_config": percent} if report_figure.name == "robustness-table" else {})
+        )
+    downloads(report_figures, "robustness")
 
 
-def report_exhibits(choice: Choice) -> list[Exhibit]:
+def robustness_section_figures(choice: Choice) -> list[ReportFigure]:
     """What the report shows: shares of tables in words, since a report can't format a column."""
-    exhibits, _ = robustness_exhibits(choice)
-    return [replace(exhibit, content=_percent(exhibit.content)) for exhibit in exhibits]
+    report_figures, _ = robustness_report_figures(choice)
+    return [replace(report_figure, content=_percent(report_figure.content)) for report_figure in report_figures]
 
 
 def _percent(content: go.Figure | pd.DataFrame) -> go.Figure | pd.DataFrame:

@@ -13,19 +13,19 @@ import numpy as np
 import streamlit as st
 
 from fer_core.app.common.cached_data import cached_dataset
-from fer_core.app.common.figures import downloads, show_exhibit
+from fer_core.app.common.figures import downloads, show_report_figure
 from fer_core.app.common.page import show_open_tab
 from fer_core.app.compare.choice import Choice
 from fer_core.app.compare.figures import (
     View,
-    confusion_exhibits,
-    cost_exhibit,
-    curve_exhibits,
-    learning_exhibits,
+    confusion_report_figures,
+    cost_report_figure,
+    curve_report_figures,
+    learning_report_figures,
     pair_of,
-    per_class_exhibits,
+    per_class_report_figures,
     report_sections,
-    significance_exhibits,
+    significance_report_figures,
 )
 from fer_core.app.compare.robustness import robustness_tab
 from fer_core.app.compare.try_it import try_it_tab
@@ -33,7 +33,7 @@ from fer_core.errors import DatasetError
 from fer_core.evaluation.curves import MACRO
 from fer_core.evaluation.scored import images_behind
 from fer_core.plots.models import PER_CLASS, Normalisation
-from fer_core.plots.report import Exhibit, report_html
+from fer_core.plots.report import ReportFigure, report_html
 
 FACES_SHOWN = 24
 """Of a cell."""
@@ -49,7 +49,7 @@ _VIEW = "comparison-view"
 _OPEN_TAB = "comparison-tab"
 
 
-def comparison_tabs(choice: Choice, first: Sequence[Exhibit]) -> None:
+def comparison_tabs(choice: Choice, first: Sequence[ReportFigure]) -> None:
     """All tabs for a choice, and the button of its report.
 
     Args:
@@ -72,7 +72,7 @@ def _keep(**changes: object) -> View:
     return _view()
 
 
-def _report_button(choice: Choice, first: Sequence[Exhibit]) -> None:
+def _report_button(choice: Choice, first: Sequence[ReportFigure]) -> None:
     st.download_button(
         "Report of this choice, one HTML file",
         partial(_report, choice, _view(), first),  # written when asked for, since that takes a while
@@ -85,17 +85,17 @@ def _report_button(choice: Choice, first: Sequence[Exhibit]) -> None:
     )
 
 
-def _report(choice: Choice, view: View, first: Sequence[Exhibit]) -> bytes:
+def _report(choice: Choice, view: View, first: Sequence[ReportFigure]) -> bytes:
     sections, words = report_sections(choice, view, list(first))
     return report_html("Expression Studio: comparison of models", [choice.summary, *words], sections).encode()
 
 
-def _in_columns(exhibits: Sequence[Exhibit], count: int = 2) -> None:
-    for start in range(0, len(exhibits), count):
-        for column, exhibit in zip(st.columns(count), exhibits[start : start + count], strict=False):
+def _in_columns(report_figures: Sequence[ReportFigure], count: int = 2) -> None:
+    for start in range(0, len(report_figures), count):
+        for column, report_figure in zip(st.columns(count), report_figures[start : start + count], strict=False):
             with column:
-                st.markdown(f"**{exhibit.title}**")
-                show_exhibit(exhibit)
+                st.markdown(f"**{report_figure.title}**")
+                show_report_figure(report_figure)
 
 
 def _choose_pair(choice: Choice, key: str) -> View:
@@ -136,17 +136,19 @@ def _confusion(choice: Choice) -> None:
     _keep(normalisation=way, by_similarity=by_similarity)
     with right:
         view = _choose_pair(choice, "confusion-pair")
-    exhibits = confusion_exhibits(choice, view)
-    matrices = [exhibit for exhibit in exhibits if exhibit.name != "confusion-difference"]
+    report_figures = confusion_report_figures(choice, view)
+    matrices = [report_figure for report_figure in report_figures if report_figure.name != "confusion-difference"]
     columns = st.columns(2)
-    for number, (name, exhibit) in enumerate(zip(choice.models, matrices, strict=True)):
+    for number, (name, report_figure) in enumerate(zip(choice.models, matrices, strict=True)):
         with columns[number % 2]:
-            st.markdown(f"**{exhibit.title}**")
-            show_exhibit(exhibit, on_select=partial(_cell_clicked, exhibit, name, choice), selection_mode="points")
-    for exhibit in exhibits[len(matrices) :]:
-        st.markdown(f"**{exhibit.title}**")
-        show_exhibit(exhibit)
-    downloads(exhibits, "confusion")
+            st.markdown(f"**{report_figure.title}**")
+            show_report_figure(
+                report_figure, on_select=partial(_cell_clicked, report_figure, name, choice), selection_mode="points"
+            )
+    for report_figure in report_figures[len(matrices) :]:
+        st.markdown(f"**{report_figure.title}**")
+        show_report_figure(report_figure)
+    downloads(report_figures, "confusion")
     _cell(choice)
 
 
@@ -154,9 +156,9 @@ def _cell_keys(choice: Choice) -> tuple[str, str, str]:
     return "cell-model", f"cell-true-{choice.label_set.name}", f"cell-answered-{choice.label_set.name}"
 
 
-def _cell_clicked(exhibit: Exhibit, name: str, choice: Choice) -> None:
+def _cell_clicked(report_figure: ReportFigure, name: str, choice: Choice) -> None:
     """A click on a matrix sets the boxes below, which say the same to a keyboard."""
-    points = st.session_state[f"chart-{exhibit.name}"]["selection"]["points"]
+    points = st.session_state[f"chart-{report_figure.name}"]["selection"]["points"]
     if points:
         true, answered = (int(index) for index in points[0]["customdata"][:2])
         st.session_state.update(dict(zip(_cell_keys(choice), (name, true, answered), strict=True)))
@@ -177,9 +179,9 @@ def _cell(choice: Choice) -> None:
     )
     true = places[1].selectbox("True class", range(len(emotions)), format_func=emotions.__getitem__, key=true_key)
     answered = places[2].selectbox("Answered", range(len(emotions)), format_func=emotions.__getitem__, key=answered_key)
-    judged = choice.judged[name]
-    rows = judged.cell(true, answered)
-    of_class = int((judged.labels == true).sum())
+    scored = choice.scored[name]
+    rows = scored.cell(true, answered)
+    of_class = int((scored.labels == true).sum())
     st.markdown(
         f"**{len(rows)}** of {of_class} {emotions[true]} faces are answered {emotions[answered]} by "
         f"{choice.styles[name].title}."
@@ -195,12 +197,12 @@ def _cell(choice: Choice) -> None:
     images: np.ndarray | None = None
     if path.strip():
         try:
-            images = images_behind(judged, choice.models[name].card.seed, cached_dataset(path.strip()))
+            images = images_behind(scored, choice.models[name].card.seed, cached_dataset(path.strip()))
         except DatasetError as error:
             st.error(str(error), icon=":material/error:")
     captions = [
-        f"row {judged.rows[row]}: {emotions[true]} {judged.probabilities[row, true]:.0%}, "
-        f"{emotions[judged.answers[row]]} {judged.probabilities[row, judged.answers[row]]:.0%}"
+        f"row {scored.rows[row]}: {emotions[true]} {scored.probabilities[row, true]:.0%}, "
+        f"{emotions[scored.answers[row]]} {scored.probabilities[row, scored.answers[row]]:.0%}"
         for row in rows[:FACES_SHOWN]
     ]
     if images is not None:
@@ -212,15 +214,17 @@ def _cell(choice: Choice) -> None:
 
 
 def _per_class(choice: Choice) -> None:
-    exhibits = per_class_exhibits(choice)
-    for exhibit in exhibits:
-        st.markdown(f"**{exhibit.title}**")
-        if exhibit.name == "per-class":
+    report_figures = per_class_report_figures(choice)
+    for report_figure in report_figures:
+        st.markdown(f"**{report_figure.title}**")
+        if report_figure.name == "per-class":
             number = st.column_config.NumberColumn
-            show_exhibit(exhibit, column_config={key: number(t, format="percent") for key, t in PER_CLASS.items()})
+            show_report_figure(
+                report_figure, column_config={key: number(t, format="percent") for key, t in PER_CLASS.items()}
+            )
         else:
-            show_exhibit(exhibit)
-    downloads(exhibits, "per-class")
+            show_report_figure(report_figure)
+    downloads(report_figures, "per-class")
 
 
 def _curves(choice: Choice) -> None:
@@ -232,21 +236,21 @@ def _curves(choice: Choice) -> None:
         index=classes.index(current),
         key=f"curve-class-{choice.label_set.name}",
     )
-    exhibits = curve_exhibits(choice, _keep(curve=curve))
-    _in_columns(exhibits)
-    if not any(len(exhibit.content.data) > 1 for exhibit in exhibits[:1]):
+    report_figures = curve_report_figures(choice, _keep(curve=curve))
+    _in_columns(report_figures)
+    if not any(len(report_figure.content.data) > 1 for report_figure in report_figures[:1]):
         st.info(f"No face of this split is {curve}, so it has no curve.")
-    downloads(exhibits, "curves")
+    downloads(report_figures, "curves")
 
 
 def _learning(choice: Choice) -> None:
-    exhibits, words = learning_exhibits(choice)
+    report_figures, words = learning_report_figures(choice)
     st.markdown("\n".join(f"- {sentence}" for sentence in words))
-    charts = [exhibit for exhibit in exhibits if exhibit.name != "histories"]
+    charts = [report_figure for report_figure in report_figures if report_figure.name != "histories"]
     _in_columns(charts)
     if charts:
         st.caption("Solid: validation; dashed: training; the dot marks the epoch that was kept.")
-    downloads(exhibits, "learning")
+    downloads(report_figures, "learning")
 
 
 def _significance(choice: Choice) -> None:
@@ -254,24 +258,24 @@ def _significance(choice: Choice) -> None:
         st.info("A test compares two models: choose another one above.")
         return
     view = _choose_pair(choice, "significance-pair")
-    exhibits, words = significance_exhibits(choice, view)
+    report_figures, words = significance_report_figures(choice, view)
     for sentence in words:
         st.info(sentence)
-    for exhibit in exhibits:
-        st.markdown(f"**{exhibit.title}**")
-        show_exhibit(exhibit)
-        if exhibit.name == "significance":
-            pairs = next(e for e in exhibits if e.name == "pairs")
+    for report_figure in report_figures:
+        st.markdown(f"**{report_figure.title}**")
+        show_report_figure(report_figure)
+        if report_figure.name == "significance":
+            pairs = next(e for e in report_figures if e.name == "pairs")
             st.markdown("\n".join(f"- {reading}" for reading in pairs.content["reading"]))
-    downloads(exhibits, "significance")
+    downloads(report_figures, "significance")
 
 
 def _cost(choice: Choice) -> None:
-    exhibit = cost_exhibit(choice)
-    show_exhibit(exhibit)
-    if exhibit.content["ms/face"].isna().all():
+    report_figure = cost_report_figure(choice)
+    show_report_figure(report_figure)
+    if report_figure.content["ms/face"].isna().all():
         st.caption("Times were not measured yet: `python -m fer_core cost` measures them on this computer.")
-    downloads([exhibit], "cost")
+    downloads([report_figure], "cost")
 
 
 _TABS = {

@@ -14,14 +14,14 @@ import streamlit as st
 from fer_core.analysis.frame import FaceObservation, FrameAnalysis
 from fer_core.analysis.overlay import draw_analysis
 from fer_core.analysis.pipeline import FrameAnalyser
-from fer_core.app.common.figures import show_exhibit
+from fer_core.app.common.figures import show_report_figure
 from fer_core.app.common.selection import SERVED, choose_detector
 from fer_core.app.compare.choice import Choice
-from fer_core.app.compare.external import is_guest
+from fer_core.app.compare.external import is_external
 from fer_core.evaluation.verification import SAMPLE_PHOTO
 from fer_core.media.images import decode_image
 from fer_core.plots.models import probability_bars_by_model
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 from fer_core.store.store import ModelStore
 from fer_core.vision.crops import aligned_rolls, crop_faces
 from fer_core.vision.detection.registry import create_detector
@@ -91,18 +91,18 @@ def try_it_tab(choice: Choice) -> None:
 
 
 def _runs_here(choice: Choice, name: str) -> bool:
-    return not is_guest(name) and SERVED in choice.models[name].networks
+    return not is_external(name) and SERVED in choice.models[name].networks
 
 
 def _name_the_others(choice: Choice, able: list[str]) -> None:
     """Which models do not answer here, and why."""
-    guests = [choice.styles[name].title for name in choice.models if is_guest(name)]
-    absent = [choice.styles[n].title for n in choice.models if n not in able and not is_guest(n)]
+    external_models = [choice.styles[name].title for name in choice.models if is_external(name)]
+    absent = [choice.styles[n].title for n in choice.models if n not in able and not is_external(n)]
     if absent:
         st.info(f"Without an answer here: {', '.join(absent)}, whose LiteRT file is not installed.")
-    if guests:
+    if external_models:
         st.info(
-            f"Without an answer here: {', '.join(guests)}, for what you bring along is never loaded by this page itself."
+            f"Without an answer here: {', '.join(external_models)}, since this page never loads what you bring along."
         )
 
 
@@ -176,7 +176,7 @@ def _show_face(choice: Choice, tried: _Tried, names: list[str], unsure: float) -
     face = faces[number]
     scores = dict(zip(names, face.scores, strict=True))
     figure = probability_bars_by_model(scores, {name: choice.styles[name] for name in names}, unsure)
-    show_exhibit(Exhibit("try-it", "Probabilities for the face, by model", figure))
+    show_report_figure(ReportFigure("try-it", "Probabilities for the face, by model", figure))
     crop, table = st.columns([1, 4], vertical_alignment="top")
     crops = crop_faces(tried.frame, [face.crop_box], CROP_SIDE, aligned_rolls([face.detection]))
     crop.image(crops[0], caption="As the models see it")

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from fer_core.app.common.figures import downloads, show_exhibit
+from fer_core.app.common.figures import downloads, show_report_figure
 from fer_core.app.common.selection import installed_models, model_titles
 from fer_core.app.explore.explored import Explored
-from fer_core.curation.exclusions import DUPLICATES, Finding, cleaned_index, findings
-from fer_core.curation.label_errors import judged_on, suspects_by_network
+from fer_core.curation.exclusions import DUPLICATES, LabelFinding, cleaned_index, findings
+from fer_core.curation.label_errors import scored_splits_on, suspects_by_network
 from fer_core.curation.summary import DatasetSummary, bin_edges, measure_titles
 from fer_core.datasets.dataset import Split
-from fer_core.evaluation.scored import Judged
+from fer_core.evaluation.scored import ScoredSplit
 from fer_core.plots.datasets import agreement_figure, flow_figure, histogram_figure
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 
 FACES_SHOWN = 24
 
@@ -51,7 +51,7 @@ def audit_tab(explored: Explored) -> None:
     _index(summary, list(found.values()))
 
 
-def _headline(summary: DatasetSummary, found: dict[str, Finding]) -> None:
+def _headline(summary: DatasetSummary, found: dict[str, LabelFinding]) -> None:
     places = st.columns(4)
     if summary.agreement is not None:
         places[0].metric(
@@ -73,15 +73,15 @@ def _headline(summary: DatasetSummary, found: dict[str, Finding]) -> None:
 def _agreement(summary: DatasetSummary) -> None:
     assert summary.agreement_matrix is not None
     st.subheader("Labels against annotators")
-    exhibits = [
-        Exhibit("label-flow", "From the label to what most annotators say", flow_figure(summary.agreement_matrix)),
-        Exhibit(
+    report_figures = [
+        ReportFigure("label-flow", "From the label to what most annotators say", flow_figure(summary.agreement_matrix)),
+        ReportFigure(
             "label-agreement",
             "The same as a matrix",
             agreement_figure(summary.agreement_matrix),
             "'no majority': no emotion has more than half of the votes once single votes are dropped (Barsoum et al. 2016).",
         ),
-        Exhibit(
+        ReportFigure(
             "vote-entropy",
             "How divided the annotators are",
             histogram_figure(
@@ -93,14 +93,14 @@ def _agreement(summary: DatasetSummary) -> None:
             "Nought bits: all ten say the same. One bit: as divided as a coin.",
         ),
     ]
-    for exhibit in exhibits:
-        st.markdown(f"**{exhibit.title}**")
-        show_exhibit(exhibit)
+    for report_figure in report_figures:
+        st.markdown(f"**{report_figure.title}**")
+        show_report_figure(report_figure)
     table = summary.agreement_matrix.rename_axis("label").reset_index()
-    downloads([*exhibits, Exhibit("label-agreement-table", "The matrix as a table", table)], "agreement")
+    downloads([*report_figures, ReportFigure("label-agreement-table", "The matrix as a table", table)], "agreement")
 
 
-def _lists(explored: Explored, found: dict[str, Finding]) -> None:
+def _lists(explored: Explored, found: dict[str, LabelFinding]) -> None:
     st.subheader("Doubtful rows")
     name = st.selectbox(
         "List",
@@ -125,10 +125,10 @@ def _lists(explored: Explored, found: dict[str, Finding]) -> None:
     st.dataframe(rows.head(LISTED), hide_index=True, placeholder="", height=300)
     if len(rows) > LISTED:
         st.caption(f"The first {LISTED:,} of {len(rows):,} rows; the download holds them all.")
-    downloads([Exhibit(finding.name, finding.title, rows)], f"audit-{finding.name}")
+    downloads([ReportFigure(finding.name, finding.title, rows)], f"audit-{finding.name}")
 
 
-def _title(finding: Finding) -> str:
+def _title(finding: LabelFinding) -> str:
     return f"{finding.title} · {len(finding.rows):,}"
 
 
@@ -196,16 +196,16 @@ def _networks(explored: Explored) -> None:
         st.caption("Rows are counted within the split.")
     _faces(explored, found)
     st.dataframe(found.head(LISTED), hide_index=True, height=300)
-    downloads([Exhibit(f"doubts-{key}", "Labels that a network doubts", found)], "audit-network")
+    downloads([ReportFigure(f"doubts-{key}", "Labels that a network doubts", found)], "audit-network")
 
 
 @st.cache_resource(show_spinner=False, max_entries=8, ttl=60)
-def _answered(fingerprint: str, _summary: DatasetSummary) -> dict[str, Judged]:
+def _answered(fingerprint: str, _summary: DatasetSummary) -> dict[str, ScoredSplit]:
     del fingerprint  # tells the summaries apart, which are not hashed
-    return judged_on(_summary, _summary.label_set, installed_models())
+    return scored_splits_on(_summary, _summary.label_set, installed_models())
 
 
-def _index(summary: DatasetSummary, found: list[Finding]) -> None:
+def _index(summary: DatasetSummary, found: list[LabelFinding]) -> None:
     st.subheader("Cleaned index")
     st.markdown(
         "A list of training rows to leave out, for `python -m fer_core train NAME --data PATH --exclude FILE`. Splits that "

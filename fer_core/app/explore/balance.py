@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from fer_core.app.common.figures import downloads, show_exhibit
+from fer_core.app.common.figures import downloads, show_report_figure
 from fer_core.app.explore.explored import Explored
 from fer_core.app.explore.sources import loaded_summary
 from fer_core.curation.balance import balance_table, split_counts, splits_of, weight_table
 from fer_core.curation.summary import DatasetSummary, shipped_summaries
 from fer_core.labels import LABEL_SETS, LabelSet
 from fer_core.plots.datasets import MOST_SERIES, counts_figure, seen_figure, series_titles
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 
 _POWERS = {0.0: "none: every face alike", 0.5: "half-way: root of the inverse share", 1.0: "full: classes alike"}
 """Of class weights, as the recipes set them."""
@@ -39,9 +39,9 @@ def balance_tab(explored: Explored) -> None:
     )
     titles = series_titles([(summary.name, split) for summary, _, split in series])
     counts = {title: split_counts(*one) for title, one in zip(titles, series, strict=True)}
-    exhibits = [
-        Exhibit("class-counts", "Faces per class", counts_figure(counts, shares)),
-        Exhibit(
+    report_figures = [
+        ReportFigure("class-counts", "Faces per class", counts_figure(counts, shares)),
+        ReportFigure(
             "imbalance",
             "How uneven the classes are",
             balance_table(series),
@@ -49,11 +49,13 @@ def balance_tab(explored: Explored) -> None:
             "names the largest class is right as often as that class is frequent: macro F1 shows it, accuracy does not.",
         ),
     ]
-    for exhibit in exhibits:
-        st.markdown(f"**{exhibit.title}**")
+    for report_figure in report_figures:
+        st.markdown(f"**{report_figure.title}**")
         config = {"imbalance ratio": st.column_config.NumberColumn(format="%.1f")}
-        show_exhibit(exhibit, **({"column_config": config} if isinstance(exhibit.content, pd.DataFrame) else {}))
-    downloads([*exhibits, *_tables(counts)], "balance")
+        show_report_figure(
+            report_figure, **({"column_config": config} if isinstance(report_figure.content, pd.DataFrame) else {})
+        )
+    downloads([*report_figures, *_tables(counts)], "balance")
     _weights(explored.summary, label_set)
 
 
@@ -89,9 +91,11 @@ def _choose_series(summary: DatasetSummary, label_set: LabelSet) -> list[Series]
     return [known[name] for name in names]
 
 
-def _tables(counts: dict[str, pd.DataFrame]) -> list[Exhibit]:
+def _tables(counts: dict[str, pd.DataFrame]) -> list[ReportFigure]:
     table = pd.concat([frame.assign(series=title) for title, frame in counts.items()], ignore_index=True)
-    return [Exhibit("class-counts-table", "Faces per class, table", table[["series", "emotion", "faces", "share"]])]
+    return [
+        ReportFigure("class-counts-table", "Faces per class, table", table[["series", "emotion", "faces", "share"]])
+    ]
 
 
 def _weights(summary: DatasetSummary, label_set: LabelSet) -> None:
@@ -112,9 +116,9 @@ def _weights(summary: DatasetSummary, label_set: LabelSet) -> None:
         help="0: none; 1: classes alike.",
     )
     table = weight_table(split_counts(summary, label_set, split), power)
-    chart = Exhibit("class-weights-chart", f"Classes of the {split} split", seen_figure(table))
-    show_exhibit(chart)
-    listed = Exhibit(
+    chart = ReportFigure("class-weights-chart", f"Classes of the {split} split", seen_figure(table))
+    show_report_figure(chart)
+    listed = ReportFigure(
         "class-weights",
         "Class weights",
         table,
@@ -123,7 +127,7 @@ def _weights(summary: DatasetSummary, label_set: LabelSet) -> None:
         "0.5; a full balance makes a rare class loud, and its few faces are learnt by heart.",
     )
     number = st.column_config.NumberColumn
-    show_exhibit(
+    show_report_figure(
         listed,
         column_config={**{name: number(format="percent") for name in _PERCENT}, "weight": number(format="%.2f")},
     )

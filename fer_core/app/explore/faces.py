@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from fer_core.app.common.background import Report, finished, start
-from fer_core.app.common.figures import downloads, show_exhibit
+from fer_core.app.common.figures import downloads, show_report_figure
 from fer_core.app.common.selection import installed_models, model_titles
 from fer_core.app.explore.explored import Explored
 from fer_core.curation.embedding_map import (
@@ -35,7 +35,7 @@ from fer_core.plots.dataset_faces import (
     mean_pictures,
     spread_pictures,
 )
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 from fer_core.store.predictions import Network
 from fer_core.store.store import StoredModel
 
@@ -109,21 +109,21 @@ def _choose_classes(summary: DatasetSummary) -> list[Emotion]:
 
 
 def _distributions(summary: DatasetSummary, classes: Sequence[Emotion]) -> None:
-    exhibits = []
+    report_figures = []
     columns = st.columns(len(MEASURES), gap="medium", vertical_alignment="bottom")
     for column, (name, title) in zip(columns, MEASURES.items(), strict=True):
         what, how = title.split(": ")
         counts, axis = summary.histograms[name], f"{what}, grey levels"
         figure = distribution_figure(counts, bin_edges(name), summary.label_set, classes, axis)
-        exhibits.append(Exhibit(f"faces-{name}", title, figure))
+        report_figures.append(ReportFigure(f"faces-{name}", title, figure))
         with column:
             st.markdown(f"**{what}**: {how}")
-            show_exhibit(exhibits[-1])
+            show_report_figure(report_figures[-1])
     st.caption(
         "A dotted line marks the median. Ridges that lie apart let a network tell classes by the photo instead of the "
         "face. Sharpness grows with noise and with hard JPEG edges too (Pech-Pacheco et al. 2000)."
     )
-    downloads(exhibits, "faces")
+    downloads(report_figures, "faces")
 
 
 def _map(explored: Explored, classes: Sequence[Emotion]) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from fer_core.app.common.figures import downloads, show_exhibit
+from fer_core.app.common.figures import downloads, show_report_figure
 from fer_core.app.common.selection import headline, model_titles
-from fer_core.curation.label_errors import judged_on
+from fer_core.curation.label_errors import scored_splits_on
 from fer_core.curation.row_predictions import hardest
 from fer_core.curation.summary import DatasetSummary
-from fer_core.evaluation.scored import Judged
+from fer_core.evaluation.scored import ScoredSplit
 from fer_core.labels import LABEL_SETS
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 from fer_core.store.store import ModelStore, StoredModel
 
 LISTED = 200
@@ -35,7 +35,7 @@ def hardest_faces(summary: DatasetSummary) -> None:
     table = counts.pivot_table("faces", "emotion", "split", sort=False, observed=True).astype(int)
     st.markdown("**Faces that there are to browse**")
     st.dataframe(table.rename_axis(None).T, width="stretch")
-    known = _judged(summary.fingerprint, name, summary)
+    known = _scored(summary.fingerprint, name, summary)
     if not known:
         st.caption(f"No stored network was judged on these faces in {LABEL_SETS[name].title}.")
         return
@@ -50,26 +50,26 @@ def hardest_faces(summary: DatasetSummary) -> None:
             key=f"samples-hardest-{name}",
             persist_state="page",
         )
-    judged = known[key]
+    scored = known[key]
     with right:
         labels = st.pills(
             "Labels",
-            [str(emotion) for emotion in judged.rule.label_set.emotions],
+            [str(emotion) for emotion in scored.rule.label_set.emotions],
             selection_mode="multi",
             help="None chosen shows all of them.",
             key=f"samples-hardest-labels-{name}",
             persist_state="page",
         )
-    faces = hardest(judged)
+    faces = hardest(scored)
     if labels:
         faces = faces[faces["label"].isin(labels)]
     number = st.column_config.NumberColumn
     columns = {name: number(name, format="percent") for name in ("probability", "for the label")}
     columns |= {"loss": number("loss", format="%.2f")}
     title = "Faces with the largest loss"
-    note = f"The first {LISTED} of {len(faces):,}; places count from 0 within {judged.split_title}, losses are in nats."
-    show_exhibit(Exhibit("hardest", title, faces.head(LISTED), note), height=320, column_config=columns)
-    downloads([Exhibit(f"hardest-{key}", title, faces)], "hardest")
+    note = f"The first {LISTED} of {len(faces):,}; places count from 0 within {scored.split_title}, losses are in nats."
+    show_report_figure(ReportFigure("hardest", title, faces.head(LISTED), note), height=320, column_config=columns)
+    downloads([ReportFigure(f"hardest-{key}", title, faces)], "hardest")
 
 
 def best_first(models: Sequence[StoredModel]) -> list[StoredModel]:
@@ -78,6 +78,6 @@ def best_first(models: Sequence[StoredModel]) -> list[StoredModel]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8, ttl=60)
-def _judged(fingerprint: str, label_set: str, _summary: DatasetSummary) -> dict[str, Judged]:
+def _scored(fingerprint: str, label_set: str, _summary: DatasetSummary) -> dict[str, ScoredSplit]:
     del fingerprint  # tells the summaries apart, which are not hashed
-    return judged_on(_summary, LABEL_SETS[label_set], best_first(ModelStore().all()))
+    return scored_splits_on(_summary, LABEL_SETS[label_set], best_first(ModelStore().all()))

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from fer_core.app.common.figures import show_exhibit
+from fer_core.app.common.figures import show_report_figure
 from fer_core.app.common.page import errors_in_words
 from fer_core.app.explore.explored import Explored
 from fer_core.app.explore.lab_face import LabFace, choose_lab_face
 from fer_core.app.explore.lab_masks import masks_part
-from fer_core.augmentation.guide import ALWAYS, OFF, TRANSFORMATIONS, Group, Transformation, Unit, doubts
+from fer_core.augmentation.guide import ALWAYS, OFF, TRANSFORMATIONS, Group, Transformation, Unit, label_warnings
 from fer_core.augmentation.policy import PREVIEWED, AugmentationPolicy, Preview, preview_batch, preview_face
 from fer_core.datasets.dataset import Split
 from fer_core.datasets.splits import divided
 from fer_core.plots.augmentation import CELL, face_sheet, histogram_figure
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 from fer_core.training.recipes import FULL_EPOCHS, Recipe, authors_using, presets
 
 NOTHING = "Nothing"
@@ -205,9 +205,9 @@ def _show_draws(face: LabFace, settings: _Settings, preview: Preview) -> None:
         )
     if preview.mixed.partners is not None:
         st.caption(_mixing_in_words(preview))
-    _show_doubts(face, settings.policy)
-    show_exhibit(
-        Exhibit("lab-histogram", "Grey levels before and after", histogram_figure(preview.before, preview.after))
+    _show_label_warnings(face, settings.policy)
+    show_report_figure(
+        ReportFigure("lab-histogram", "Grey levels before and after", histogram_figure(preview.before, preview.after))
     )
 
 
@@ -225,8 +225,8 @@ def _before(face: LabFace, preview: Preview) -> np.ndarray:
     return preview.before if pixels is None or pixels.ndim == 2 else pixels[None, ..., ::-1]
 
 
-def _show_doubts(face: LabFace, policy: AugmentationPolicy) -> None:
-    found = doubts(policy)
+def _show_label_warnings(face: LabFace, policy: AugmentationPolicy) -> None:
+    found = label_warnings(policy)
     if found:
         sentences = "\n".join(f"- **{title}**: {sentence}" for title, sentence in found.items())
         st.warning(f"Mind the labels:\n{sentences}", icon=":material/label_off:")

@@ -37,7 +37,7 @@ FACES_OFFERED = 12
 _PHOTO = "lab-photo"
 
 
-class Source(StrEnum):
+class LabFaceSource(StrEnum):
     """Where the face comes from."""
 
     BATCH = "Training batch"
@@ -72,8 +72,10 @@ def choose_lab_face(explored: Explored) -> LabFace | None:
     at_hand = explored.dataset is not None
     source = st.segmented_control(
         "Face from",
-        list(Source) if at_hand else [source for source in Source if source not in (Source.BATCH, Source.ROW)],
-        default=Source.ROW if at_hand else Source.SAMPLE,
+        list(LabFaceSource)
+        if at_hand
+        else [source for source in LabFaceSource if source not in (LabFaceSource.BATCH, LabFaceSource.ROW)],
+        default=LabFaceSource.ROW if at_hand else LabFaceSource.SAMPLE,
         required=True,
         key="lab-source-data" if at_hand else "lab-source",
         persist_state="session",
@@ -81,13 +83,13 @@ def choose_lab_face(explored: Explored) -> LabFace | None:
     )
     if not at_hand:
         st.caption(f"With the faces of {explored.summary.name} at hand, its own faces can be taken here.")
-    if source == Source.BATCH and explored.dataset:
+    if source == LabFaceSource.BATCH and explored.dataset:
         return LabFace(None, _others(explored), "The first faces of a training batch")
-    if source == Source.ROW and explored.dataset:
+    if source == LabFaceSource.ROW and explored.dataset:
         return _row(explored, explored.dataset)
-    if source == Source.MEAN:
+    if source == LabFaceSource.MEAN:
         return _mean(explored)
-    photo = _sample(SAMPLE_PHOTO) if source == Source.SAMPLE else _upload()
+    photo = _sample(SAMPLE_PHOTO) if source == LabFaceSource.SAMPLE else _upload()
     return None if photo is None else _face_in(photo, explored)
 
 

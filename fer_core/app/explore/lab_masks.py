@@ -12,8 +12,8 @@ from fer_core.app.common.page import errors_in_words
 from fer_core.app.explore.lab_face import LabFace
 from fer_core.augmentation.masks.bank import (
     MASKS,
-    TEST_WARDROBE,
-    TRAINING_WARDROBE,
+    TEST_STYLES,
+    TRAINING_STYLES,
     UNDER_NOSE_SHARE,
     MaskBank,
     MaskKind,
@@ -22,7 +22,7 @@ from fer_core.augmentation.masks.preview import Worn, mask_large_face, preview_b
 from fer_core.augmentation.policy import PREVIEWED
 from fer_core.plots.augmentation import face_sheet
 
-WARDROBES = {"Training": TRAINING_WARDROBE, "Test": TEST_WARDROBE}
+STYLE_SETS = {"Training": TRAINING_STYLES, "Test": TEST_STYLES}
 
 
 _KINDS = [*MASKS, MaskKind.SUNGLASSES]
@@ -56,9 +56,9 @@ def masks_part(face: LabFace) -> None:
                 persist_state="session",
                 wrap=True,
             )
-            wardrobe = st.segmented_control(
+            styles = st.segmented_control(
                 "Wardrobe",
-                list(WARDROBES),
+                list(STYLE_SETS),
                 default="Training",
                 required=True,
                 key="lab-mask-wardrobe",
@@ -79,23 +79,23 @@ def masks_part(face: LabFace) -> None:
             right.info("Choose at least one kind.")
             return
         with right:
-            _show_small(face, tuple(kinds), wardrobe, worn, seed)
+            _show_small(face, tuple(kinds), styles, worn, seed)
         if face.large is not None:
-            _show_large(face.large, tuple(kinds), wardrobe, worn, seed)
+            _show_large(face.large, tuple(kinds), styles, worn, seed)
 
 
-def _show_small(face: LabFace, kinds: tuple[MaskKind, ...], wardrobe: str, worn: Worn, seed: int) -> None:
+def _show_small(face: LabFace, kinds: tuple[MaskKind, ...], styles: str, worn: Worn, seed: int) -> None:
     small = face.others if face.pixels is None else _grey(face.pixels)[None]
     faces = np.resize(small, (PREVIEWED, *small.shape[1:]))
-    masked = _bank(len(faces[0]), kinds, wardrobe, worn, seed).apply(faces, np.random.default_rng(seed))
+    masked = _bank(len(faces[0]), kinds, styles, worn, seed).apply(faces, np.random.default_rng(seed))
     counts = Counter(masked.kinds)
     drawn = ", ".join(f"{_title(kind)} {counts[str(kind)]}" for kind in kinds if counts[str(kind)])
     free = sum(not covered for covered in masked.nose_covered)
     st.image(face_sheet(masked.images), caption=f"{drawn}; with a free nose {free} of {PREVIEWED}", width="stretch")
 
 
-def _show_large(crop: np.ndarray, kinds: tuple[MaskKind, ...], wardrobe: str, worn: Worn, seed: int) -> None:
-    large = [_large(crop, kind, wardrobe, worn, seed) for kind in kinds]
+def _show_large(crop: np.ndarray, kinds: tuple[MaskKind, ...], styles: str, worn: Worn, seed: int) -> None:
+    large = [_large(crop, kind, styles, worn, seed) for kind in kinds]
     st.image(large, caption=[_title(kind) for kind in kinds], width=len(crop))
     st.caption(
         "On the photo. Masks are placed here by where eyes, nose and mouth are on average in a face cut out like this one; "
@@ -108,11 +108,11 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
 
 
 @st.cache_resource(show_spinner="Drawing the masks…", max_entries=16)
-def _bank(size: int, kinds: tuple[MaskKind, ...], wardrobe: str, worn: Worn, seed: int) -> MaskBank:
-    return preview_bank(size, kinds, WARDROBES[wardrobe], worn, seed)
+def _bank(size: int, kinds: tuple[MaskKind, ...], styles: str, worn: Worn, seed: int) -> MaskBank:
+    return preview_bank(size, kinds, STYLE_SETS[styles], worn, seed)
 
 
 @st.cache_data(show_spinner="Drawing the masks…", max_entries=48)
-def _large(crop: np.ndarray, kind: MaskKind, wardrobe: str, worn: Worn, seed: int) -> np.ndarray:
+def _large(crop: np.ndarray, kind: MaskKind, styles: str, worn: Worn, seed: int) -> np.ndarray:
     """RGB."""
-    return mask_large_face(crop, kind, WARDROBES[wardrobe], worn, seed)[..., ::-1]
+    return mask_large_face(crop, kind, STYLE_SETS[styles], worn, seed)[..., ::-1]

@@ -12,22 +12,29 @@ import streamlit as st
 
 from fer_core.app.common.background import Report, finished, start
 from fer_core.app.common.face_grid import face_grid
-from fer_core.app.common.figures import show_exhibit
+from fer_core.app.common.figures import show_report_figure
 from fer_core.app.common.page import errors_in_words
 from fer_core.app.common.selection import model_titles
 from fer_core.app.explore.explored import Explored
 from fer_core.app.explore.hardest import best_first, hardest_faces
-from fer_core.curation.browse import Order, Pages, Wanted, facts_of, find_rows, label_name, same_picture
-from fer_core.curation.row_predictions import Meeting, RowAnswers, answer_rest, can_run, crops_for, known_answers
+from fer_core.curation.browse import FaceOrder, Pages, Wanted, facts_of, find_rows, label_name, same_picture
+from fer_core.curation.row_predictions import (
+    Meeting,
+    RowPredictions,
+    can_run,
+    crops_for,
+    known_predictions,
+    predict_rest,
+)
 from fer_core.curation.summary import label_sets_of
 from fer_core.datasets.dataset import NO_LABEL, FaceDataset, Split
 from fer_core.labels import LABEL_SETS, LabelSet
 from fer_core.plots.dataset_faces import enlarged, vote_bars
 from fer_core.plots.model_styles import MOST_MODELS, model_styles
 from fer_core.plots.models import probability_bars_by_model
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 from fer_core.results import ExpressionScores
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.expression import FaceNetwork, load_network
@@ -128,7 +135,7 @@ def _choose(explored: Explored, dataset: FaceDataset) -> _Found:
         persist_state="page",
     )
     with st.container(horizontal=True, gap="medium"):
-        agreement, model, loss, order = _choose_figures(dataset, label_set)
+        agreement, model, loss, order = _choose_metrics(dataset, label_set)
     wanted = Wanted(
         label_set,
         tuple(chosen),
@@ -147,9 +154,9 @@ def _choose(explored: Explored, dataset: FaceDataset) -> _Found:
     return _Found(wanted, find_rows(dataset, wanted, losses), losses)
 
 
-def _choose_figures(
+def _choose_metrics(
     dataset: FaceDataset, label_set: LabelSet
-) -> tuple[tuple[int, int], StoredModel | None, tuple[float, float], Order]:
+) -> tuple[tuple[int, int], StoredModel | None, tuple[float, float], FaceOrder]:
     """Agreement in per cent, the network of the losses, losses in nats, and what comes first."""
     agreement, loss = (0, 100), (0.0, LOSS_CEILING)
     if dataset.votes is not None:
@@ -181,8 +188,8 @@ def _choose_figures(
         )
     orders = [
         order
-        for order in Order
-        if (order != Order.LOSS or model is not None) and (order != Order.DISPUTED or dataset.votes is not None)
+        for order in FaceOrder
+        if (order != FaceOrder.LOSS or model is not None) and (order != FaceOrder.DISPUTED or dataset.votes is not None)
     ]
     order = st.selectbox(
         "Order",
@@ -192,7 +199,7 @@ def _choose_figures(
         width=FILTER_WIDTH,
         persist_state="page",
     )
-    return agreement, model, loss, Order(order)
+    return agreement, model, loss, FaceOrder(order)
 
 
 def _counted(label_set: LabelSet, counts: dict[int, int], label: int) -> str:
@@ -239,7 +246,7 @@ def _run(explored: Explored, dataset: FaceDataset, model: StoredModel, report: R
     """On a thread of its own; what is asked before it is cancelled stays."""
     try:
         stage = partial(report, f"Asking {model.card.title} about every face")
-        answer_rest(model, dataset, explored.key, stage, THREADS)
+        predict_rest(model, dataset, explored.key, stage, THREADS)
     finally:
         _answers.clear()
         _losses.clear()
@@ -337,7 +344,9 @@ def _one_face(explored: Explored, dataset: FaceDataset, in_order: np.ndarray, la
             if dataset.votes is not None:
                 if dataset.votes[row].any():
                     st.markdown("**Votes of FER+'s annotators**")
-                    show_exhibit(Exhibit("samples-votes", "Votes of FER+'s annotators", vote_bars(dataset.votes[row])))
+                    show_report_figure(
+                        ReportFigure("samples-votes", "Votes of FER+'s annotators", vote_bars(dataset.votes[row]))
+                    )
                 else:
                     st.caption("FER+ left this row out: it has no votes.")
             _networks(explored, dataset, row, label_set)
@@ -359,7 +368,7 @@ def _networks(explored: Explored, dataset: FaceDataset, row: int, label_set: Lab
         answers = _answers(model.name, explored.key, _stamp(model), model, dataset)
         heads = answers.of_row(row) or _ask(model, dataset.images[row : row + 1])
         if heads is not None:
-            rule = next(iter(_rules(model, label_set)), model.card.default_answer)
+            rule = next(iter(_rules(model, label_set)), model.card.default_rule)
             scores[model.name] = ExpressionScores(model.name, rule.label_set, rule.apply(heads)[0])
             met.setdefault(answers.meeting(row, copies), []).append(titles[model.name])
     st.markdown("**What the stored networks say**")
@@ -371,7 +380,7 @@ def _networks(explored: Explored, dataset: FaceDataset, row: int, label_set: Lab
     drawn = {name: says for name, says in scores.items() if says.label_set == in_view}
     drawn = dict(list(drawn.items())[:MOST_MODELS])
     styles = model_styles(list(drawn), [model.name for model in models], titles)
-    show_exhibit(Exhibit("samples-answers", "Answers by network", probability_bars_by_model(drawn, styles)))
+    show_report_figure(ReportFigure("samples-answers", "Answers by network", probability_bars_by_model(drawn, styles)))
     lines = [
         {
             "network": titles[name],
@@ -400,11 +409,11 @@ def _ask(model: StoredModel, image: np.ndarray) -> dict[str, np.ndarray] | None:
     return network.predict(crops_for(network.input_size, image))
 
 
-def _rules(model: StoredModel, label_set: LabelSet) -> list[AnswerRule]:
+def _rules(model: StoredModel, label_set: LabelSet) -> list[DecisionRule]:
     return [rule for rule in model.card.answers if rule.label_set == label_set]
 
 
-def _rule(model: StoredModel, label_set: LabelSet) -> AnswerRule:
+def _rule(model: StoredModel, label_set: LabelSet) -> DecisionRule:
     return _rules(model, label_set)[0]
 
 
@@ -424,8 +433,8 @@ def _network(name: str, stamp: int, _model: StoredModel) -> FaceNetwork:
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)  # read alone, never written to, so not copied
-def _answers(name: str, fingerprint: str, stamp: int, _model: StoredModel, _dataset: FaceDataset) -> RowAnswers:
-    return known_answers(_model, _dataset, fingerprint)
+def _answers(name: str, fingerprint: str, stamp: int, _model: StoredModel, _dataset: FaceDataset) -> RowPredictions:
+    return known_predictions(_model, _dataset, fingerprint)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
@@ -433,4 +442,4 @@ def _losses(
     name: str, rule: str, fingerprint: str, stamp: int, _model: StoredModel, _dataset: FaceDataset
 ) -> np.ndarray:
     answers = _answers(name, fingerprint, stamp, _model, _dataset)
-    return answers.losses(_model.card.answer(rule), _dataset)
+    return answers.losses(_model.card.decision_rule(rule), _dataset)

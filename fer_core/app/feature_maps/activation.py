@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from fer_core.app.common.figures import show_exhibit
+from fer_core.app.common.figures import show_report_figure
 from fer_core.app.feature_maps.images import (
     KERNELS_SHOWN,
-    Order,
-    Shown,
+    ChannelOrder,
+    ChannelView,
     animation_of,
     archive,
     channels_in,
@@ -26,7 +26,7 @@ from fer_core.app.feature_maps.networks import OpenNetwork
 from fer_core.explain.architecture import shape_in_words
 from fer_core.explain.layers import LayerDescription, nearest_in_depth
 from fer_core.plots.feature_maps import SeenByDepth, png, receptive_field_figure
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 
 MAPS_SHOWN = (16, 36, 64, 144)
 
@@ -58,7 +58,7 @@ def activation_tab(networks: Sequence[OpenNetwork]) -> None:
     chosen, depth = _choose_layers(networks)
     shown = _choose_look(networks, chosen)
     for column, network in zip(st.columns(len(networks), gap="medium"), networks, strict=True):
-        column.markdown(f"##### {network.title}\n{sight(network, chosen[network.name])}")
+        column.markdown(f"##### {network.title}\n{receptive_field_in_words(network, chosen[network.name])}")
     # Rows of their own, so that pictures stand level beside texts of different length.
     for column, network in zip(st.columns(len(networks), gap="medium"), networks, strict=True):
         with column:
@@ -111,12 +111,12 @@ def _numbered(layers: Sequence[LayerDescription], number: int) -> str:
     return f"{number + 1} of {len(layers)}: {layers[number].title}"
 
 
-def _choose_look(networks: Sequence[OpenNetwork], chosen: dict[str, LayerDescription]) -> Shown:
+def _choose_look(networks: Sequence[OpenNetwork], chosen: dict[str, LayerDescription]) -> ChannelView:
     order_place, count_place, large_place, strength_place = st.columns([3, 2, 2, 3], gap="medium")
     order = order_place.segmented_control(
         "Order of the maps",
-        list(Order),
-        default=Order.STRONGEST,
+        list(ChannelOrder),
+        default=ChannelOrder.STRONGEST,
         required=True,
         help="Strongest by their mean activation, or in the order of the channels.",
         key="activation-order",
@@ -136,10 +136,10 @@ def _choose_look(networks: Sequence[OpenNetwork], chosen: dict[str, LayerDescrip
     strength = strength_place.slider(
         "Colour over the face, %", 0, 100, 55, step=5, key="activation-strength", persist_state="page"
     )
-    return Shown(Order(order), count, int(place) - 1, strength / 100)
+    return ChannelView(ChannelOrder(order), count, int(place) - 1, strength / 100)
 
 
-def _show_network(network: OpenNetwork, layer: LayerDescription, shown: Shown, beside: bool) -> None:
+def _show_network(network: OpenNetwork, layer: LayerDescription, shown: ChannelView, beside: bool) -> None:
     """Grid and large map of one network, ``beside`` each other or below."""
     maps = network.maps[layer.name]
     channels = channels_in(maps, shown.order, shown.count)
@@ -160,7 +160,7 @@ def _show_network(network: OpenNetwork, layer: LayerDescription, shown: Shown, b
     )
 
 
-def sight(network: OpenNetwork, layer: LayerDescription) -> str:
+def receptive_field_in_words(network: OpenNetwork, layer: LayerDescription) -> str:
     """What a layer is, what it answers with, and how much of the face it sees, in words."""
     number = network.convolutions.index(layer) + 1
     side = len(network.face)
@@ -174,7 +174,7 @@ def sight(network: OpenNetwork, layer: LayerDescription) -> str:
     )
 
 
-def _downloads(networks: Sequence[OpenNetwork], chosen: dict[str, LayerDescription], shown: Shown) -> None:
+def _downloads(networks: Sequence[OpenNetwork], chosen: dict[str, LayerDescription], shown: ChannelView) -> None:
     with st.popover("Download", icon=":material/download:", key="activation-downloads"):
         st.download_button(
             "All of it · ZIP",
@@ -198,7 +198,7 @@ def _downloads(networks: Sequence[OpenNetwork], chosen: dict[str, LayerDescripti
             )
 
 
-def _grid_file(maps: np.ndarray, shown: Shown) -> bytes:
+def _grid_file(maps: np.ndarray, shown: ChannelView) -> bytes:
     return png(grid_of(maps, channels_in(maps, shown.order, shown.count)))
 
 
@@ -213,8 +213,8 @@ def _show_fields(networks: Sequence[OpenNetwork], depth: float | None) -> None:
         for n in networks
     }
     styles = {network.name: network.style for network in networks}
-    show_exhibit(
-        Exhibit(
+    show_report_figure(
+        ReportFigure(
             "receptive-fields",
             "Receptive field by depth",
             receptive_field_figure(seen, styles, len(networks[0].face), depth),
@@ -243,7 +243,7 @@ def _show_kernels(networks: Sequence[OpenNetwork]) -> None:
             )
 
 
-def _show_animation(networks: Sequence[OpenNetwork], shown: Shown) -> None:
+def _show_animation(networks: Sequence[OpenNetwork], shown: ChannelView) -> None:
     st.subheader("Play through the layers")
     st.markdown(
         "The face on its way through every convolution: the strongest map over the face, and the strongest sixteen "
@@ -256,12 +256,12 @@ def _show_animation(networks: Sequence[OpenNetwork], shown: Shown) -> None:
     if not right.toggle("Play", key="activation-play", persist_state="page"):
         return
     with st.spinner("Drawing the animation…"):
-        film = animation_of(networks, shown.strength, milliseconds)
-    st.image(film, width="content")
+        video = animation_of(networks, shown.strength, milliseconds)
+    st.image(video, width="content")
     names = "-".join(network.name for network in networks)
     st.download_button(
         "Animation · GIF",
-        film,
+        video,
         f"layers-{names}.gif",
         "image/gif",
         icon=":material/download:",

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fer_core.app.common.figures import downloads, show_exhibit
+from fer_core.app.common.figures import downloads, show_report_figure
 from fer_core.app.feature_maps.networks import OpenNetwork
 from fer_core.explain.architecture import blocks, layer_table
 from fer_core.plots.architecture import architecture_diagram
-from fer_core.plots.report import Exhibit
+from fer_core.plots.report import ReportFigure
 
 _LEAD = (
     "Each network from its own layers, face on the left, answers on the right: a bar is as high as its maps and as wide "
@@ -32,15 +32,15 @@ def architecture_tab(networks: Sequence[OpenNetwork]) -> None:
         st.subheader(network.title)
         st.markdown(_summary(network))
         folded = blocks(network.layers)
-        diagram = Exhibit(
+        diagram = ReportFigure(
             f"architecture-{network.name}",
             f"{network.title} as blocks",
             architecture_diagram(folded, len(network.face)),
             "Numbers are channels or values; point at a block to see its layers. What merely follows a convolution "
             "(normalisation, activation, pooling) belongs to its block.",
         )
-        show_exhibit(diagram)
-        table = Exhibit(f"layers-{network.name}", f"Layers of {network.title}", layer_table(network.layers))
+        show_report_figure(diagram)
+        table = ReportFigure(f"layers-{network.name}", f"Layers of {network.title}", layer_table(network.layers))
         st.markdown("**Every layer**, in the order in which they run. Click a heading to sort.")
         st.dataframe(
             table.content,

@@ -10,17 +10,17 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.app.common.figures import show_exhibit
+from fer_core.app.common.figures import show_report_figure
 from fer_core.app.feature_maps.mean_attribution import mean_section
 from fer_core.app.feature_maps.networks import OpenNetwork
 from fer_core.augmentation.masks.bank import MaskBank, MaskKind
-from fer_core.explain.attention import attention_shares
+from fer_core.explain.attention import attribution_shares
 from fer_core.explain.methods import Method
 from fer_core.explain.overlay import overlay, signed_overlay
 from fer_core.explain.sanity import similarity
 from fer_core.labels import LABEL_SETS, LabelSet
-from fer_core.plots.feature_maps import AttentionShares, attention_figure, png
-from fer_core.plots.report import Exhibit
+from fer_core.plots.feature_maps import AttributionShares, attribution_figure, png
+from fer_core.plots.report import ReportFigure
 
 MASK_SEED = 0
 """Of how a drawn mask sits."""
@@ -80,7 +80,7 @@ class _Question:
         return str(self.head.emotions[self.class_index])
 
 
-def attention_tab(networks: Sequence[OpenNetwork]) -> None:
+def attribution_tab(networks: Sequence[OpenNetwork]) -> None:
     """Where the chosen networks look for one class, on this face and over many."""
     st.markdown(_LEAD)
     head = _choose_head(networks)
@@ -242,17 +242,17 @@ def _show_shares(
     """How much of each map lies on which part of the face, bare faces before covered ones."""
     st.subheader("Eyes, mouth, rest")
 
-    def bar(network: OpenNetwork, suffix: str) -> AttentionShares:
+    def bar(network: OpenNetwork, suffix: str) -> AttributionShares:
         values = network.attribution(question.method, question.head.name, question.class_index)
-        return AttentionShares(network.title + suffix, network.style.colour, _shares(values), bool(suffix))
+        return AttributionShares(network.title + suffix, network.style.colour, _shares(values), bool(suffix))
 
     bars = [bar(network, "") for network in networks]
     bars += [bar(network, f", with {_WORN[covering]}") for network in covered]
-    show_exhibit(
-        Exhibit(
+    show_report_figure(
+        ReportFigure(
             "attention-shares",
             "Share of the map on parts of the face",
-            attention_figure(bars, _shares(np.ones(networks[0].face.shape))),
+            attribution_figure(bars, _shares(np.ones(networks[0].face.shape))),
             "Parts are fixed boxes measured on FER2013's faces, so this holds for upright faces cut out alike. The grey "
             "bars are what a map without any preference would give; only the difference from them says something.",
         )
@@ -260,4 +260,4 @@ def _show_shares(
 
 
 def _shares(values: np.ndarray) -> dict[str, float]:
-    return {str(part): share for part, share in attention_shares(values).items()}
+    return {str(part): share for part, share in attribution_shares(values).items()}

@@ -49,7 +49,7 @@ _PHOTO = "feature-maps-photo"
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
-class Source(StrEnum):
+class PhotoSource(StrEnum):
     """Where the face comes from."""
 
     SAMPLE = "Sample"
@@ -144,9 +144,9 @@ def choose_face(detector: str) -> ChosenFace:
 
 def _choose_photo() -> _Photo | None:
     source = st.segmented_control(
-        "Face from", list(Source), default=Source.SAMPLE, required=True, key="feature-maps-source"
+        "Face from", list(PhotoSource), default=PhotoSource.SAMPLE, required=True, key="feature-maps-source"
     )
-    if source == Source.UPLOAD:
+    if source == PhotoSource.UPLOAD:
         return _given(
             st.file_uploader(
                 "Photo",
@@ -154,7 +154,7 @@ def _choose_photo() -> _Photo | None:
                 key="feature-maps-upload",
             )
         )
-    if source == Source.CAMERA:
+    if source == PhotoSource.CAMERA:
         return _given(st.camera_input("Take a photo; it stays in memory and is not kept", key="feature-maps-camera"))
     samples = {path.stem: path for path in sorted(SAMPLES.iterdir()) if path.suffix.lower() in _SUFFIXES}
     if not samples:

@@ -32,7 +32,7 @@ MOST_FRAMES = 24
 MAPS_IN_FRAME = 16
 
 
-class Order(StrEnum):
+class ChannelOrder(StrEnum):
     """Of the maps in a grid."""
 
     STRONGEST = "Strongest first"
@@ -40,10 +40,10 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True)
-class Shown:
+class ChannelView:
     """How maps are shown."""
 
-    order: Order
+    order: ChannelOrder
     count: int
     """Of maps in a grid, at most."""
     place: int
@@ -52,9 +52,9 @@ class Shown:
     """Of the colour over the face, 0..1."""
 
 
-def channels_in(maps: np.ndarray, order: Order, count: int) -> np.ndarray:
+def channels_in(maps: np.ndarray, order: ChannelOrder, count: int) -> np.ndarray:
     """The channels of a grid of ``(H, W, C)`` maps: ``(min(count, C),) int64``."""
-    return strongest(maps, count) if order == Order.STRONGEST else np.arange(min(count, maps.shape[-1]))
+    return strongest(maps, count) if order == ChannelOrder.STRONGEST else np.arange(min(count, maps.shape[-1]))
 
 
 def grid_of(maps: np.ndarray, channels: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def grid_of(maps: np.ndarray, channels: np.ndarray) -> np.ndarray:
     return map_grid(cells, columns_for(len(channels)))
 
 
-def large_channel(maps: np.ndarray, shown: Shown) -> int:
+def large_channel(maps: np.ndarray, shown: ChannelView) -> int:
     """The channel that is shown large, the grid's last one where it has no such place."""
     channels = channels_in(maps, shown.order, shown.count)
     return int(channels[min(shown.place, len(channels) - 1)])
@@ -130,7 +130,7 @@ def _panel(network: OpenNetwork, layer: LayerDescription, strength: float) -> Pa
     )
 
 
-def archive(networks: Sequence[OpenNetwork], chosen: Mapping[str, LayerDescription], shown: Shown) -> bytes:
+def archive(networks: Sequence[OpenNetwork], chosen: Mapping[str, LayerDescription], shown: ChannelView) -> bytes:
     """A zip of what the page shows of each network, with the activations of its chosen layer as numbers.
 
     Args:

@@ -14,8 +14,8 @@ from fer_core.app.feature_maps.networks import OpenNetwork
 from fer_core.datasets import FaceDataset
 from fer_core.datasets.dataset import Split
 from fer_core.errors import DatasetError, ModelError
-from fer_core.evaluation.scored import answers_in, images_behind, judge, reported
-from fer_core.explain.attention import FaceRegion, attention_shares
+from fer_core.evaluation.scored import images_behind, reported, rules_in, score_split
+from fer_core.explain.attention import FaceRegion, attribution_shares
 from fer_core.explain.methods import running_class_activation
 from fer_core.explain.overlay import overlay
 from fer_core.labels import LabelSet
@@ -120,14 +120,14 @@ def _faces_of(model: StoredModel, head: LabelSet, class_index: int, dataset: Fac
         DatasetError: these are not the faces that the model was judged on, or none of them is of the class.
         ModelError: the model was not judged in these classes.
     """
-    rules = answers_in(model, head)
+    rules = rules_in(model, head)
     if not rules:
         raise ModelError(
             f"{model.card.title} was not judged in {head.title}, so it has no test faces of these classes."
         )
     splits = reported(model, rules[0])
-    judged = judge(model, rules[0], Split.TEST if Split.TEST in splits else next(iter(splits)))
-    images = images_behind(judged, model.card.seed, dataset)[judged.labels == class_index]
+    scored = score_split(model, rules[0], Split.TEST if Split.TEST in splits else next(iter(splits)))
+    images = images_behind(scored, model.card.seed, dataset)[scored.labels == class_index]
     if not len(images):
         raise DatasetError(f"None of these faces is {head.emotions[class_index]}; choose a class that has some.")
     rows = np.sort(np.random.default_rng(SEED).permutation(len(images))[:count])
@@ -149,7 +149,7 @@ def _show_means(networks: Sequence[OpenNetwork], results: dict[str, _Mean], stre
             caption=f"{network.title}: mean over {mean.faces} faces{stopped}",
             width="stretch",
         )
-        shares = attention_shares(mean.cam)
+        shares = attribution_shares(mean.cam)
         parts = ", ".join(f"{shares[part]:.0%} on {_PARTS[part]}" for part in FaceRegion)
         column.markdown(f"Of the map, {parts}.")
 

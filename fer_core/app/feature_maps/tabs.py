@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fer_core.app.common.page import show_open_tab
 from fer_core.app.feature_maps.activation import activation_tab
 from fer_core.app.feature_maps.architecture import architecture_tab
-from fer_core.app.feature_maps.attribution import attention_tab
+from fer_core.app.feature_maps.attribution import attribution_tab
 from fer_core.app.feature_maps.face import ChosenFace
 from fer_core.app.feature_maps.networks import open_networks
 from fer_core.store.store import StoredModel
@@ -17,7 +17,7 @@ _OPEN_TAB = "feature-maps-tab"
 
 _TABS = {
     "Activation maps": activation_tab,
-    "Where it looks": attention_tab,
+    "Where it looks": attribution_tab,
     "Architecture": architecture_tab,
 }
 

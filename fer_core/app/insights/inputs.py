@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import streamlit as st
 
-from fer_core.analysis.frame import Look
+from fer_core.analysis.frame import AttributeLevel
 from fer_core.app.common.selection import frame_analyser, installed_models
 from fer_core.app.live.settings import choose_attention
 from fer_core.errors import FerError
-from fer_core.logs.sessions import ANSWERED, NOBODY, SEEN, UNSURE, Kept, LogFile, OpenedLogs, Session, open_logs
+from fer_core.logs.sessions import ANSWERED, NOBODY, SEEN, UNSURE, LogFile, OpenedLogs, Session, SessionCache, open_logs
 from fer_core.logs.shares import Insights, Placed, gather, ids_of, steps_for, usual_step
 from fer_core.media.sample_clip import SAMPLE_CLIP
 from fer_core.video.analysis import analyse_video
@@ -42,7 +42,7 @@ _MOST_LETTERS = 60
 
 
 @dataclass(frozen=True)
-class Shown:
+class InsightsView:
     """What the page shows."""
 
     placed: tuple[Placed, ...]
@@ -102,15 +102,15 @@ def explain() -> None:
     ):
         model = installed_models()[0]
         with st.spinner("Analysing the sample clip…"):
-            analyser = frame_analyser((model.name,), DEFAULT_DETECTOR, model.card.default_answer.name)
-            found = analyse_video(SAMPLE_CLIP, analyser, per_second=SAMPLE_RATE, look=Look.ATTENTION)
+            analyser = frame_analyser((model.name,), DEFAULT_DETECTOR, model.card.default_rule.name)
+            found = analyse_video(SAMPLE_CLIP, analyser, per_second=SAMPLE_RATE, look=AttributeLevel.ATTENTION)
             st.session_state[_SAMPLE] = LogFile.of("sample clip.parquet", found.log.to_parquet())
         st.rerun()
 
 
 def opened(files: list[LogFile]) -> OpenedLogs:
     """The sessions of all files that are logs; of the others one sentence each is shown."""
-    kept: Kept = st.session_state.setdefault(_KEPT, {})
+    kept: SessionCache = st.session_state.setdefault(_KEPT, {})
     with st.spinner(f"Reading {len(files)} logs…" if len(files) > 1 else "Reading the log…"):
         logs = open_logs(files, kept)
     for problem in logs.problems:
@@ -230,7 +230,7 @@ def _text(value: object) -> str:
     return str(value).strip() if pd.notna(value) else ""
 
 
-def choose_shown(logs: OpenedLogs, placed: tuple[Placed, ...]) -> Shown:
+def choose_shown(logs: OpenedLogs, placed: tuple[Placed, ...]) -> InsightsView:
     """Which sessions, in which stretches of time, whom to leave out, and whether to show attention."""
     ends = [(each.begins + each.session.bins["start"].agg(["min", "max"])).tolist() for each in placed]
     span = max(last for _, last in ends) - min(first for first, _ in ends)
@@ -261,7 +261,7 @@ def choose_shown(logs: OpenedLogs, placed: tuple[Placed, ...]) -> Shown:
         attention = any(each.session.knows_attention for each in placed) and choose_attention()
     everything = gather(placed, logs.classes, step, float(least))
     column, value = choices[title]
-    return Shown(placed, everything, everything.only(column, value) if column else everything, title, attention)
+    return InsightsView(placed, everything, everything.only(column, value) if column else everything, title, attention)
 
 
 def _step_title(seconds: float) -> str:

@@ -11,9 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.analysis.attention import NOTICE, Attention
-from fer_core.app.common.figures import downloads, show_exhibit
+from fer_core.app.common.figures import downloads, show_report_figure
 from fer_core.app.common.page import PRIVACY, WHAT_A_SCORE_IS, show_open_tab
-from fer_core.app.insights.inputs import Shown
+from fer_core.app.insights.inputs import InsightsView
 from fer_core.labels import Emotion
 from fer_core.logs.sessions import ANSWERED, MASKS, NOBODY, UNSURE
 from fer_core.logs.shares import (
@@ -31,7 +31,7 @@ from fer_core.logs.shares import (
 from fer_core.plots import insights as figures
 from fer_core.plots.attention import COLOURS as ATTENTION_COLOURS
 from fer_core.plots.model_styles import MOST_MODELS
-from fer_core.plots.report import Exhibit, report_html
+from fer_core.plots.report import ReportFigure, report_html
 from fer_core.plots.video_timeline import MASK_COLOURS
 from fer_core.results import MaskState
 
@@ -73,7 +73,7 @@ _PEOPLE, _SESSIONS = "people", "sessions"
 Option = TypeVar("Option")
 
 
-def insights_tabs(shown: Shown) -> None:
+def insights_tabs(shown: InsightsView) -> None:
     """All tabs, above them the report and the table of all stretches."""
     above = st.container()
     show_open_tab(_TABS, _OPEN_TAB, shown)
@@ -82,7 +82,7 @@ def insights_tabs(shown: Shown) -> None:
     st.caption(DEFINITION)
 
 
-def _exports(shown: Shown) -> None:
+def _exports(shown: InsightsView) -> None:
     left, right, _ = st.columns([1, 1, 1])
     left.download_button(
         "Report, one HTML file",
@@ -108,7 +108,7 @@ def _exports(shown: Shown) -> None:
     )
 
 
-def _csv(shown: Shown) -> bytes:
+def _csv(shown: InsightsView) -> bytes:
     return binned_table(shown.everything, shown.attention).to_csv(index=False).encode("utf-8-sig")
 
 
@@ -125,7 +125,7 @@ class Chosen:
     pair: tuple[str, str] | None
 
 
-def _chosen(shown: Shown) -> Chosen:
+def _chosen(shown: InsightsView) -> Chosen:
     state = st.session_state
     ways = _comparable(shown)
     by = _one_of(state.get(_BY), list(ways)) or ""
@@ -142,7 +142,7 @@ def _one_of(wanted: Option | None, known: Sequence[Option]) -> Option | None:
     return wanted if wanted in known else next(iter(known), None)
 
 
-def _comparable(shown: Shown) -> dict[str, list[str]]:
+def _comparable(shown: InsightsView) -> dict[str, list[str]]:
     """Names of groups and of sessions with anyone in them, where there are several."""
     people = shown.everything.people
     there = {by: set(people[by]) for by in ("group", "session")}
@@ -155,24 +155,24 @@ def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
     return [(a, b) for a in names for b in names if a != b]
 
 
-def _maps(shown: Shown) -> list[str]:
+def _maps(shown: InsightsView) -> list[str]:
     masks = [MASKED] if shown.part.people[MASKS[1:]].to_numpy().any() else []
     attention = [str(Attention.ATTENDING)] if shown.attention else []
     return [LIKELIEST, *map(str, shown.part.classes), UNSURE, *masks, *attention]
 
 
-def over_time_exhibits(shown: Shown) -> list[Exhibit]:
+def over_time_report_figures(shown: InsightsView) -> list[ReportFigure]:
     """The mean distribution over time, and every class with its band."""
     course = emotion_course(shown.part)
     several = course.people.max() > 1
     return [
-        Exhibit(
+        ReportFigure(
             "over-time",
             "Expressions over time, mean over people",
             figures.stacked_course(course, shown.part.step),
             "Empty where nobody was seen.",
         ),
-        Exhibit(
+        ReportFigure(
             "bands",
             "Each expression, with the band across people" if several else "Each expression",
             figures.facets(course, shown.part.step),
@@ -181,7 +181,7 @@ def over_time_exhibits(shown: Shown) -> list[Exhibit]:
     ]
 
 
-def people_exhibits(shown: Shown, what: str) -> list[Exhibit]:
+def people_report_figures(shown: InsightsView, what: str) -> list[ReportFigure]:
     """Everyone over time, and everyone's figures."""
     part = shown.part
     names = part.longest(MOST_ROWS)
@@ -204,12 +204,12 @@ def people_exhibits(shown: Shown, what: str) -> list[Exhibit]:
         values = grid(part, columns, of, names).sum(axis=2)
         figure = figures.share_map(values, names, part.starts, part.step, colour)
     return [
-        Exhibit("people-over-time", f"People over time: {what}", figure, note),
-        Exhibit("people", "Everyone's shares", people_table(part, shown.attention)),
+        ReportFigure("people-over-time", f"People over time: {what}", figure, note),
+        ReportFigure("people", "Everyone's shares", people_table(part, shown.attention)),
     ]
 
 
-def compare_exhibits(shown: Shown, chosen: Chosen) -> list[Exhibit]:
+def compare_report_figures(shown: InsightsView, chosen: Chosen) -> list[ReportFigure]:
     """Groups or sessions side by side, and the difference of two."""
     across = _PEOPLE if chosen.across == "person" else _SESSIONS
     table = compare(shown.everything, chosen.by, chosen.across, chosen.names)
@@ -218,9 +218,9 @@ def compare_exhibits(shown: Shown, chosen: Chosen) -> list[Exhibit]:
         f"Dot: mean over {across} ({', '.join(f'{name}: {count}' for name, count in counts.items())}). Line: its 95% "
         "bootstrap interval; there is none for a single one, and with fewer than about eight it is too narrow."
     )
-    exhibits = [
-        Exhibit("comparison", f"Shares by {chosen.by}", figures.group_intervals(table), note),
-        Exhibit("comparison-table", f"Shares by {chosen.by}, in figures", table),
+    report_figures = [
+        ReportFigure("comparison", f"Shares by {chosen.by}", figures.group_intervals(table), note),
+        ReportFigure("comparison-table", f"Shares by {chosen.by}, in figures", table),
     ]
     if chosen.pair:
         first, second = chosen.pair
@@ -229,11 +229,11 @@ def compare_exhibits(shown: Shown, chosen: Chosen) -> list[Exhibit]:
         if paired:
             note += f" Both hold the same {across}, so each is compared with themselves."
         figure = figures.difference_intervals(differences, first, second)
-        exhibits.append(Exhibit("difference", f"{first} minus {second}", figure, note))
-    return exhibits
+        report_figures.append(ReportFigure("difference", f"{first} minus {second}", figure, note))
+    return report_figures
 
 
-def attention_exhibits(shown: Shown) -> list[Exhibit]:
+def attention_report_figures(shown: InsightsView) -> list[ReportFigure]:
     """Attention against the minute."""
     part = shown.part
     states = attention_states(part)
@@ -241,13 +241,13 @@ def attention_exhibits(shown: Shown) -> list[Exhibit]:
         return []
     course = attention_course(part)
     return [
-        Exhibit(
+        ReportFigure(
             "attention",
             "Attending, of those in the picture",
             figures.attention_line(course, part.step),
             BAND if course.people.max() > 1 else ALONE,
         ),
-        Exhibit(
+        ReportFigure(
             "attention-states",
             "What people do",
             figures.attention_stack(states, part.starts, part.step),
@@ -257,37 +257,37 @@ def attention_exhibits(shown: Shown) -> list[Exhibit]:
     ]
 
 
-def _show(exhibits: Sequence[Exhibit]) -> None:
-    for exhibit in exhibits:
-        st.markdown(f"**{exhibit.title}**")
-        if isinstance(exhibit.content, pd.DataFrame):
-            shares = exhibit.content.select_dtypes("number").columns.difference(["minutes seen", "across"])
+def _show(report_figures: Sequence[ReportFigure]) -> None:
+    for report_figure in report_figures:
+        st.markdown(f"**{report_figure.title}**")
+        if isinstance(report_figure.content, pd.DataFrame):
+            shares = report_figure.content.select_dtypes("number").columns.difference(["minutes seen", "across"])
             number = st.column_config.NumberColumn
-            show_exhibit(
-                exhibit,
+            show_report_figure(
+                report_figure,
                 column_config={
                     **{name: number(format="percent") for name in shares},
                     "minutes seen": number(format="%.1f"),
                 },
             )
         else:
-            show_exhibit(exhibit)
+            show_report_figure(report_figure)
 
 
-def _over_time(shown: Shown) -> None:
-    exhibits = over_time_exhibits(shown)
-    _show(exhibits)
-    downloads(exhibits, "insights-over-time")
+def _over_time(shown: InsightsView) -> None:
+    report_figures = over_time_report_figures(shown)
+    _show(report_figures)
+    downloads(report_figures, "insights-over-time")
 
 
-def _people(shown: Shown) -> None:
+def _people(shown: InsightsView) -> None:
     st.selectbox("Colours show", _maps(shown), key=_MAP, persist_state="page")
-    exhibits = people_exhibits(shown, _chosen(shown).map)
-    _show(exhibits)
-    downloads(exhibits, "insights-people")
+    report_figures = people_report_figures(shown, _chosen(shown).map)
+    _show(report_figures)
+    downloads(report_figures, "insights-people")
 
 
-def _compare(shown: Shown) -> None:
+def _compare(shown: InsightsView) -> None:
     ways = _comparable(shown)
     if not ways:
         st.info(
@@ -322,29 +322,29 @@ def _compare(shown: Shown) -> None:
     if not chosen.names:
         st.info(f"Choose at least one {by}.")
         return
-    exhibits = compare_exhibits(shown, chosen)
-    _show(exhibits)
-    downloads(exhibits, "insights-compare")
+    report_figures = compare_report_figures(shown, chosen)
+    _show(report_figures)
+    downloads(report_figures, "insights-compare")
 
 
-def _attention(shown: Shown) -> None:
+def _attention(shown: InsightsView) -> None:
     if not any(placed.session.knows_attention for placed in shown.placed):
         st.info("These logs hold no attention: switch on *Attention* before a stream or film is analysed.")
     elif not shown.attention:
         st.info("Attention is shown once you switch it on in the sidebar and confirm the notice there.")
     else:
-        exhibits = attention_exhibits(shown)
-        if not exhibits:
+        report_figures = attention_report_figures(shown)
+        if not report_figures:
             st.info("The sessions chosen hold no attention.")
         st.caption(NOTICE)
         without = [p.title for p in shown.placed if not p.session.knows_attention]
         if without:
             st.caption(f"Without attention, and so not counted here: {', '.join(without)}.")
-        _show(exhibits)
-        downloads(exhibits, "insights-attention")
+        _show(report_figures)
+        downloads(report_figures, "insights-attention")
 
 
-def sessions_table(shown: Shown) -> pd.DataFrame:
+def sessions_table(shown: InsightsView) -> pd.DataFrame:
     """What was looked at, one row per session."""
     return pd.DataFrame(
         [
@@ -364,17 +364,17 @@ def sessions_table(shown: Shown) -> pd.DataFrame:
     )
 
 
-def _report(shown: Shown, chosen: Chosen) -> bytes:
+def _report(shown: InsightsView, chosen: Chosen) -> bytes:
     lead = [f"Shown: {shown.part_title}.", DEFINITION, *(text.replace("**", "") for text in (WHAT_A_SCORE_IS, PRIVACY))]
     sections = {
-        "Sessions": [Exhibit("sessions", "What was looked at", sessions_table(shown))],
-        "Over time": over_time_exhibits(shown),
-        "People": people_exhibits(shown, chosen.map),
-        "Comparison": compare_exhibits(shown, chosen) if chosen.names else [],
+        "Sessions": [ReportFigure("sessions", "What was looked at", sessions_table(shown))],
+        "Over time": over_time_report_figures(shown),
+        "People": people_report_figures(shown, chosen.map),
+        "Comparison": compare_report_figures(shown, chosen) if chosen.names else [],
     }
     if shown.attention:
         lead.append(NOTICE)
-        sections["Attention"] = attention_exhibits(shown)
+        sections["Attention"] = attention_report_figures(shown)
     return report_html("Expression Studio: session insights", lead, sections).encode()
 
 

@@ -26,18 +26,21 @@ _CHART = {"displayModeBar": False}
 def show_people(session: LiveSession, now: LiveSnapshot, attention: bool) -> None:
     """A chart per person; with several people smaller ones under their ids."""
     people = session.people(now.now)
-    looks = {face.track: face.look for face in now.analysis} if now.analysis else {}
+    by_track = {face.track: face.attributes for face in now.analysis} if now.analysis else {}
     for person in people:
         if len(people) > 1:
             st.markdown(f"**Person {person.track}** · {person.face.scores[0].verdict().words}")
         _chart(person, now, small=len(people) > 1)
-        look = looks.get(person.track)
-        if look is not None and look.pose is not None:
-            words = f"Head {look.pose.yaw:+.0f}° aside, {look.pose.pitch:+.0f}° up, {look.pose.roll:+.0f}° tilted"
-            if look.gaze is not None:
-                words += f" · gaze {look.gaze.yaw:+.0f}° aside, {look.gaze.pitch:+.0f}° up"
-            if look.perclos is not None:
-                words += f" · eyes closed {look.perclos:.0%} of the minute, {look.blinks_per_minute:.0f} blinks"
+        attributes = by_track.get(person.track)
+        if attributes is not None and attributes.pose is not None:
+            pose = attributes.pose
+            words = f"Head {pose.yaw:+.0f}° aside, {pose.pitch:+.0f}° up, {pose.roll:+.0f}° tilted"
+            if attributes.gaze is not None:
+                words += f" · gaze {attributes.gaze.yaw:+.0f}° aside, {attributes.gaze.pitch:+.0f}° up"
+            if attributes.perclos is not None:
+                words += (
+                    f" · eyes closed {attributes.perclos:.0%} of the minute, {attributes.blinks_per_minute:.0f} blinks"
+                )
             st.caption(words)
         if attention:
             _attention(person, now)

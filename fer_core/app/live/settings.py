@@ -22,7 +22,7 @@ MOST_SMOOTHING = 2.0
 """Seconds."""
 
 
-def choose_pace() -> tuple[bool, float, float]:
+def choose_timing() -> tuple[bool, float, float]:
     """Mirror, smoothing and seconds between analysed frames."""
     mirror = st.toggle("Mirror", value=True, help="Shows you as a mirror does; lettering in the picture is reversed.")
     smoothing = st.slider(

@@ -45,7 +45,7 @@ _CAMERA = {
 }
 
 
-class Source(StrEnum):
+class StreamSource(StrEnum):
     """Where the frames come from."""
 
     CAMERA = "Camera"
@@ -97,26 +97,26 @@ def _is_urls(urls: Any) -> bool:
     return isinstance(urls, str) or (isinstance(urls, list) and bool(urls) and all(isinstance(u, str) for u in urls))
 
 
-def choose_source() -> Source:
+def choose_source() -> StreamSource:
     """A choice of where the frames come from."""
     choice = st.segmented_control(
         "Source",
-        list(Source),
-        default=Source.CAMERA,
+        list(StreamSource),
+        default=StreamSource.CAMERA,
         required=True,
         label_visibility="collapsed",
         help="The private view shows no video at all, only what is found and alerts. The sample clip takes the camera's "
         "place where there is none.",
         key="live-source",
     )
-    source = Source(choice or Source.CAMERA)
-    for other in Source:
+    source = StreamSource(choice or StreamSource.CAMERA)
+    for other in StreamSource:
         if other is not source:
             _end_stream(other)
     return source
 
 
-def _end_stream(source: Source) -> None:
+def _end_stream(source: StreamSource) -> None:
     """Stop the work for a source that has left the page; its connection would notice only after half a minute."""
     context = st.session_state.get(_stream_key(source))
     tracks = (context.input_video_track, context.output_video_track, context.source_video_track) if context else ()
@@ -125,11 +125,11 @@ def _end_stream(source: Source) -> None:
             track.stop()
 
 
-def _stream_key(source: Source) -> str:
+def _stream_key(source: StreamSource) -> str:
     return f"live-stream-{source.name.lower()}"
 
 
-def live_session(source: Source, analyser: FrameAnalyser, settings: LiveSettings) -> LiveSession:
+def live_session(source: StreamSource, analyser: FrameAnalyser, settings: LiveSettings) -> LiveSession:
     """This visitor's session for a source, set to what was chosen; it outlives reruns of the page."""
     key = f"live-session-{source.name.lower()}"
     if key not in st.session_state:
@@ -146,7 +146,7 @@ def _sample_clip() -> LoopedClip:
     return clip
 
 
-def _track_back(source: Source, make: Callable[[], AnsweredVideo]) -> AnsweredVideo:
+def _track_back(source: StreamSource, make: Callable[[], AnsweredVideo]) -> AnsweredVideo:
     """This visitor's track, a new one where the last has ended with its connection."""
     key = f"live-track-{source.name.lower()}"
     track: AnsweredVideo | None = st.session_state.get(key)
@@ -155,7 +155,7 @@ def _track_back(source: Source, make: Callable[[], AnsweredVideo]) -> AnsweredVi
     return track
 
 
-def video_stream(source: Source, session: LiveSession) -> StreamState:
+def video_stream(source: StreamSource, session: LiveSession) -> StreamState:
     """The video with its Start and Stop, every frame of which goes through ``session``.
 
     Everything that needs a browser is in this one function, so that a test without one can replace it.
@@ -179,7 +179,7 @@ def video_stream(source: Source, session: LiveSession) -> StreamState:
         "translations": {"start": "Start", "stop": "Stop", "select_device": "Choose camera"},
         "video_html_attrs": {"autoPlay": True, "controls": False, "muted": True, "style": {"width": "100%"}},
     }
-    if source is Source.CAMERA:
+    if source is StreamSource.CAMERA:
         # The component's own way through a callback answers one frame late, and queues what a slow machine can't send.
         track = _track_back(source, lambda: AnsweredVideo(annotate))
         arguments |= {
@@ -188,7 +188,7 @@ def video_stream(source: Source, session: LiveSession) -> StreamState:
             "source_video_track": track,
             "sink_video_track": create_video_sink_track(track.offer, key="live-camera-track", on_ended=track.stop),
         }
-    elif source is Source.PRIVATE:
+    elif source is StreamSource.PRIVATE:
         arguments |= {
             "mode": WebRtcMode.SENDONLY,
             "media_stream_constraints": _CAMERA,
@@ -208,7 +208,7 @@ def video_stream(source: Source, session: LiveSession) -> StreamState:
         raise StreamError(
             f"The video connection could not be set up ({error}): check the ICE servers and press Start again."
         ) from error
-    trouble = _camera_trouble() if source is not Source.CLIP and not state.playing else ""
+    trouble = _camera_trouble() if source is not StreamSource.CLIP and not state.playing else ""
     return StreamState(state.playing, state.signalling, trouble)
 
 
@@ -267,7 +267,7 @@ def _camera_trouble() -> str:
     return str(result.trouble or "")
 
 
-def connection_notice(source: Source, stream: StreamState) -> None:
+def connection_notice(source: StreamSource, stream: StreamState) -> None:
     """A word where the video does not come, and where to look then."""
     watch: ConnectionWatch = st.session_state.setdefault(f"live-watch-{source.name.lower()}", ConnectionWatch())
 
@@ -284,12 +284,12 @@ def connection_notice(source: Source, stream: StreamState) -> None:
     st.fragment(notice, run_every=2.0 if stream.signalling and not stream.playing else None)()
 
 
-def how_to_start(source: Source) -> None:
+def how_to_start(source: StreamSource) -> None:
     """What to do and what will be seen then."""
     first = {
-        Source.CAMERA: "Press **Start** and allow the camera when the browser asks.",
-        Source.PRIVATE: "Press **Start** and allow the camera when the browser asks. No picture will be shown.",
-        Source.CLIP: "Press **Start**: a portrait plays in a loop as if it stood before a camera.",
+        StreamSource.CAMERA: "Press **Start** and allow the camera when the browser asks.",
+        StreamSource.PRIVATE: "Press **Start** and allow the camera when the browser asks. No picture will be shown.",
+        StreamSource.CLIP: "Press **Start**: a portrait plays in a loop as if it stood before a camera.",
     }[source]
     with st.container(border=True):
         st.markdown(
@@ -313,7 +313,7 @@ def example_frame(analyser: FrameAnalyser, settings: LiveSettings) -> None:
 def live_panel(session: LiveSession, attention: bool) -> None:
     """Answer, figures, people and alerts of a running stream, refreshed on their own without running the page."""
     st.fragment(_show_answer, run_every=ANSWER_REFRESH_SECONDS)(session)
-    st.fragment(_show_figures, run_every=CHART_REFRESH_SECONDS)(session, attention)
+    st.fragment(_show_metrics, run_every=CHART_REFRESH_SECONDS)(session, attention)
 
 
 def _show_answer(session: LiveSession) -> None:
@@ -321,7 +321,7 @@ def _show_answer(session: LiveSession) -> None:
     st.html(answer_card(now.answer, now.mask, waiting=now.analysis is None))
 
 
-def _show_figures(session: LiveSession, attention: bool) -> None:
+def _show_metrics(session: LiveSession, attention: bool) -> None:
     now = session.snapshot(time.monotonic())
     show_alerts(now)
     faces, rate, latency = st.columns(3)
@@ -341,7 +341,7 @@ def _show_figures(session: LiveSession, attention: bool) -> None:
 
 
 MASK_WORDS = {
-    MaskState.BARE: "No mask",
+    MaskState.UNMASKED: "No mask",
     MaskState.MASKED: "Mask: read from eyes and brows alone",
     MaskState.NOSE_OUT: "Mask under the nose: read from the upper face alone",
 }

@@ -12,8 +12,8 @@ import streamlit as st
 from fer_core.analysis.overlay import draw_analysis
 from fer_core.app.common import background
 from fer_core.app.common.background import Report
-from fer_core.app.video.work import ChosenFilm
-from fer_core.media.video_reader import read_film
+from fer_core.app.video.work import ChosenVideo
+from fer_core.media.video_reader import read_video
 from fer_core.plots.video_timeline import person_timeline
 from fer_core.video.analysis import VideoAnalysis, minutes
 from fer_core.video.annotate import LAYERS
@@ -28,13 +28,13 @@ MOST_PEOPLE = 4
 _AT, _TABLE, _PEOPLE = "video-result-at", "video-result-table", "video-result-of-people"
 
 
-_FILM_JOB, _FILM = "video-result-job", "video-result-film"
+_VIDEO_JOB, _VIDEO = "video-result-job", "video-result-film"
 
 
 _CHART = {"displayModeBar": False}
 
 
-def show_result(film: ChosenFilm, found: VideoAnalysis) -> None:
+def show_result(video: ChosenVideo, found: VideoAnalysis) -> None:
     """Everything about an analysed film."""
     if _TABLE not in st.session_state:  # made once, since every click runs the page
         table = found.table()
@@ -52,11 +52,11 @@ def show_result(film: ChosenFilm, found: VideoAnalysis) -> None:
         at = float(st.session_state.setdefault(_AT, found.start))
         left, right = st.columns([3, 2], gap="large")
         with left:
-            _show_frame(film, table, at)
+            _show_frame(video, table, at)
         with right:
             _show_moments(moments)
         _show_people(people, found, at)
-    _downloads(film, found)
+    _downloads(video, found)
 
 
 def jump_to(time: float) -> None:
@@ -64,15 +64,15 @@ def jump_to(time: float) -> None:
     st.session_state[_AT] = time
 
 
-def _show_frame(film: ChosenFilm, table: pd.DataFrame, at: float) -> None:
-    frame = next(read_film(film.content, film.name, at), None) if at < film.end else None
+def _show_frame(video: ChosenVideo, table: pd.DataFrame, at: float) -> None:
+    frame = next(read_video(video.content, video.name, at), None) if at < video.end else None
     if frame is None:
         return
     # Where not every frame was looked at, the last answer before it.
     numbers = table["frame"].to_numpy()
     known = numbers[max(0, int(numbers.searchsorted(frame.number, side="right")) - 1)]
     rows = table[numbers == known].astype(object)
-    analysis = analysis_of(rows.where(rows.notna(), None).to_dict("records"), film.info)
+    analysis = analysis_of(rows.where(rows.notna(), None).to_dict("records"), video.info)
     st.image(
         draw_analysis(frame.pixels, analysis, LAYERS),
         channels="BGR",
@@ -133,10 +133,10 @@ def _clicked(key: str) -> None:
         jump_to(float(selection.points[0]["x"]))
 
 
-def _downloads(film: ChosenFilm, found: VideoAnalysis) -> None:
+def _downloads(video: ChosenVideo, found: VideoAnalysis) -> None:
     st.subheader("Downloads")
     st.caption("Drop the table, CSV or Parquet, into **Session Insights** to compare films, people and groups.")
-    stem = film.name.rsplit(".", 1)[0]
+    stem = video.name.rsplit(".", 1)[0]
     columns = st.columns(4)
     for column, label, make, name, mime in (
         (columns[0], "CSV", found.log.to_csv, f"{stem}.csv", "text/csv"),
@@ -155,7 +155,7 @@ def _downloads(film: ChosenFilm, found: VideoAnalysis) -> None:
             key=f"video-{label}",
         )
     with columns[3]:
-        made: bytes | None = st.session_state.get(_FILM)
+        made: bytes | None = st.session_state.get(_VIDEO)
         if made is not None:
             st.download_button(
                 "Annotated film",
@@ -174,16 +174,16 @@ def _downloads(film: ChosenFilm, found: VideoAnalysis) -> None:
             key="video-film-make",
             help="Boxes, answers and bars on every frame, with the film's sound, as MP4.",
         ):
-            background.start(_FILM_JOB, partial(_make_film, film.content, found))
-    job = background.finished(_FILM_JOB)
+            background.start(_VIDEO_JOB, partial(_make_video, video.content, found))
+    job = background.finished(_VIDEO_JOB)
     if job is not None:
-        st.session_state[_FILM] = job.result()
+        st.session_state[_VIDEO] = job.result()
         st.rerun()
     if made is not None:
         st.columns([3, 2])[0].video(made)
 
 
-def _make_film(content: bytes, found: VideoAnalysis, report: Report) -> bytes:
+def _make_video(content: bytes, found: VideoAnalysis, report: Report) -> bytes:
     target = BytesIO()
     found.write_film(content, target, partial(report, "Writing the film"))
     return target.getvalue()

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from fer_core.analysis.frame import Look
+from fer_core.analysis.frame import AttributeLevel
 from fer_core.analysis.overlay import draw_analysis
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.app.common.background import Cancelled, Job, Report
 from fer_core.media.sample_clip import SAMPLE_CLIP
-from fer_core.media.video_reader import VideoInfo, film_span, video_info
+from fer_core.media.video_reader import VideoInfo, video_info, video_span
 from fer_core.video.analysis import VideoAnalysis, VideoProgress, analyse_video, minutes
 from fer_core.video.annotate import LAYERS
 
@@ -32,11 +32,11 @@ _EVERY = 0.5
 _PREVIEW_WIDTH = 480
 
 
-_FILM, _WORK, _RESULT = "video-film-chosen", "video-work", "video-result"
+_VIDEO, _WORK, _RESULT = "video-film-chosen", "video-work", "video-result"
 
 
 @dataclass(frozen=True)
-class ChosenFilm:
+class ChosenVideo:
     """A film as it was uploaded."""
 
     key: str
@@ -56,13 +56,13 @@ class Wish:
     start: float | None
     end: float | None
     per_second: float | None
-    look: Look
+    attribute_level: AttributeLevel
 
 
 class VideoWork:
     """The analysis of a film on a thread of its own, which outlives reruns of the page and ends with the session."""
 
-    def __init__(self, film: ChosenFilm, analyser: FrameAnalyser, wish: Wish) -> None:
+    def __init__(self, video: ChosenVideo, analyser: FrameAnalyser, wish: Wish) -> None:
         latest = self._latest = _Latest()  # the thread must not hold this object, see Job
 
         def work(report: Report) -> VideoAnalysis:
@@ -74,13 +74,13 @@ class VideoWork:
                 return False
 
             return analyse_video(
-                film.content,
+                video.content,
                 analyser,
-                name=film.name,
+                name=video.name,
                 start=wish.start,
                 end=wish.end,
                 per_second=wish.per_second,
-                look=wish.look,
+                look=wish.attribute_level,
                 on_progress=latest.set,
                 should_stop=stopped,
             )
@@ -103,7 +103,7 @@ class _Latest:
         self.progress = progress
 
 
-def choose_film() -> ChosenFilm | None:
+def choose_video() -> ChosenVideo | None:
     """An uploaded film, or the sample clip; None as long as there is none.
 
     Raises:
@@ -126,50 +126,50 @@ def choose_film() -> ChosenFilm | None:
         key="video-upload",
     )
     if upload is None:
-        st.session_state.pop(_FILM, None)
+        st.session_state.pop(_VIDEO, None)
         return None
     return _chosen(upload.file_id, upload.name, upload.getvalue)
 
 
-def _chosen(key: str, name: str, read: Any) -> ChosenFilm:
-    known: ChosenFilm | None = st.session_state.get(_FILM)
+def _chosen(key: str, name: str, read: Any) -> ChosenVideo:
+    known: ChosenVideo | None = st.session_state.get(_VIDEO)
     if known is None or known.key != key:
         content = read()
         info = video_info(content, name)
-        known = st.session_state[_FILM] = ChosenFilm(key, name, content, info, *film_span(content, name, info))
+        known = st.session_state[_VIDEO] = ChosenVideo(key, name, content, info, *video_span(content, name, info))
     return known
 
 
-def choose_wish(film: ChosenFilm, attention: bool) -> Wish:
+def choose_wish(video: ChosenVideo, attention: bool) -> Wish:
     """Range and rate."""
-    info = film.info
+    info = video.info
     st.caption(
-        f"{film.name}: {info.width} x {info.height} pixels, {info.frames_per_second:.4g} frames a second, "
-        f"{minutes(film.end - film.start)} long"
+        f"{video.name}: {info.width} x {info.height} pixels, {info.frames_per_second:.4g} frames a second, "
+        f"{minutes(video.end - video.start)} long"
     )
     range_, rate = st.columns([3, 1], vertical_alignment="bottom")
-    length = round(film.end - film.start, 2)
+    length = round(video.end - video.start, 2)
     if length > 1:
         first, last = range_.slider(
-            "Range, s", 0.0, length, (0.0, length), min(0.1, length / 10), key=f"range-{film.key}"
+            "Range, s", 0.0, length, (0.0, length), min(0.1, length / 10), key=f"range-{video.key}"
         )
     else:
         first, last = 0.0, length
     per_second = RATES[rate.selectbox("Look at", list(RATES), help="Fewer frames take less time.")]
     return Wish(
-        film.start + first if first > 0 else None,
-        film.start + last if last < length else None,
+        video.start + first if first > 0 else None,
+        video.start + last if last < length else None,
         per_second,
-        Look.ATTENTION if attention else Look.NOTHING,
+        AttributeLevel.ATTENTION if attention else AttributeLevel.NOTHING,
     )
 
 
-def start_work(film: ChosenFilm, analyser: FrameAnalyser, wish: Wish) -> None:
+def start_work(video: ChosenVideo, analyser: FrameAnalyser, wish: Wish) -> None:
     """Begin; what ran before is ended."""
     end_work()
     for key in [key for key in st.session_state if str(key).startswith("video-result")]:
         del st.session_state[key]
-    st.session_state[_WORK] = VideoWork(film, analyser, wish)
+    st.session_state[_WORK] = VideoWork(video, analyser, wish)
 
 
 def end_work() -> None:
@@ -179,7 +179,7 @@ def end_work() -> None:
         work.job.cancel()
 
 
-def finished_work(film: ChosenFilm) -> VideoAnalysis | None:
+def finished_work(video: ChosenVideo) -> VideoAnalysis | None:
     """What was found, once there is something; while the work goes on its progress is shown here.
 
     Raises:
@@ -193,9 +193,9 @@ def finished_work(film: ChosenFilm) -> VideoAnalysis | None:
             _watch()
             return None
         del st.session_state[_WORK]
-        st.session_state[_RESULT] = film.key, work.job.result()
+        st.session_state[_RESULT] = video.key, work.job.result()
     key, result = st.session_state.get(_RESULT, (None, None))
-    return result if key == film.key else None
+    return result if key == video.key else None
 
 
 @st.fragment(run_every=_EVERY)

@@ -14,20 +14,20 @@ import cv2
 import numpy as np
 
 from fer_core.augmentation.masks.layers import CANVAS_LEFT, CANVAS_SIDE, CANVAS_TOP, MaskLayer, draw_layer
-from fer_core.augmentation.masks.placement import FER2013_LANDMARKS, FaceLandmarks, frame_of, light_on, places_in_frames
-from fer_core.augmentation.masks.textures import MASKS, TEST_WARDROBE, TRAINING_WARDROBE, MaskKind, Wardrobe
+from fer_core.augmentation.masks.placement import FER2013_LANDMARKS, MaskAnchors, frame_of, light_on, places_in_frames
+from fer_core.augmentation.masks.textures import MASKS, TEST_STYLES, TRAINING_STYLES, MaskKind, MaskStyles
 
 __all__ = [
     "FER2013_LANDMARKS",
     "LUMA",
     "MASKS",
-    "TEST_WARDROBE",
-    "TRAINING_WARDROBE",
-    "FaceLandmarks",
+    "TEST_STYLES",
+    "TRAINING_STYLES",
+    "MaskAnchors",
     "MaskBank",
     "MaskKind",
+    "MaskStyles",
     "MaskedFaces",
-    "Wardrobe",
     "default_bank",
     "draw_mask",
 ]
@@ -71,7 +71,7 @@ class MaskBank:
     Args:
         size: side of the faces in pixels.
         kinds: what is drawn, each as often as the others.
-        wardrobe: the styles.
+        styles: the styles.
         layers: how many of each kind.
         under_nose: share of the masks worn under the nose, in [0, 1].
         seed: of the layers.
@@ -81,7 +81,7 @@ class MaskBank:
         self,
         size: int = 48,
         kinds: Sequence[MaskKind] = MASKS,
-        wardrobe: Wardrobe = TRAINING_WARDROBE,
+        styles: MaskStyles = TRAINING_STYLES,
         layers: int = LAYERS_PER_KIND,
         under_nose: float = UNDER_NOSE_SHARE,
         seed: int = 0,
@@ -89,7 +89,7 @@ class MaskBank:
         rng = np.random.default_rng(seed)
         lowered = round(layers * under_nose)
         drawn = [
-            draw_layer(kind, number >= lowered, wardrobe, rng, size * OVERSAMPLING)
+            draw_layer(kind, number >= lowered, styles, rng, size * OVERSAMPLING)
             for kind in kinds
             for number in range(layers)
         ]
@@ -104,7 +104,7 @@ class MaskBank:
         faces: np.ndarray,
         rng: np.random.Generator,
         probability: float = 1.0,
-        landmarks: Sequence[FaceLandmarks] | None = None,
+        landmarks: Sequence[MaskAnchors] | None = None,
     ) -> MaskedFaces:
         """Mask faces.
 
@@ -158,11 +158,11 @@ def default_bank(size: int, seed: int = 0) -> MaskBank:
 
 def draw_mask(
     image: np.ndarray,
-    landmarks: FaceLandmarks,
+    landmarks: MaskAnchors,
     kind: MaskKind,
     rng: np.random.Generator,
     nose_covered: bool = True,
-    wardrobe: Wardrobe = TRAINING_WARDROBE,
+    styles: MaskStyles = TRAINING_STYLES,
 ) -> np.ndarray:
     """One face with a mask fitted to its landmarks.
 
@@ -172,7 +172,7 @@ def draw_mask(
         kind: what to draw; ``NONE`` gives a copy.
         rng: source of every draw.
         nose_covered: whether the mask is worn over the nose or under it.
-        wardrobe: the styles to draw from.
+        styles: the styles to draw from.
 
     Returns:
         An array like ``image``.
@@ -182,7 +182,7 @@ def draw_mask(
     height, width = image.shape[:2]
     frame = frame_of(landmarks)
     pixels = int(np.clip(np.sqrt(abs(np.linalg.det(frame[:2, :2]))) * OVERSAMPLING, 64, _LARGEST_PIXELS))
-    layer = draw_layer(kind, nose_covered, wardrobe, rng, pixels)
+    layer = draw_layer(kind, nose_covered, styles, rng, pixels)
     places = places_in_frames(landmarks, (height, width)) - np.array([CANVAS_LEFT, CANVAS_TOP], np.float32)
     across, down = (places[..., axis] * np.float32(pixels) - np.float32(0.5) for axis in (0, 1))
     colour, alpha, shadow = (

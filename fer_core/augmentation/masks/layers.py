@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fer_core.augmentation.masks.shapes import CUTS, LENSES, Cut
-from fer_core.augmentation.masks.textures import PATTERNS, MaskKind, Wardrobe, draw_colour, smooth_noise
+from fer_core.augmentation.masks.shapes import LENSES, SHAPES, MaskShape
+from fer_core.augmentation.masks.textures import PATTERNS, MaskKind, MaskStyles, draw_colour, smooth_noise
 
 CANVAS_LEFT, CANVAS_TOP, CANVAS_SIDE = -0.3, -0.2, 1.6
 """What a layer covers, in frames: straps reach the ears and scarves the neck."""
@@ -61,14 +61,14 @@ def canvas_pixels(points: np.ndarray, pixels: float) -> np.ndarray:
 
 
 def draw_layer(
-    kind: MaskKind, nose_covered: bool, wardrobe: Wardrobe, rng: np.random.Generator, pixels: int
+    kind: MaskKind, nose_covered: bool, styles: MaskStyles, rng: np.random.Generator, pixels: int
 ) -> MaskLayer:
     """One random mask.
 
     Args:
         kind: any but ``NONE``.
         nose_covered: whether it is worn over the nose or under it; sunglasses leave the nose free either way.
-        wardrobe: the styles to draw from.
+        styles: the styles to draw from.
         rng: source of every draw.
         pixels: per frame.
 
@@ -79,7 +79,7 @@ def draw_layer(
         raise ValueError("expected a kind of mask to draw, got 'none'")
     draw = _sunglasses if kind == MaskKind.SUNGLASSES else _mask
     nose_covered = nose_covered and kind != MaskKind.SUNGLASSES
-    colour, alpha = draw(kind, nose_covered, wardrobe, rng, pixels * SUPERSAMPLING)
+    colour, alpha = draw(kind, nose_covered, styles, rng, pixels * SUPERSAMPLING)
     side = round(CANVAS_SIDE * pixels)
     alpha = _averaged(alpha, side)
     reach = cv2.GaussianBlur(alpha, (0, 0), SHADOW_SIZE * pixels)
@@ -98,20 +98,20 @@ def _as_bytes(image: np.ndarray) -> np.ndarray:
 
 
 def _mask(
-    kind: MaskKind, nose_covered: bool, wardrobe: Wardrobe, rng: np.random.Generator, pixels: int
+    kind: MaskKind, nose_covered: bool, styles: MaskStyles, rng: np.random.Generator, pixels: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Premultiplied colour ``(side, side, 3)`` and alpha ``(side, side)``, both float32."""
-    names = wardrobe.cuts[kind]
-    cut = CUTS[names[rng.integers(len(names))]]
+    names = styles.shapes[kind]
+    mask_shape = SHAPES[names[rng.integers(len(names))]]
     side = round(CANVAS_SIDE * pixels)
-    lower = 0.0 if nose_covered else UNDER_NOSE_TOP - cut.top[0][1]
-    outline = _pulled_down(_outline(cut, rng), lower)
+    lower = 0.0 if nose_covered else UNDER_NOSE_TOP - mask_shape.top[0][1]
+    outline = _pulled_down(_outline(mask_shape, rng), lower)
     shape = np.zeros((side, side), np.uint8)
     cv2.fillPoly(shape, [_fixed(canvas_pixels(outline, pixels))], 255, cv2.LINE_AA, shift=4)
-    colour = _fabric(kind, wardrobe, rng, (side, side)) * _relief(cut, shape, rng, pixels)[..., None]
+    colour = _texture(kind, styles, rng, (side, side)) * _relief(mask_shape, shape, rng, pixels)[..., None]
     _hem(colour, shape, rng, pixels)
     straps = np.zeros((side, side), np.uint8)
-    worn = cut.straps[rng.integers(len(cut.straps))]
+    worn = mask_shape.straps[rng.integers(len(mask_shape.straps))]
     for strap in worn:
         for path in (np.array(strap), (1, 0) + np.array(strap) * (-1, 1)):
             line = _fixed(canvas_pixels(_pulled_down(_curve(path), lower), pixels))
@@ -122,11 +122,11 @@ def _mask(
     return colour * inside[..., None] + strap_colour * (alpha - inside)[..., None], alpha
 
 
-def _outline(cut: Cut, rng: np.random.Generator) -> np.ndarray:
+def _outline(mask_shape: MaskShape, rng: np.random.Generator) -> np.ndarray:
     """The whole outline ``(N, 2)`` in frames; corners stay corners, and both halves are jittered apart."""
     halves = []
     for mirrored in (False, True):
-        parts = [np.array(part, np.float64) for part in (cut.top, cut.side, cut.bottom)]
+        parts = [np.array(part, np.float64) for part in (mask_shape.top, mask_shape.side, mask_shape.bottom)]
         jitter = [rng.normal(0, OUTLINE_JITTER, part.shape) for part in parts]
         jitter[0][0] = jitter[2][-1] = 0  # where the halves meet
         jitter[1][0], jitter[2][0] = jitter[0][-1], jitter[1][-1]  # corners are in two parts
@@ -170,14 +170,14 @@ def _fixed(points: np.ndarray) -> np.ndarray:
     return np.rint(points * 16).astype(np.int32)
 
 
-def _fabric(kind: MaskKind, wardrobe: Wardrobe, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+def _texture(kind: MaskKind, styles: MaskStyles, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     """Colour ``(H, W, 3) float32`` of the cloth laid flat, with its pattern and the unevenness of a weave."""
-    cloth = np.broadcast_to(draw_colour(wardrobe, kind, rng), (*shape, 3))
+    cloth = np.broadcast_to(draw_colour(styles, kind, rng), (*shape, 3))
     if kind == MaskKind.PATTERNED or (kind == MaskKind.SCARF and rng.random() < 0.4):
         x, down = (axis.astype(np.float32) for axis in np.meshgrid(*(np.linspace(-1, 1, n) for n in shape[::-1])))
         across = np.arcsin(np.clip(x, -1, 1)) * 0.8  # the print narrows towards the sides of the face
-        pattern = PATTERNS[wardrobe.patterns[rng.integers(len(wardrobe.patterns))]]
-        other = draw_colour(wardrobe, kind, rng)
+        pattern = PATTERNS[styles.patterns[rng.integers(len(styles.patterns))]]
+        other = draw_colour(styles, kind, rng)
         if np.abs(other - cloth[0, 0]).mean() < 60:  # a pattern that can't be seen is none
             other = 255 - other
         share = pattern(across + np.float32(rng.uniform()), down * 0.8 + np.float32(rng.uniform()), rng)[..., None]
@@ -186,7 +186,7 @@ def _fabric(kind: MaskKind, wardrobe: Wardrobe, rng: np.random.Generator, shape:
     return np.asarray(cloth * (1 + 0.015 * weave[..., None]), np.float32)
 
 
-def _relief(cut: Cut, shape: np.ndarray, rng: np.random.Generator, pixels: int) -> np.ndarray:
+def _relief(mask_shape: MaskShape, shape: np.ndarray, rng: np.random.Generator, pixels: int) -> np.ndarray:
     """Brightness ``(side, side) float32`` by the form of the mask, about 1: light falls from above and the front."""
     rows = np.arange(len(shape), dtype=np.float32)[:, None]
     x = (np.arange(len(shape), dtype=np.float32)[None] / pixels + CANVAS_LEFT - 0.5) / 0.38
@@ -197,16 +197,18 @@ def _relief(cut: Cut, shape: np.ndarray, rng: np.random.Generator, pixels: int) 
     down = (rows - top) / np.maximum(bottom - top, 1)  # 0 at the upper edge, 1 at the lower one
     light = 0.97 - 0.26 * np.minimum(np.abs(x), 1.3) ** 2.2 - 0.22 * np.clip(down, 0, 1) ** 2.5
     light += 0.10 * np.exp(-((x / 0.2) ** 2)) * np.exp(-((down / 0.35) ** 2))  # over the nose
-    light += cut.dome * (0.16 * np.exp(-((x / 0.55) ** 2) - ((down - 0.38) / 0.3) ** 2) - 0.05)
-    light -= cut.seam * 0.22 * np.exp(-((x / 0.02) ** 2)) - cut.seam * 0.07 * np.sign(x) * np.exp(-((x / 0.5) ** 2))
+    light += mask_shape.dome * (0.16 * np.exp(-((x / 0.55) ** 2) - ((down - 0.38) / 0.3) ** 2) - 0.05)
+    light -= mask_shape.seam * 0.22 * np.exp(-((x / 0.02) ** 2)) - mask_shape.seam * 0.07 * np.sign(x) * np.exp(
+        -((x / 0.5) ** 2)
+    )
     wrinkles = smooth_noise(shape.shape, (rng.uniform(10, 18), rng.uniform(4, 7)), rng)
-    light += 0.030 * cut.folds * wrinkles
-    if cut.folds > 1:  # cloth that hangs: long folds, bent as gravity bends them
+    light += 0.030 * mask_shape.folds * wrinkles
+    if mask_shape.folds > 1:  # cloth that hangs: long folds, bent as gravity bends them
         bent = down + 0.25 * x**2 + 0.05 * smooth_noise(shape.shape, (4, 4), rng)
-        light += 0.05 * cut.folds * np.sin(2 * np.pi * rng.uniform(2, 4) * bent + rng.uniform(0, 6))
-    if cut.pleats:
+        light += 0.05 * mask_shape.folds * np.sin(2 * np.pi * rng.uniform(2, 4) * bent + rng.uniform(0, 6))
+    if mask_shape.pleats:
         sag = 0.05 * (1 - x**2) + 0.012 * smooth_noise(shape.shape, (5, 5), rng)
-        phase = np.mod((down - 0.16 + sag) / 0.68 * cut.pleats, 1)
+        phase = np.mod((down - 0.16 + sag) / 0.68 * mask_shape.pleats, 1)
         strength = rng.uniform(0.18, 0.34) * ((down > 0.12) & (down < 0.9))
         light += strength * (0.35 - 0.5 * phase - 0.9 * np.exp(-((phase / 0.10) ** 2)))
     return np.clip(light, 0.25, 1.06).astype(np.float32)
@@ -220,11 +222,11 @@ def _hem(colour: np.ndarray, shape: np.ndarray, rng: np.random.Generator, pixels
 
 
 def _sunglasses(
-    kind: MaskKind, nose_covered: bool, wardrobe: Wardrobe, rng: np.random.Generator, pixels: int
+    kind: MaskKind, nose_covered: bool, styles: MaskStyles, rng: np.random.Generator, pixels: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """As :func:`_mask`; ``nose_covered`` is not used."""
     del nose_covered
-    names = wardrobe.cuts[kind]
+    names = styles.shapes[kind]
     lens = np.array(LENSES[names[rng.integers(len(names))]]) * rng.uniform(0.98, 1.15)
     side = round(CANVAS_SIDE * pixels)
     glass, frame = np.zeros((side, side), np.uint8), np.zeros((side, side), np.uint8)
@@ -238,7 +240,7 @@ def _sunglasses(
         cv2.polylines(frame, [temple], False, 255, thickness, cv2.LINE_AA, shift=4)
     bridge = _fixed(canvas_pixels(_curve(np.array([(0.42, 0.385), (0.5, 0.365), (0.58, 0.385)])), pixels))
     cv2.polylines(frame, [bridge], False, 255, thickness, cv2.LINE_AA, shift=4)
-    dark = draw_colour(wardrobe, kind, rng)
+    dark = draw_colour(styles, kind, rng)
     down = np.linspace(0, 1, side, dtype=np.float32)[:, None]
     sheen = rng.uniform(20, 70) * np.exp(-(((down - rng.uniform(0.3, 0.36)) / 0.04) ** 2))
     sheen = sheen * (1 + 0.3 * smooth_noise((side, side), (6, 3), rng))

@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class FaceLandmarks:
+class MaskAnchors:
     """Where the parts of a face are, in pixels x, y from the image's upper left; left and right are the image's."""
 
     left_eye: Point
@@ -31,7 +31,7 @@ class FaceLandmarks:
     right_jaw: Point | None = None
 
 
-FER2013_LANDMARKS = FaceLandmarks(
+FER2013_LANDMARKS = MaskAnchors(
     left_eye=(0.31, 0.39),
     right_eye=(0.69, 0.39),
     nose_tip=(0.5, 0.62),
@@ -68,21 +68,21 @@ LARGEST_SLOPE = 0.5
 """Of the light across a face, relative to its mean, per frame."""
 
 
-def _pairs(landmarks: FaceLandmarks) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(landmarks: MaskAnchors) -> tuple[np.ndarray, np.ndarray]:
     """The landmarks that are known: ``(K, 2)`` in frames and in pixels."""
     known = [(a, b) for a, b in zip(astuple(FER2013_LANDMARKS), astuple(landmarks), strict=True) if b is not None]
     frames, pixels = zip(*known, strict=True)
     return np.array(frames, np.float64), np.array(pixels, np.float64)
 
 
-def frame_of(landmarks: FaceLandmarks) -> np.ndarray:
+def frame_of(landmarks: MaskAnchors) -> np.ndarray:
     """The affine map from frames to pixels nearest to the landmarks in the least squares, 3x3."""
     frames, pixels = _pairs(landmarks)
     solution = np.linalg.lstsq(np.column_stack([frames, np.ones(len(frames))]), pixels, rcond=None)[0]
     return np.vstack([solution.T, (0, 0, 1)])
 
 
-def places_in_frames(landmarks: FaceLandmarks, shape: tuple[int, int], grid: int = 8) -> np.ndarray:
+def places_in_frames(landmarks: MaskAnchors, shape: tuple[int, int], grid: int = 8) -> np.ndarray:
     """The thin-plate spline from an image's pixels to frames: ``(H, W, 2) float32``, solved every ``grid`` pixels."""
     frames, pixels = _pairs(landmarks)
     scale = float(np.ptp(pixels, axis=0).max())

@@ -11,10 +11,10 @@ import numpy as np
 from fer_core.augmentation.masks.bank import (
     FER2013_LANDMARKS,
     UNDER_NOSE_SHARE,
-    FaceLandmarks,
+    MaskAnchors,
     MaskBank,
     MaskKind,
-    Wardrobe,
+    MaskStyles,
     draw_mask,
 )
 
@@ -35,23 +35,23 @@ class Worn(StrEnum):
         return {Worn.MIXED: UNDER_NOSE_SHARE, Worn.OVER: 0.0, Worn.UNDER: 1.0}[self]
 
 
-def preview_bank(size: int, kinds: Sequence[MaskKind], wardrobe: Wardrobe, worn: Worn, seed: int) -> MaskBank:
+def preview_bank(size: int, kinds: Sequence[MaskKind], styles: MaskStyles, worn: Worn, seed: int) -> MaskBank:
     """A small bank; arguments as for :class:`MaskBank`."""
-    return MaskBank(size, kinds, wardrobe, LAYERS_PREVIEWED, worn.under_nose, seed)
+    return MaskBank(size, kinds, styles, LAYERS_PREVIEWED, worn.under_nose, seed)
 
 
-def landmarks_in_crop(side: int) -> FaceLandmarks:
+def landmarks_in_crop(side: int) -> MaskAnchors:
     """Where the parts of a face are in a crop of ``side`` pixels that is framed as FER2013's faces are."""
-    return FaceLandmarks(*((x * side, y * side) for x, y in astuple(FER2013_LANDMARKS)))
+    return MaskAnchors(*((x * side, y * side) for x, y in astuple(FER2013_LANDMARKS)))
 
 
-def mask_large_face(crop: np.ndarray, kind: MaskKind, wardrobe: Wardrobe, worn: Worn, seed: int) -> np.ndarray:
+def mask_large_face(crop: np.ndarray, kind: MaskKind, styles: MaskStyles, worn: Worn, seed: int) -> np.ndarray:
     """One large face with a mask, placed by FER2013's framing.
 
     Args:
         crop: ``(S, S, 3) uint8`` BGR, framed as FER2013's faces are.
         kind: what to draw.
-        wardrobe: the styles to draw from.
+        styles: the styles to draw from.
         worn: how it sits on the nose.
         seed: of the draw.
 
@@ -60,4 +60,4 @@ def mask_large_face(crop: np.ndarray, kind: MaskKind, wardrobe: Wardrobe, worn: 
     """
     rng = np.random.default_rng(seed)
     covered = bool(rng.random() >= worn.under_nose)
-    return draw_mask(crop, landmarks_in_crop(len(crop)), kind, rng, covered, wardrobe)
+    return draw_mask(crop, landmarks_in_crop(len(crop)), kind, rng, covered, styles)

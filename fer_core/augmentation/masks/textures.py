@@ -55,11 +55,11 @@ _PIXELS_OF_NOISE = 24
 
 
 @dataclass(frozen=True)
-class Wardrobe:
+class MaskStyles:
     """Which styles are drawn from."""
 
     name: str
-    cuts: Mapping[MaskKind, tuple[str, ...]]
+    shapes: Mapping[MaskKind, tuple[str, ...]]
     """Names of outlines, see :mod:`fer_core.augmentation.masks.shapes`."""
     colours: Mapping[MaskKind, tuple[Colour, ...]]
     """Of each kind; one without an entry is dyed in any hue of ``hues``."""
@@ -76,13 +76,13 @@ def _register(name: str) -> Callable[[Pattern], Pattern]:
     return add
 
 
-def draw_colour(wardrobe: Wardrobe, kind: MaskKind, rng: np.random.Generator) -> np.ndarray:
+def draw_colour(styles: MaskStyles, kind: MaskKind, rng: np.random.Generator) -> np.ndarray:
     """The colour of one mask: ``(3,) float32`` BGR, 0..255."""
-    named = wardrobe.colours.get(kind)
+    named = styles.colours.get(kind)
     if named:
         colour = np.array(named[rng.integers(len(named))], np.float64)
     else:
-        low, high = wardrobe.hues[rng.integers(len(wardrobe.hues))]
+        low, high = styles.hues[rng.integers(len(styles.hues))]
         hsv = rng.uniform(low, high), rng.uniform(0.1, 0.8), rng.uniform(0.12, 0.95)
         colour = np.array(colorsys.hsv_to_rgb(*hsv)) * 255
     return np.clip(colour + rng.normal(0, COLOUR_JITTER, 3), 12, 250)[::-1].astype(np.float32)
@@ -164,9 +164,9 @@ def _rings(across: np.ndarray, down: np.ndarray, rng: np.random.Generator) -> np
 _WHITE, _BLACK = (240, 240, 240), (36, 36, 40)
 
 
-TRAINING_WARDROBE = Wardrobe(
+TRAINING_STYLES = MaskStyles(
     "training",
-    cuts=MappingProxyType(
+    shapes=MappingProxyType(
         {
             MaskKind.SURGICAL: ("pleated",),
             MaskKind.CLOTH: ("curved",),
@@ -197,9 +197,9 @@ TRAINING_WARDROBE = Wardrobe(
 """What training draws from."""
 
 
-TEST_WARDROBE = Wardrobe(
+TEST_STYLES = MaskStyles(
     "test",
-    cuts=MappingProxyType(
+    shapes=MappingProxyType(
         {
             MaskKind.SURGICAL: ("boxy",),
             MaskKind.CLOTH: ("seamed",),

@@ -13,7 +13,7 @@ import numpy as np
 
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.datasets.readers.archives import Limits, open_files, zip_names
-from fer_core.datasets.readers.image_files import IMAGE_SUFFIXES, decode_face
+from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES, decode_face
 from fer_core.errors import DatasetError
 from fer_core.labels import CKPLUS, parse_emotion
 
@@ -65,7 +65,7 @@ def read_ckplus(path: Path) -> FaceDataset:
             an unreadable image or one of another size; the message names the file, what was found and what was expected.
     """
     faces: dict[PurePosixPath, tuple[np.ndarray, int, str]] = {}
-    with open_files(path, path.name, IMAGE_SUFFIXES, _LIMITS) as files:
+    with open_files(path, path.name, DATASET_IMAGE_SUFFIXES, _LIMITS) as files:
         for file in files:
             where = f"{path.name}/{file.name}"
             if not 2 <= len(file.name.parts) <= 3:
@@ -83,7 +83,7 @@ def read_ckplus(path: Path) -> FaceDataset:
 
 
 def _is_face(name: PurePosixPath) -> bool:
-    return name.suffix.lower() in IMAGE_SUFFIXES and _SUBJECT.match(name.name) is not None
+    return name.suffix.lower() in DATASET_IMAGE_SUFFIXES and _SUBJECT.match(name.name) is not None
 
 
 def _label_of(name: PurePosixPath, where: str) -> int:

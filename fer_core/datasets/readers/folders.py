@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_core.datasets.dataset import NO_LABEL, FaceDataset, Split
 from fer_core.datasets.readers.archives import DataFile, open_files
-from fer_core.datasets.readers.image_files import IMAGE_SUFFIXES, decode_face, decode_grey, resized
+from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES, decode_face, decode_grey, resized
 from fer_core.errors import DatasetError
 from fer_core.labels import CKPLUS, FER2013, FERPLUS, Emotion, LabelSet, parse_emotion
 
@@ -113,7 +113,7 @@ def read_folders(
             FER2013, of another size; see :mod:`fer_core.datasets.readers.archives` for what else is refused.
     """
     name = source.name if source.is_dir() else source.stem
-    with open_files(source, source.name, IMAGE_SUFFIXES) as files:
+    with open_files(source, source.name, DATASET_IMAGE_SUFFIXES) as files:
         chosen, splits = _layout(files, source.name, note)
         emotions = emotions_of(
             {folder for file in chosen if not _is_unlabelled(folder := file.name.parent.name)},

@@ -13,7 +13,7 @@ from PIL import Image
 from fer_core.errors import DatasetError
 from fer_core.media.images import FORMATS, MAX_PIXELS
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+DATASET_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """File names that count as images of a data set, in lower case."""
 
 

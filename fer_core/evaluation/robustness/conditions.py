@@ -10,7 +10,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from fer_core.augmentation.masks.bank import MASKS, TEST_WARDROBE, UNDER_NOSE_SHARE, MaskBank, MaskKind
+from fer_core.augmentation.masks.bank import MASKS, TEST_STYLES, UNDER_NOSE_SHARE, MaskBank, MaskKind
 
 SEED = 0
 
@@ -35,7 +35,7 @@ SMALL, SMALLEST = 24, 16
 """Sides in pixels that faces are reduced to before they are enlarged again."""
 
 
-BARE = "bare"
+UNMASKED = "bare"
 
 
 MASKS_OF_ALL_KINDS = "masks"
@@ -76,11 +76,11 @@ def _register(name: str, title: str, setting: str, masked: bool = False) -> Call
 
 @lru_cache(maxsize=8)
 def _bank(size: int, *kinds: MaskKind, under_nose: float = 0.0) -> MaskBank:
-    return MaskBank(size, kinds, TEST_WARDROBE, under_nose=under_nose, seed=SEED)
+    return MaskBank(size, kinds, TEST_STYLES, under_nose=under_nose, seed=SEED)
 
 
-@_register(BARE, "Bare", "unchanged")
-def _bare(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+@_register(UNMASKED, "Bare", "unchanged")
+def _unmasked(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return faces
 
 

@@ -15,28 +15,28 @@ import numpy as np
 
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import DatasetError, ModelError
-from fer_core.evaluation.metrics import classification_figures
-from fer_core.evaluation.robustness.conditions import BARE, CONDITIONS, Condition
+from fer_core.evaluation.metrics import classification_metrics
+from fer_core.evaluation.robustness.conditions import CONDITIONS, UNMASKED, Condition
 from fer_core.labels import FER2013
-from fer_core.store.decision import AnswerRule
+from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network, RobustnessPredictions
 from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.expression import load_network, pool_heads
 
-BATCH = 256
+CONDITION_BATCH = 256
 """Faces between two steps of the progress bar."""
 
 
-Predict = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+Predictor = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class ConditionFigures:
+class ConditionMetrics:
     """How one answer of a model fares under one condition."""
 
     condition: Condition
     figures: Mapping[str, Any]
-    """As :func:`fer_core.evaluation.metrics.classification_figures` gives them."""
+    """As :func:`fer_core.evaluation.metrics.classification_metrics` gives them."""
     share: float
     """Of the bare accuracy."""
     recall_lost: Mapping[str, float]
@@ -54,14 +54,14 @@ class ConditionFigures:
         return low, high
 
 
-def measured_answers(model: StoredModel) -> list[AnswerRule]:
+def measured_rules(model: StoredModel) -> list[DecisionRule]:
     """The answers of the table: the default one, and every one in FER2013's seven classes."""
-    rules = [model.card.default_answer, *(rule for rule in model.card.answers if rule.label_set == FER2013)]
+    rules = [model.card.default_rule, *(rule for rule in model.card.answers if rule.label_set == FER2013)]
     return list({rule.name: rule for rule in rules}.values())
 
 
-def robustness_figures(model: StoredModel, rule: AnswerRule) -> list[ConditionFigures]:
-    """Figures of one answer under every condition, computed from stored predictions; the first is :data:`BARE`.
+def robustness_metrics(model: StoredModel, rule: DecisionRule) -> list[ConditionMetrics]:
+    """Figures of one answer under every condition, computed from stored predictions; the first is :data:`UNMASKED`.
 
     Faces under masks get the answer that the model gives masked faces, where it has one.
 
@@ -75,7 +75,7 @@ def robustness_figures(model: StoredModel, rule: AnswerRule) -> list[ConditionFi
     labels = model.predictions().labels.get((Split.TEST, rule.label_set.name)) if robustness else None
     if robustness is None or labels is None or not (labels >= 0).any():
         return []
-    masked_rule = model.card.masked_answer(rule.name)
+    masked_rule = model.card.masked_rule(rule.name)
     current = [c for c in CONDITIONS.values() if robustness.settings.get(c.name) == c.setting]
     by_condition = {}
     for condition in current:
@@ -88,25 +88,25 @@ def robustness_figures(model: StoredModel, rule: AnswerRule) -> list[ConditionFi
                 "`python -m fer_core robustness`."
             )
         answering = masked_rule if masked_rule and condition.masked else rule
-        by_condition[condition.name] = classification_figures(answering.apply(heads), labels, rule.label_set)
-    if BARE not in by_condition:
+        by_condition[condition.name] = classification_metrics(answering.apply(heads), labels, rule.label_set)
+    if UNMASKED not in by_condition:
         return []
-    bare = by_condition[BARE]
+    unmasked = by_condition[UNMASKED]
     return [
-        ConditionFigures(
+        ConditionMetrics(
             condition,
             by_condition[condition.name],
-            by_condition[condition.name]["accuracy"] / max(bare["accuracy"], 1 / bare["faces"]),
+            by_condition[condition.name]["accuracy"] / max(unmasked["accuracy"], 1 / unmasked["faces"]),
             {
-                emotion: of_bare["recall"] - by_condition[condition.name]["per_class"][emotion]["recall"]
-                for emotion, of_bare in bare["per_class"].items()
+                emotion: of_unmasked["recall"] - by_condition[condition.name]["per_class"][emotion]["recall"]
+                for emotion, of_unmasked in unmasked["per_class"].items()
             },
         )
         for condition in current
     ]
 
 
-def served_predictor(model: StoredModel) -> tuple[str, Predict]:
+def served_predictor(model: StoredModel) -> tuple[str, Predictor]:
     """The network that answers for a model, by name, and what it says: int8, else float LiteRT, else the Keras file.
 
     An ensemble is asked by its members, each by its own.
@@ -127,7 +127,7 @@ def served_predictor(model: StoredModel) -> tuple[str, Predict]:
     return "keras", _keras_predictor(model)
 
 
-def _keras_predictor(model: StoredModel) -> Predict:
+def _keras_predictor(model: StoredModel) -> Predictor:
     import keras  # only for models without LiteRT files
 
     from fer_core.models.prediction import predict_probabilities
@@ -170,8 +170,8 @@ def measure_robustness(
     for condition in CONDITIONS.values():
         changed = condition.apply(images)
         parts = []
-        for start in range(0, len(changed), BATCH):
-            batch = changed[start : start + BATCH]
+        for start in range(0, len(changed), CONDITION_BATCH):
+            batch = changed[start : start + CONDITION_BATCH]
             parts.append(predict(batch))
             progress(len(batch))
         for head in parts[0]:

@@ -10,18 +10,18 @@ from tqdm import tqdm
 
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import FerError
-from fer_core.evaluation.robustness.conditions import BARE, CONDITIONS, SEED
+from fer_core.evaluation.robustness.conditions import CONDITIONS, SEED, UNMASKED
 from fer_core.evaluation.robustness.evaluate import (
     measure_store,
-    measured_answers,
+    measured_rules,
     models_to_measure,
-    robustness_figures,
+    robustness_metrics,
 )
 from fer_core.store.store import ModelStore
 
 NOTE = (
     "Accuracy on FER2013's PrivateTest with its 95% bootstrap interval and, in brackets, as a share of the bare figure. "
-    + "; ".join(f"{c.title}: {c.setting}" for c in CONDITIONS.values() if c.name != BARE)
+    + "; ".join(f"{c.title}: {c.setting}" for c in CONDITIONS.values() if c.name != UNMASKED)
     + f". Draws are seeded with {SEED}."
 )
 
@@ -66,11 +66,11 @@ def robustness_table(store: ModelStore, names: Sequence[str] = ()) -> pd.DataFra
     """
     columns: dict[str, dict[str, str]] = {}
     for model in [store.load(name) for name in names or store.names()]:
-        for rule in measured_answers(model):
+        for rule in measured_rules(model):
             cells = {}
-            for of_condition in robustness_figures(model, rule):
+            for of_condition in robustness_metrics(model, rule):
                 low, high = (100 * end for end in of_condition.interval)
-                share = "" if of_condition.condition.name == BARE else f" ({of_condition.share:.0%})"
+                share = "" if of_condition.condition.name == UNMASKED else f" ({of_condition.share:.0%})"
                 cells[of_condition.condition.title] = f"{of_condition.accuracy:.1%} [{low:.1f}, {high:.1f}]{share}"
             if cells:
                 columns[f"{model.name}, {rule.name}"] = cells

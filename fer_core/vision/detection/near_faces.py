@@ -21,7 +21,7 @@ STILL_NEAR = 0.9
 """Of that width, for those who were near a moment ago."""
 
 
-WIDE_LOOK_SECONDS = 0.3
+FULL_DETECTION_SECONDS = 0.3
 """Between two looks at the whole frame for those who are far away."""
 
 
@@ -29,7 +29,7 @@ SAME_FACE = 0.4
 """Intersection over union from which on two boxes of one frame are of one face."""
 
 
-_TICK = 1e-3
+_EARLY_SECONDS = 1e-3
 """Seconds by which frames come too early."""
 
 
@@ -51,27 +51,27 @@ class _Difference:
         )
 
 
-class NearLook:
+class NearFaceGate:
     """Says when a quick look is enough, and redraws its boxes; one per stream."""
 
     def __init__(self) -> None:
-        self._wide_look = -np.inf
+        self._full_detection = -np.inf
         self._boxes: list[BoundingBox] = []
         self._limit = NEAR_FACE
         self._differences: list[_Difference] = []
 
     def expected(self, frame: np.ndarray, timestamp: float) -> int:
         """How many faces a quick look has to find for it to be enough; 0 where the whole frame is to be looked at."""
-        if not 0 <= timestamp - self._wide_look < WIDE_LOOK_SECONDS - _TICK:
+        if not 0 <= timestamp - self._full_detection < FULL_DETECTION_SECONDS - _EARLY_SECONDS:
             return 0
         return len(self._boxes) if self._all_near(frame) else 0
 
     def _all_near(self, frame: np.ndarray) -> bool:
         return bool(self._boxes) and min(box.width for box in self._boxes) >= self._limit * max(frame.shape[:2])
 
-    def looked_wide(self, frame: np.ndarray, detections: Sequence[FaceDetection], timestamp: float) -> bool:
+    def record_full_detection(self, frame: np.ndarray, detections: Sequence[FaceDetection], timestamp: float) -> bool:
         """Take note of a look at the whole frame; whether a quick look at the same frame is to be compared with it."""
-        self._boxes, self._wide_look, self._limit = [found.box for found in detections], timestamp, NEAR_FACE
+        self._boxes, self._full_detection, self._limit = [found.box for found in detections], timestamp, NEAR_FACE
         return self._all_near(frame)
 
     def compare(self, near: Sequence[FaceDetection]) -> None:
@@ -87,7 +87,7 @@ class NearLook:
             if box.intersection_over_union(found.box) >= SAME_FACE
         ]
 
-    def looked_near(self, near: Sequence[FaceDetection]) -> list[FaceDetection]:
+    def record_near_detection(self, near: Sequence[FaceDetection]) -> list[FaceDetection]:
         """Take note of a quick look that was enough; its faces with their boxes redrawn."""
         redrawn = [replace(found, box=self._redrawn(found.box)) for found in near]
         self._boxes, self._limit = [found.box for found in redrawn], NEAR_FACE * STILL_NEAR

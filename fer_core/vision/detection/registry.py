@@ -17,7 +17,7 @@ from fer_core.vision.detection.mtcnn import MtcnnDetector
 from fer_core.vision.framing import FaceFraming
 
 
-class SecondLookDetector:
+class FallbackDetector:
     """One detector, and a second one for the frames in which the first finds nothing.
 
     A frame with a face costs what the first detector costs. The default looks with BlazeFace's back-camera network
@@ -33,14 +33,14 @@ class SecondLookDetector:
 
     def __init__(self, name: str, title: str, first: FaceDetector, second: FaceDetector) -> None:
         self.name, self.title, self.framing = name, title, first.framing
-        self._first, self._second = first, RedrawnDetector(second, first.framing)
+        self._first, self._second = first, ReframedDetector(second, first.framing)
 
     def detect(self, frame: np.ndarray) -> list[FaceDetection]:
         """See :meth:`FaceDetector.detect`; scores are those of the detector that found the faces."""
         return self._first.detect(frame) or self._second.detect(frame)
 
 
-class RedrawnDetector:
+class ReframedDetector:
     """A detector whose boxes are redrawn as another's would be, so that the two can take each other's place.
 
     Args:
@@ -87,7 +87,7 @@ _DEFAULT_TITLE = "BlazeFace 256, then full range"
 
 def _default_detector(num_threads: int) -> FaceDetector:
     first, second = (BlazeFaceDetector(variant, num_threads) for variant in ("back", "full"))
-    return SecondLookDetector(DEFAULT_DETECTOR, _DEFAULT_TITLE, first, second)
+    return FallbackDetector(DEFAULT_DETECTOR, _DEFAULT_TITLE, first, second)
 
 
 def near_detector(like: FaceDetector, num_threads: int = 1) -> FaceDetector:
@@ -97,7 +97,7 @@ def near_detector(like: FaceDetector, num_threads: int = 1) -> FaceDetector:
         like: in whose place it looks.
         num_threads: CPU threads.
     """
-    return RedrawnDetector(BlazeFaceDetector("front", num_threads), like.framing)
+    return ReframedDetector(BlazeFaceDetector("front", num_threads), like.framing)
 
 
 def _blazeface(variant: str) -> RegisteredDetector:

@@ -10,7 +10,7 @@ from fer_core.app.common.selection import (
     measured_on,
     model_labels,
     model_titles,
-    served_figures,
+    served_metrics,
 )
 from fer_core.datasets import Split
 from fer_core.labels import CKPLUS, FER2013, FER2013_FIVE, FERPLUS
@@ -23,10 +23,10 @@ GENERAL_FIRST = ["strong", "weak", "bare", "pair", "five", "plus", "ck"]
 def test_models_for_general_use_come_first_and_the_best_on_validation_of_them_on_top(mixed_store):
     assert [model.name for model in installed_models()] == GENERAL_FIRST
     strong = mixed_store.load("strong").card
-    figures = strong.figures
-    figures["int8"]["balanced"]["validation"]["accuracy"] = 0.0
-    figures["int8"]["balanced"]["test"]["accuracy"] = 1.0
-    mixed_store.save_card(replace(strong, figures=figures))
+    metrics = strong.figures
+    metrics["int8"]["balanced"]["validation"]["accuracy"] = 0.0
+    metrics["int8"]["balanced"]["test"]["accuracy"] = 1.0
+    mixed_store.save_card(replace(strong, figures=metrics))
     import streamlit as st
 
     st.cache_resource.clear()
@@ -70,10 +70,10 @@ def test_a_headline_is_of_validation_or_of_what_there_is(mixed_store):
 
 def test_figures_are_of_the_served_network_and_of_the_float_one_where_only_that_was_measured(mixed_store):
     card = mixed_store.load("ck").card
-    figures = served_figures(mixed_store.load("ck"), card.default_answer)
-    assert figures["test"] == card.figures["int8"]["ckplus"]["test"]
-    assert figures["test"] != card.figures["float"]["ckplus"]["test"]
-    assert figures["cross-validation"] == card.figures["float"]["ckplus"]["cross-validation"]
+    metrics = served_metrics(mixed_store.load("ck"), card.default_rule)
+    assert metrics["test"] == card.figures["int8"]["ckplus"]["test"]
+    assert metrics["test"] != card.figures["float"]["ckplus"]["test"]
+    assert metrics["cross-validation"] == card.figures["float"]["ckplus"]["cross-validation"]
 
 
 @pytest.mark.parametrize(

@@ -12,21 +12,21 @@ from fer_core.augmentation.masks import placement as mask_placing
 from fer_core.augmentation.masks.bank import (
     FER2013_LANDMARKS,
     MASKS,
-    TEST_WARDROBE,
-    TRAINING_WARDROBE,
-    FaceLandmarks,
+    TEST_STYLES,
+    TRAINING_STYLES,
+    MaskAnchors,
     MaskBank,
     MaskKind,
     draw_mask,
 )
 from fer_core.augmentation.masks.layers import CANVAS_LEFT, CANVAS_TOP, UNDER_NOSE_TOP, draw_layer
-from fer_core.augmentation.masks.shapes import CUTS, LENSES
+from fer_core.augmentation.masks.shapes import LENSES, SHAPES
 from fer_core.augmentation.masks.textures import PATTERNS
 from fer_core.augmentation.transforms import Augmentation
 from fer_core.store.store import ModelStore
 
 ALL = (*MASKS, MaskKind.SUNGLASSES)
-WARDROBES = (TRAINING_WARDROBE, TEST_WARDROBE)
+STYLE_SETS = (TRAINING_STYLES, TEST_STYLES)
 
 
 def flat(count: int, level: int = 128, size: int = 48) -> np.ndarray:
@@ -43,19 +43,19 @@ def alpha_at(layer, x: float, y: float) -> int:
     return int(layer.alpha[int((y - CANVAS_TOP) * pixels), int((x - CANVAS_LEFT) * pixels)])
 
 
-def landmarks_at(size: float, left: float = 0.0, top: float = 0.0) -> FaceLandmarks:
+def landmarks_at(size: float, left: float = 0.0, top: float = 0.0) -> MaskAnchors:
     """FER2013's face of ``size`` pixels, moved."""
     places = {name: (left + x * size, top + y * size) for name, (x, y) in vars(FER2013_LANDMARKS).items()}
-    return FaceLandmarks(**places)
+    return MaskAnchors(**places)
 
 
-@pytest.mark.parametrize("wardrobe", WARDROBES, ids=lambda w: w.name)
+@pytest.mark.parametrize("styles", STYLE_SETS, ids=lambda w: w.name)
 @pytest.mark.parametrize("kind", MASKS)
-def test_a_mask_covers_mouth_and_chin_and_leaves_the_eyes(kind, wardrobe):
+def test_a_mask_covers_mouth_and_chin_and_leaves_the_eyes(kind, styles):
     rng = np.random.default_rng(1)
     for nose_covered in (True, False):
         for _ in range(4):
-            layer = draw_layer(kind, nose_covered, wardrobe, rng, 96)
+            layer = draw_layer(kind, nose_covered, styles, rng, 96)
             assert (layer.kind, layer.nose_covered) == (kind, nose_covered)
             for x, y in ((0.5, 0.78), (0.5, 0.96), (0.38, 0.80), (0.62, 0.80)):
                 assert alpha_at(layer, x, y) == 255
@@ -65,9 +65,9 @@ def test_a_mask_covers_mouth_and_chin_and_leaves_the_eyes(kind, wardrobe):
             assert (alpha_at(layer, 0.5, UNDER_NOSE_TOP - 0.03) == 255) == nose_covered
 
 
-@pytest.mark.parametrize("wardrobe", WARDROBES, ids=lambda w: w.name)
-def test_sunglasses_cover_the_eyes_alone(wardrobe):
-    layer = draw_layer(MaskKind.SUNGLASSES, True, wardrobe, np.random.default_rng(0), 96)
+@pytest.mark.parametrize("styles", STYLE_SETS, ids=lambda w: w.name)
+def test_sunglasses_cover_the_eyes_alone(styles):
+    layer = draw_layer(MaskKind.SUNGLASSES, True, styles, np.random.default_rng(0), 96)
     assert not layer.nose_covered
     for x, y in (FER2013_LANDMARKS.left_eye, FER2013_LANDMARKS.right_eye):
         assert alpha_at(layer, x, y) > 230
@@ -75,7 +75,7 @@ def test_sunglasses_cover_the_eyes_alone(wardrobe):
 
 
 def test_edges_are_smooth_and_cast_a_shadow_on_the_skin_alone():
-    layer = draw_layer(MaskKind.SURGICAL, True, TRAINING_WARDROBE, np.random.default_rng(0), 48)
+    layer = draw_layer(MaskKind.SURGICAL, True, TRAINING_STYLES, np.random.default_rng(0), 48)
     between = (layer.alpha > 20) & (layer.alpha < 235)
     assert between.sum() > 40
     assert layer.shadow.max() > 40
@@ -86,7 +86,7 @@ def test_edges_are_smooth_and_cast_a_shadow_on_the_skin_alone():
 @pytest.mark.parametrize("kind", [MaskKind.SURGICAL, MaskKind.SCARF])
 def test_folds_show_on_a_plain_fabric(kind):
     """Down the middle, away from both edges, brightness goes up and down more than once."""
-    plain = replace(TRAINING_WARDROBE, colours={kind: ((200, 200, 200),)}, patterns=("stripes",))
+    plain = replace(TRAINING_STYLES, colours={kind: ((200, 200, 200),)}, patterns=("stripes",))
     layer = draw_layer(kind, True, plain, np.random.default_rng(4), 96)
     column = layer.colour[80 : 80 + 36, 78:83, 1].astype(float).mean(axis=1)  # frames 0.63 to 1.0
     turns = np.diff(np.sign(np.diff(cv2.GaussianBlur(column[None], (0, 0), 1.0)[0])))
@@ -94,16 +94,16 @@ def test_folds_show_on_a_plain_fabric(kind):
 
 
 def test_the_wardrobes_share_no_style_and_know_every_one():
-    training, test = WARDROBES
-    cuts = {wardrobe.name: {cut for names in wardrobe.cuts.values() for cut in names} for wardrobe in WARDROBES}
-    assert not cuts["training"] & cuts["test"]
-    assert cuts["training"] | cuts["test"] == CUTS.keys() | LENSES.keys()
+    training, test = STYLE_SETS
+    shapes = {styles.name: {cut for names in styles.shapes.values() for cut in names} for styles in STYLE_SETS}
+    assert not shapes["training"] & shapes["test"]
+    assert shapes["training"] | shapes["test"] == SHAPES.keys() | LENSES.keys()
     assert not set(training.patterns) & set(test.patterns)
     assert {*training.patterns, *test.patterns} == PATTERNS.keys()
     for kind in ALL:
         assert not set(training.colours.get(kind, ())) & set(test.colours.get(kind, ()))
-        assert training.cuts[kind]
-        assert test.cuts[kind]
+        assert training.shapes[kind]
+        assert test.shapes[kind]
     assert all(high <= low2 or high2 <= low for low, high in training.hues for low2, high2 in test.hues)
 
 
@@ -133,16 +133,16 @@ def test_the_same_seed_masks_alike_another_one_otherwise_and_faces_stay_as_they_
 
 def test_every_face_comes_back_with_what_it_wears(bank):
     masked = bank.apply(flat(600), np.random.default_rng(0), probability=0.5)
-    bare = masked.kinds == "none"
-    assert 250 < bare.sum() < 350
-    np.testing.assert_array_equal(masked.images[bare], flat(bare.sum()))
-    assert not masked.nose_covered[bare].any()
-    assert (masked.images[~bare] != 128).any(axis=(1, 2)).all()
+    unmasked = masked.kinds == "none"
+    assert 250 < unmasked.sum() < 350
+    np.testing.assert_array_equal(masked.images[unmasked], flat(unmasked.sum()))
+    assert not masked.nose_covered[unmasked].any()
+    assert (masked.images[~unmasked] != 128).any(axis=(1, 2)).all()
     for kind in MASKS:
         assert 30 < (masked.kinds == str(kind)).sum() < 100
-    worn_right = masked.nose_covered[~bare].mean()
+    worn_right = masked.nose_covered[~unmasked].mean()
     assert 0.55 < worn_right < 0.8  # one layer of three is worn under the nose: a fifth, rounded up
-    for row in np.flatnonzero(~bare):
+    for row in np.flatnonzero(~unmasked):
         assert ((masked.images[row, 25:29, 23:25] != 128).mean() > 0.5) == masked.nose_covered[row]
 
 
@@ -220,7 +220,7 @@ def test_a_tilted_face_gets_a_tilted_mask():
     angle = np.deg2rad(20)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     straight = landmarks_at(100, 50, 50)
-    turned = FaceLandmarks(
+    turned = MaskAnchors(
         **{name: tuple(turn @ (np.array(place) - 100) + 100) for name, place in vars(straight).items()}
     )
     plain = np.full((200, 200), 128, np.uint8)
@@ -262,7 +262,7 @@ def test_a_face_in_profile_does_not_fold_its_mask():
 
 def test_there_is_no_layer_of_nothing():
     with pytest.raises(ValueError, match="kind of mask"):
-        draw_layer(MaskKind.NONE, True, TRAINING_WARDROBE, np.random.default_rng(0), 48)
+        draw_layer(MaskKind.NONE, True, TRAINING_STYLES, np.random.default_rng(0), 48)
 
 
 def test_augmentation_masks_at_its_probability_and_draws_nothing_for_none(bank, monkeypatch):

@@ -14,12 +14,12 @@ from fer_core.errors import DatasetError, FerError, ModelError
 from fer_core.evaluation.robustness import conditions
 from fer_core.evaluation.robustness import evaluate as robustness
 from fer_core.evaluation.robustness import table as robustness_table
-from fer_core.evaluation.robustness.conditions import BARE, CONDITIONS
+from fer_core.evaluation.robustness.conditions import CONDITIONS, UNMASKED
 from fer_core.evaluation.robustness.evaluate import (
     faces_of,
     measure_robustness,
-    measured_answers,
-    robustness_figures,
+    measured_rules,
+    robustness_metrics,
     served_predictor,
 )
 from fer_core.evaluation.verification import verify_model
@@ -68,7 +68,7 @@ def test_every_condition_is_the_same_each_time_and_changes_all_faces_but_bare_on
     np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(FACES, before)
     assert (one.shape, one.dtype) == (FACES.shape, np.uint8)
-    assert (one != FACES).any(axis=(1, 2)).all() == (name != BARE)
+    assert (one != FACES).any(axis=(1, 2)).all() == (name != UNMASKED)
 
 
 @pytest.mark.parametrize(("name", "covered", "free"), [("surgical", 37, 17), ("cloth", 37, 17), ("sunglasses", 18, 37)])
@@ -135,11 +135,11 @@ def data(model) -> FaceDataset:
 
 def test_masked_faces_get_the_answer_that_the_model_gives_masked_faces(model, data):
     list(robustness.measure_store(store_of(model), ["one"], data))
-    rule = model.card.answer("fer2013")
+    rule = model.card.decision_rule("fer2013")
     always_happy = replace(rule, class_bias=tuple(99.0 * (emotion == "happy") for emotion in FER2013.emotions))
     apart = replace(model, card=replace(model.card, masked_answers=(always_happy,)))
     happy = (data.labels == FER2013.index("happy")).mean()
-    for plain, of in zip(robustness_figures(model, rule), robustness_figures(apart, rule), strict=True):
+    for plain, of in zip(robustness_metrics(model, rule), robustness_metrics(apart, rule), strict=True):
         assert of.accuracy == pytest.approx(happy if of.condition.masked else plain.accuracy)
 
 
@@ -149,11 +149,11 @@ def store_of(model) -> ModelStore:
 
 def test_figures_are_scikit_learns_on_what_the_network_said(model, data):
     list(robustness.measure_store(store_of(model), ["one"], data))
-    found = robustness_figures(model, model.card.answer("fer2013"))
+    found = robustness_metrics(model, model.card.decision_rule("fer2013"))
     assert [of.condition.name for of in found] == list(CONDITIONS)
     stored = model.robustness()
     answers = {name: stored.heads(name)["fer2013"].argmax(axis=1) for name in CONDITIONS}
-    bare = recall_score(data.labels, answers[BARE], average=None)
+    unmasked = recall_score(data.labels, answers[UNMASKED], average=None)
     for of in found:
         said = answers[of.condition.name]
         assert of.accuracy == accuracy_score(data.labels, said)
@@ -163,28 +163,28 @@ def test_figures_are_scikit_learns_on_what_the_network_said(model, data):
         assert of.share == pytest.approx(of.accuracy / found[0].accuracy)
         recall = recall_score(data.labels, said, average=None)
         assert list(of.recall_lost) == [str(emotion) for emotion in FER2013.emotions]
-        assert list(of.recall_lost.values()) == pytest.approx(list(bare - recall))
+        assert list(of.recall_lost.values()) == pytest.approx(list(unmasked - recall))
     assert found[0].accuracy > 0.6
     assert found[0].share == 1
     assert next(of for of in found if of.condition.name == "darkness").share < 0.5
 
 
 def test_nothing_is_made_up_where_nothing_was_measured(model, data, made_up):
-    rule = model.card.default_answer
-    assert robustness_figures(model, rule) == []
+    rule = model.card.default_rule
+    assert robustness_metrics(model, rule) == []
     store = store_of(model)
     list(robustness.measure_store(store, ["one"], data))
     measured = model.robustness()
     settings = {**measured.settings, "noise": "Gaussian, standard deviation 5"}
     store.save_robustness("one", replace(measured, settings=settings))
-    assert "noise" not in [of.condition.name for of in robustness_figures(model, rule)]
+    assert "noise" not in [of.condition.name for of in robustness_metrics(model, rule)]
     short = {key: p[:10] for key, p in measured.probabilities.items()}
     store.save_robustness("one", replace(measured, probabilities=short))
     with pytest.raises(ModelError, match="other faces than its predictions"):
-        robustness_figures(model, rule)
+        robustness_metrics(model, rule)
     (model.folder / "robustness.npz").write_bytes(b"no zip")
     with pytest.raises(ModelError, match=r"robustness\.npz cannot be read"):
-        robustness_figures(model, rule)
+        robustness_metrics(model, rule)
     made_up("one")  # trained anew: what was measured belongs to other weights
     assert model.robustness() is None
     assert model.robustness_stamp == 0
@@ -210,7 +210,7 @@ def test_other_faces_than_those_reported_on_are_refused(model, data):
 
 
 def test_the_default_answer_and_all_of_seven_classes_are_measured(shipped):
-    assert [rule.name for rule in measured_answers(shipped)] == ["balanced", "fer2013"]
+    assert [rule.name for rule in measured_rules(shipped)] == ["balanced", "fer2013"]
 
 
 def test_the_served_network_answers_int8_first_and_an_ensemble_by_its_members(shipped, mixed_store):
@@ -261,9 +261,9 @@ def test_the_command_measures_prints_and_prints_again_without_data(command, mode
     assert command("--data", "x", "--markdown") == 0
     printed = capsys.readouterr().out
     assert "| faces | one, balanced | one, fer2013 |" in printed
-    for line, of in zip(printed.splitlines()[2:], robustness_figures(model, model.card.default_answer), strict=False):
+    for line, of in zip(printed.splitlines()[2:], robustness_metrics(model, model.card.default_rule), strict=False):
         assert line.startswith(f"| {of.condition.title} | {of.accuracy:.1%} [")
-        assert (f"({of.share:.0%})" in line) == (of.condition.name != BARE)
+        assert (f"({of.share:.0%})" in line) == (of.condition.name != UNMASKED)
     assert robustness_table.NOTE in printed
     assert command("one", "--markdown") == 0
     assert capsys.readouterr().out == printed
@@ -320,16 +320,19 @@ def test_verify_finds_other_settings_other_bare_answers_and_another_network(mode
     monkeypatch.setattr(verification, "served_predictor", lambda model: ("int8", Patterns()))
     store = store_of(model)
     list(robustness.measure_store(store, ["one"], data))
-    bare = "robustness: bare faces against stored predictions"
-    assert findings(model) == {"robustness: conditions that are not today's": True, bare: False}  # made-up predictions
+    unmasked = "robustness: bare faces against stored predictions"
+    assert findings(model) == {
+        "robustness: conditions that are not today's": True,
+        unmasked: False,
+    }  # made-up predictions
     on_data = findings(model, data)
     assert len(on_data) == len(CONDITIONS) + 2
-    assert [what for what, equal in on_data.items() if not equal] == [bare]
+    assert [what for what, equal in on_data.items() if not equal] == [unmasked]
     measured = model.robustness()
     stored = model.predictions().heads(Network.INT8, Split.TEST)["fer2013"]
-    same = {**measured.probabilities, (BARE, "fer2013"): stored}
+    same = {**measured.probabilities, (UNMASKED, "fer2013"): stored}
     store.save_robustness("one", replace(measured, probabilities=same))
-    assert findings(model)[bare]
+    assert findings(model)[unmasked]
     monkeypatch.setattr(verification, "served_predictor", lambda model: ("int8", lambda f: Patterns()(255 - f)))
     assert not findings(model, data)["robustness: int8 network under 'noise' against stored predictions"]
     store.save_robustness("one", replace(measured, settings={**measured.settings, "blur": "more"}))
@@ -343,8 +346,8 @@ def test_the_shipped_file_is_small_and_of_todays_conditions(shipped):
         about = json.loads(str(arrays["about"]))
     assert about["network"] == "int8"
     assert about["settings"] == {name: condition.setting for name, condition in CONDITIONS.items()}
-    for rule in measured_answers(shipped):
-        bare, *others = robustness_figures(shipped, rule)
+    for rule in measured_rules(shipped):
+        unmasked, *others = robustness_metrics(shipped, rule)
         stored = shipped.card.figure(Network.INT8, rule.name, Split.TEST, "accuracy")
-        assert bare.accuracy == pytest.approx(stored, abs=0.003)
-        assert all(of.accuracy < bare.accuracy for of in others)
+        assert unmasked.accuracy == pytest.approx(stored, abs=0.003)
+        assert all(of.accuracy < unmasked.accuracy for of in others)

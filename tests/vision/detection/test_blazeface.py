@@ -17,7 +17,7 @@ from fer_core.vision.detection import blazeface as detectors
 from fer_core.vision.detection import mtcnn as mtcnn_module
 from fer_core.vision.detection import registry
 from fer_core.vision.detection.haar import HaarDetector
-from fer_core.vision.detection.registry import COMPARED_DETECTORS, RegisteredDetector, SecondLookDetector
+from fer_core.vision.detection.registry import COMPARED_DETECTORS, FallbackDetector, RegisteredDetector
 from fer_core.vision.landmarks import LandmarkReader
 
 ASTRONAUT_FACE = BoundingBox(165, 58, 118, 118)
@@ -225,12 +225,12 @@ WHOLE, INNER = FaceFraming(0, 0, 1, 1), FaceFraming(0.1, 0.2, 0.9, 1.0)
 def test_a_second_look_is_taken_only_where_the_first_found_nothing(astronaut: np.ndarray) -> None:
     box = BoundingBox(10, 20, 30, 30)
     second = Finds(WHOLE, BoundingBox(0, 0, 5, 5))
-    assert [d.box for d in SecondLookDetector("a", "A", Finds(WHOLE, box), second).detect(astronaut)] == [box]
+    assert [d.box for d in FallbackDetector("a", "A", Finds(WHOLE, box), second).detect(astronaut)] == [box]
     assert second.looks == 0
 
 
 def test_what_the_second_look_finds_is_boxed_as_the_first_would_box_it(astronaut: np.ndarray) -> None:
-    pair = SecondLookDetector("a", "A", Finds(INNER), Finds(WHOLE, BoundingBox(100, 50, 80, 80)))
+    pair = FallbackDetector("a", "A", Finds(INNER), Finds(WHOLE, BoundingBox(100, 50, 80, 80)))
     (found,) = pair.detect(astronaut)
     assert (found.box.x, found.box.y, found.box.width, found.box.height) == pytest.approx((108, 66, 64, 64))
     crop = pair.framing.crop_box(found.box)

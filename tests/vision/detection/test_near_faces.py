@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_core.results import BoundingBox, FaceDetection
-from fer_core.vision.detection.near_faces import NearLook
+from fer_core.vision.detection.near_faces import NearFaceGate
 
 FRAME = np.zeros((480, 640, 3), np.uint8)
 
@@ -20,10 +20,10 @@ def smaller(found: FaceDetection) -> FaceDetection:
 
 
 def test_each_persons_difference_is_undone_where_they_have_gone_meanwhile():
-    look = NearLook()
-    assert look.looked_wide(FRAME, [at(50), at(400, 150)], 1.0)
+    look = NearFaceGate()
+    assert look.record_full_detection(FRAME, [at(50), at(400, 150)], 1.0)
     look.compare([smaller(at(50)), at(400, 150)])
-    redrawn = look.looked_near([smaller(at(70)), at(390, 150)])
+    redrawn = look.record_near_detection([smaller(at(70)), at(390, 150)])
     for found, expected in zip(redrawn, (at(70), at(390, 150)), strict=True):
         box, wanted = found.box, expected.box
         assert (box.x, box.y, box.width, box.height) == pytest.approx(
@@ -32,20 +32,20 @@ def test_each_persons_difference_is_undone_where_they_have_gone_meanwhile():
 
 
 def test_a_quick_look_is_enough_for_a_third_of_a_second_and_for_near_people_alone():
-    look = NearLook()
+    look = NearFaceGate()
     assert look.expected(FRAME, 0.0) == 0, "before the first look"
-    look.looked_wide(FRAME, [at(50), at(400)], 1.0)
+    look.record_full_detection(FRAME, [at(50), at(400)], 1.0)
     assert [look.expected(FRAME, time) for time in (1.0, 1.2, 1.3, 0.9)] == [2, 2, 0, 0]
-    assert not look.looked_wide(FRAME, [at(50), at(400, 60)], 2.0)
+    assert not look.record_full_detection(FRAME, [at(50), at(400, 60)], 2.0)
     assert look.expected(FRAME, 2.1) == 0
-    look.looked_wide(FRAME, [], 3.0)
+    look.record_full_detection(FRAME, [], 3.0)
     assert look.expected(FRAME, 3.1) == 0, "where nobody is the whole frame is searched"
 
 
 def test_someone_at_the_border_of_near_does_not_go_to_and_fro():
-    look = NearLook()
-    look.looked_wide(FRAME, [at(50, 129)], 1.0)
-    look.looked_near([at(50, 120)])
+    look = NearFaceGate()
+    look.record_full_detection(FRAME, [at(50, 129)], 1.0)
+    look.record_near_detection([at(50, 120)])
     assert look.expected(FRAME, 1.1) == 1
-    look.looked_wide(FRAME, [at(50, 120)], 1.2)
+    look.record_full_detection(FRAME, [at(50, 120)], 1.2)
     assert look.expected(FRAME, 1.25) == 0
