@@ -6,7 +6,6 @@ The maps of a convolution are those of the activation that follows it, where one
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import keras
@@ -15,9 +14,6 @@ import numpy as np
 from fer_core.errors import ModelError
 from fer_core.explain.layers import CONVOLUTIONS, convolutions
 from fer_core.explain.probing import as_input, layer_called, probe
-
-GRID_GAP = 1
-"""Pixels between two maps of a grid."""
 
 
 def feature_maps(
@@ -60,25 +56,6 @@ def strongest(maps: np.ndarray, n: int) -> np.ndarray:
         ``(min(n, C),) int64``, strongest first, equal ones in their order.
     """
     return np.argsort(-np.abs(maps).mean(axis=(0, 1)), kind="stable")[:n]
-
-
-def as_grid(maps: np.ndarray, columns: int) -> np.ndarray:
-    """Maps side by side in rows, each scaled on its own from its least to its greatest value.
-
-    Args:
-        maps: ``(H, W, C) float``.
-        columns: maps in a row, at least 1.
-
-    Returns:
-        ``(rows * (H + 1) - 1, columns * (W + 1) - 1) uint8`` grey; gaps, unused cells and maps of one value are 0.
-    """
-    height, width, channels = maps.shape
-    rows = math.ceil(channels / columns)
-    grid = np.zeros((rows * (height + GRID_GAP), columns * (width + GRID_GAP)), np.uint8)
-    for number in range(channels):
-        top, left = (number // columns) * (height + GRID_GAP), (number % columns) * (width + GRID_GAP)
-        grid[top : top + height, left : left + width] = scaled_map(maps[..., number])
-    return grid[:-GRID_GAP, :-GRID_GAP]
 
 
 def scaled_map(values: np.ndarray) -> np.ndarray:

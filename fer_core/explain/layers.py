@@ -129,20 +129,8 @@ def convolutions(model: keras.Model) -> list[LayerDescription]:
     return [layer for layer in describe_layers(model) if layer.is_convolution]
 
 
-def at_depth(model: keras.Model, share: float) -> LayerDescription:
-    """The convolution nearest to a share of the network's depth, 0..1; the later one of two equally near.
-
-    Raises:
-        ModelError: the model has another form than :func:`describe_layers` takes, or no convolution.
-    """
-    candidates = convolutions(model)
-    if not candidates:
-        raise ModelError(f"{model.name} has no convolution to look at.")
-    return nearest_in_depth(candidates, share)
-
-
 def nearest_in_depth(layers: Sequence[LayerDescription], share: float) -> LayerDescription:
-    """Of at least one layer, in the order in which they run, the one nearest to a share of the depth; see above."""
+    """The layer nearest to a share of the network's depth, 0..1, of at least one; the later of two equally near."""
     return min(reversed(layers), key=lambda layer: abs(layer.depth - share))
 
 

@@ -43,8 +43,8 @@ class BlazeFaceVariant:
 
 # Layers: MediaPipe lists one stride per pair of anchors (aspect ratio 1 and interpolated scale) and merges equal
 # strides, so strides 16, 32, 32, 32 are two anchors per cell at stride 16 and six at 32.
-# Framing: median box over 400 FER2013 PublicTest faces enlarged to 192 px on a 640x480 grey scene, by
-# benchmarks.synthetic_scenes.measure_framing.
+# Framing: median of the box's edges over 400 FER2013 PublicTest faces, each enlarged to 192 px at a random place of a
+# 640x480 grey scene, as fractions of the face's true frame.
 BLAZEFACE_VARIANTS = {
     "back": BlazeFaceVariant(
         name="blazeface-back",

@@ -27,7 +27,8 @@ class HaarDetector:
 
     name = "haar"
     title = "Haar cascade (frontal faces)"
-    # Median over 400 FER2013 PublicTest faces enlarged to 192 px on a 640x480 grey scene, by measure_framing.
+    # Median of the box's edges over 400 FER2013 PublicTest faces, each enlarged to 192 px at a random place of a
+    # 640x480 grey scene, as fractions of the face's true frame.
     framing = FaceFraming(0.02, 0.02, 0.98, 0.97)
 
     def __init__(self, max_side: int = 1280) -> None:

@@ -26,7 +26,8 @@ class MtcnnDetector:
 
     name = "mtcnn"
     title = "MTCNN"
-    # Median over 400 FER2013 PublicTest faces enlarged to 192 px on a 640x480 grey scene, by measure_framing.
+    # Median of the box's edges over 400 FER2013 PublicTest faces, each enlarged to 192 px at a random place of a
+    # 640x480 grey scene, as fractions of the face's true frame.
     framing = FaceFraming(0.09, -0.02, 0.89, 1.03)
 
     def __init__(self) -> None:
