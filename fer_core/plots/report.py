@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 import pandas as pd
@@ -29,6 +29,11 @@ class ReportFigure:
     content: go.Figure | pd.DataFrame
     note: str = ""
     """What to read from it, in plain words."""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """How the page writes a table's numbers, by column: ``percent`` for shares, which a report writes so too, or a format
+    such as ``%.1f``."""
+    headings: Mapping[str, str] = field(default_factory=dict)
+    """What the page calls those of these columns that are not called by their name."""
 
 
 def report_html(title: str, lead: Sequence[str], sections: Mapping[str, Sequence[ReportFigure]]) -> str:
@@ -49,7 +54,7 @@ def report_html(title: str, lead: Sequence[str], sections: Mapping[str, Sequence
             if report_figure.note:
                 parts.append(f"<p>{escape(report_figure.note)}</p>")
             if isinstance(report_figure.content, pd.DataFrame):
-                parts.append(f'<div class="table">{_table(report_figure.content)}</div>')
+                parts.append(f'<div class="table">{_table(report_figure.content, report_figure.formats)}</div>')
             else:
                 parts.append(_plot(report_figure.content, with_code))
                 with_code = False
@@ -64,8 +69,12 @@ def file_of(report_figure: ReportFigure) -> bytes:
     return _page(report_figure.title, [heading, _plot(report_figure.content, with_code=True)]).encode()
 
 
-def _table(table: pd.DataFrame) -> str:
-    return table.to_html(index=False, border=0, na_rep="–", escape=True, float_format=lambda value: f"{value:.4g}")
+def _table(table: pd.DataFrame, formats: Mapping[str, str]) -> str:
+    shares = [column for column, form in formats.items() if form == "percent"]
+    in_percent = {column: (table[column] * 100).round(1).astype(str) + "%" for column in shares}
+    return table.assign(**in_percent).to_html(
+        index=False, border=0, na_rep="–", escape=True, float_format=lambda value: f"{value:.4g}"
+    )
 
 
 def _plot(figure: go.Figure, with_code: bool) -> str:

@@ -77,10 +77,16 @@ def score_notice() -> None:
 
 
 @contextmanager
-def errors_in_words() -> Iterator[None]:
-    """Show the package's own errors as their sentence and end the run of the page there."""
+def errors_in_words(stop: bool = True, icon: str = ":material/error:") -> Iterator[None]:
+    """Show the package's own errors as their sentence.
+
+    Args:
+        stop: whether the run of the page ends there; else it goes on behind the ``with`` block.
+        icon: beside the sentence.
+    """
     try:
         yield
     except FerError as error:
-        st.error(str(error), icon=":material/error:")
-        st.stop()
+        st.error(str(error), icon=icon)
+        if stop:
+            st.stop()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import streamlit as st
 
 from fer_core.analysis.pipeline import FrameAnalyser
+from fer_core.app.common.widgets import pick
 from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
 from fer_core.labels import FER2013, LABEL_SETS, LabelSet
@@ -175,6 +176,21 @@ def choose_decision_rule(models: list[StoredModel]) -> DecisionRule:
     rule = first.decision_rule(name)
     st.caption(f"Answered by: {rule.composition}.")
     return rule
+
+
+def choose_label_set(
+    label: str, names: Iterable[str], key: str, *, widget: Callable[..., str] = pick, **options: Any
+) -> LabelSet:
+    """A choice among label sets by their titles.
+
+    Args:
+        label: of the widget.
+        names: of the label sets.
+        key: of the widget.
+        widget: :func:`~fer_core.app.common.widgets.pick` or :func:`~fer_core.app.common.widgets.switch`.
+        options: of the widget; ``default`` is a name.
+    """
+    return LABEL_SETS[widget(label, {name: LABEL_SETS[name].title for name in names}, key, **options)]
 
 
 def choose_detector() -> str:
