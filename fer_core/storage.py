@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_path
 
-ARTIFACTS = Path(__file__).resolve().parent.parent / "artifacts"
+_PACKAGE = Path(__file__).resolve().parent
+STUDIO = _PACKAGE / "studio" if (_PACKAGE / "studio").is_dir() else _PACKAGE.parent
+"""Where ``Home.py``, ``pages`` and ``artifacts`` lie: the repository, or a folder of the package that a wheel installed."""
+ARTIFACTS = STUDIO / "artifacts"
 """Where the models and samples lie that ship with the package."""
 
 

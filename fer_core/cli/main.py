@@ -20,7 +20,7 @@ from fer_core.cli.evaluate import (
     _add_verify,
 )
 from fer_core.cli.train import _add_train, _add_train_mask_state, _add_tune
-from fer_core.errors import FerError
+from fer_core.errors import FerError, missing_packages_in_words
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments[:1] == ["benchmark"]:  # its options are its own
             return _benchmark(arguments[1:])
         options = parser.parse_args(arguments)
-        return options.run(options)
+        with missing_packages_in_words():
+            return options.run(options)
     except FerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import streamlit as st
 from streamlit.errors import StreamlitAuthError
 
-from fer_core.errors import FerError
+from fer_core.errors import FerError, missing_packages_in_words
 
 Content = TypeVar("Content")
 
@@ -85,7 +85,8 @@ def errors_in_words(stop: bool = True, icon: str = ":material/error:") -> Iterat
         icon: beside the sentence.
     """
     try:
-        yield
+        with missing_packages_in_words():
+            yield
     except FerError as error:
         st.error(str(error), icon=icon)
         if stop:
