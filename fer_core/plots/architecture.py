@@ -1,4 +1,4 @@
-"""A network drawn from left to right: every block a bar as high as its maps, as wide as its channels."""
+"""A network drawn from left to right: each block is a bar, its height the size of its maps, its width the channels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from fer_core.plots.model_styles import MODEL_COLOURS, NEUTRAL, layout
+from fer_core.plots.model_styles import MODEL_COLOURS, NEUTRAL, bar_trace, layout
 
 if TYPE_CHECKING:
     from fer_core.explain.architecture import Block
@@ -32,22 +32,23 @@ _LIGHT_KINDS = ("depthwise convolution", "block of branches", "pooling to a vect
 
 
 _DARK = "#1B2528"
-"""Text on a light colour."""
+"""Colour of text on a light bar."""
 
 
 VECTOR_HEIGHT = 1.0
-"""Of a block without places, in places."""
+"""Height of a block without places, in places."""
 
 
 GAP = 0.35
-"""Between two blocks, in widths of a block with two channels."""
+"""Distance of two blocks, in widths of a block with four channels."""
 
 
 LABELLED_BLOCKS = 40
-"""In a network of more blocks the numbers of channels would lie over each other; they stay under the pointer."""
+"""Numbers of channels would overlap in a network with more blocks; there they are only shown under the pointer."""
 
 
 ARC_POINTS = 13
+"""Of the line that draws an arc."""
 
 
 _ARC_RISE = 1.28
@@ -55,10 +56,10 @@ _ARC_RISE = 1.28
 
 
 def architecture_diagram(blocks: Sequence[Block], side: int, height: int = 400) -> go.Figure:
-    """Blocks in the order in which they run, with arcs where a skip connection runs past one.
+    """Blocks in the order in which they run, with an arc for each skip connection.
 
-    A bar's height is the side of its maps in places, its width grows with the logarithm of its channels; both axes of
-    a map are alike.
+    A bar's height is the side of its maps in places, its width grows with the logarithm of its channels. Maps are
+    square.
 
     Args:
         blocks: of :func:`fer_core.explain.architecture.blocks`.
@@ -74,7 +75,7 @@ def architecture_diagram(blocks: Sequence[Block], side: int, height: int = 400) 
     return go.Figure(
         data=[*bars, *_arcs(blocks, starts, widths)],
         layout=layout(
-            "Blocks in the order in which they run; the wider, the more channels (logarithmic)",
+            "Blocks in the order in which they run; wider blocks have more channels (logarithmic)",
             "Side of the maps, places",
             height,
             barmode="overlay",
@@ -91,12 +92,14 @@ def architecture_diagram(blocks: Sequence[Block], side: int, height: int = 400) 
 def _bars(kind: str, blocks: Sequence[Block], centres: Sequence[float], widths: Sequence[float]) -> go.Bar:
     chosen = [number for number, block in enumerate(blocks) if block.kind == kind]
     labelled = len(blocks) <= LABELLED_BLOCKS
-    return go.Bar(
-        x=[centres[number] for number in chosen],
-        y=[_places(blocks[number]) for number in chosen],
+    return bar_trace(
+        [centres[number] for number in chosen],
+        [_places(blocks[number]) for number in chosen],
+        str(kind),
+        KIND_COLOURS[kind],
+        "%{customdata}",
         width=[widths[number] for number in chosen],
-        name=str(kind),
-        marker={"color": KIND_COLOURS[kind], "line": {"width": 0}},
+        marker={"line": {"width": 0}},
         text=[str(blocks[number].output_shape[-1]) for number in chosen] if labelled else None,
         textposition="inside",
         insidetextanchor="start",
@@ -104,12 +107,11 @@ def _bars(kind: str, blocks: Sequence[Block], centres: Sequence[float], widths: 
         textfont={"color": _DARK if kind in _LIGHT_KINDS else "white", "size": 11},
         constraintext="none",
         customdata=[_words(number, blocks[number]) for number in chosen],
-        hovertemplate="%{customdata}<extra></extra>",
     )
 
 
 def _arcs(blocks: Sequence[Block], starts: Sequence[float], widths: Sequence[float]) -> list[go.Scatter]:
-    """One trace for each way past blocks, its arcs apart by gaps."""
+    """One trace for each kind of skip connection, with gaps between its arcs."""
     drawn = []
     for way, dash in (("past it unchanged", "solid"), ("past it through a convolution of its own", "dot")):
         x: list[float | None] = []

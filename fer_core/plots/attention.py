@@ -1,4 +1,4 @@
-"""Attention over the last minute as a strip of coloured spells."""
+"""A person's attention over the last minute as a strip of coloured intervals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLOURS = {
 def spells_of(
     times: np.ndarray, states: Sequence[Attention | None], now: float
 ) -> list[tuple[Attention, float, float]]:
-    """Runs of one state with their beginning and end in seconds; where nothing is known a person counts as absent."""
+    """Runs of one state with their start and end in seconds; where the state is not known a person counts as absent."""
     ends = [*times[1:].tolist(), now][: len(times)]
     runs = []
     for state, run in groupby(zip(states, times.tolist(), ends, strict=True), key=lambda each: each[0]):
@@ -36,11 +36,11 @@ def spells_of(
 def attention_strip(
     times: np.ndarray, states: Sequence[Attention | None], now: float, span: float = 60.0, height: int = 64
 ) -> go.Figure:
-    """One bar per spell from ``span`` seconds ago until now, in the colour of its state.
+    """One bar per interval from ``span`` seconds ago until now, in the colour of its state.
 
     Args:
         times: ``(N,)`` seconds on the clock of ``now``, rising.
-        states: ``N`` of them.
+        states: ``N`` states, one per time; ``None`` where it is not known.
         now: the right edge of the strip.
         span: seconds shown.
         height: pixels.

@@ -1,24 +1,23 @@
-"""What an augmentation makes of faces, as one picture, and what becomes of their grey levels."""
+"""Augmented faces as one picture, and their grey levels before and after."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import plotly.graph_objects as go
 
 from fer_core.plots.model_styles import MODEL_COLOURS, NEUTRAL, layout
+from fer_core.plots.sheets import sheet_of
 
 CELL = 96
-"""Pixels of a face in a sheet, about; each pixel of a face becomes a whole number of them."""
+"""Approximate pixels of a face in a sheet; each pixel of a face becomes a whole number of them."""
 
 
 GAP = 6
-"""See-through pixels between two faces."""
+"""Transparent pixels between two faces."""
 
 
 BINS = 64
-"""Of the histogram, four grey levels each."""
+"""Bins of the histogram, four grey levels each."""
 
 
 def face_sheet(faces: np.ndarray, columns: int = 6) -> np.ndarray:
@@ -26,23 +25,12 @@ def face_sheet(faces: np.ndarray, columns: int = 6) -> np.ndarray:
 
     Args:
         faces: ``(N, S, S) uint8`` grey or ``(N, S, S, 3) uint8`` RGB, at least one.
-        columns: in a row.
+        columns: faces in a row.
 
     Returns:
-        ``(H, W, 4) uint8`` RGBA, see-through between the faces.
+        ``(H, W, 4) uint8`` RGBA, transparent between the faces.
     """
-    side = faces.shape[1]
-    enlarged = max(1, round(CELL / side))
-    step = side * enlarged + GAP
-    columns = min(columns, len(faces))
-    sheet = np.zeros((math.ceil(len(faces) / columns) * step - GAP, columns * step - GAP, 4), np.uint8)
-    for number, face in enumerate(faces):
-        top, left = number // columns * step, number % columns * step
-        large = face.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
-        cell = sheet[top : top + len(large), left : left + len(large)]
-        cell[..., :3] = large if large.ndim == 3 else large[..., None]
-        cell[..., 3] = 255
-    return sheet
+    return sheet_of(faces, min(columns, len(faces)), max(1, round(CELL / faces.shape[1])), GAP)
 
 
 def histogram_figure(before: np.ndarray, after: np.ndarray) -> go.Figure:

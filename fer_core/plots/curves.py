@@ -10,17 +10,17 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fer_core.evaluation.curves import Coverage, Curve, Reliability, kept_epoch
-from fer_core.plots.model_styles import NEUTRAL, ModelStyle, layout, share_axis
+from fer_core.plots.model_styles import ModelStyle, layout, reference_line, share_axis
 
 _DIGITS = 4
-"""Of drawn points: finer ones can't be told apart and fill files."""
+"""Decimals of drawn points: finer ones can't be told apart and fill files."""
 
 
 COVERAGE_POINTS = 300
-"""Of a drawn coverage curve, which has as many thresholds as faces."""
+"""Points of a drawn coverage curve, which has as many thresholds as faces."""
 
 
-LARGEST_DOT, SMALLEST_DOT = 22.0, 6.0
+MIN_DOT, MAX_DOT = 6.0, 22.0
 """Pixels of a reliability bin's dot, by the share of faces in it."""
 
 
@@ -47,12 +47,6 @@ def _line(x: np.ndarray, y: np.ndarray, style: ModelStyle, name: str, hover: str
     )
 
 
-def _reference(x: Sequence[float], y: Sequence[float], name: str) -> go.Scatter:
-    return go.Scatter(
-        x=x, y=y, name=name, mode="lines", line={"color": NEUTRAL, "dash": "dot", "width": 1}, hoverinfo="skip"
-    )
-
-
 def roc_figure(lines: Sequence[tuple[ModelStyle, Curve]]) -> go.Figure:
     """ROC curves with the area under each in the legend."""
     drawn = [
@@ -60,7 +54,7 @@ def roc_figure(lines: Sequence[tuple[ModelStyle, Curve]]) -> go.Figure:
         for style, curve in lines
     ]
     return go.Figure(
-        data=[_reference([0, 1], [0, 1], "guessing"), *drawn],
+        data=[reference_line([0, 1], [0, 1], "guessing", width=1), *drawn],
         layout=layout(
             "False positive rate, % of other faces",
             "True positive rate, % of the class",
@@ -85,7 +79,7 @@ def precision_recall_figure(lines: Sequence[tuple[ModelStyle, Curve]]) -> go.Fig
 
 
 def reliability_figure(lines: Sequence[tuple[ModelStyle, Reliability]]) -> go.Figure:
-    """Accuracy against confidence by bin; dots grow with the faces in them, the diagonal is honest confidence."""
+    """Accuracy against confidence by bin; dots grow with the faces in them, the diagonal is perfect calibration."""
     drawn = []
     for style, bins in lines:
         share = bins.faces / bins.faces.sum()
@@ -96,19 +90,19 @@ def reliability_figure(lines: Sequence[tuple[ModelStyle, Reliability]]) -> go.Fi
                 name=f"{style.title} · ECE {bins.error:.1%}",
                 mode="lines+markers",
                 line={"color": style.colour, "dash": style.dash, "width": 1.5},
-                marker={"symbol": style.symbol, "size": SMALLEST_DOT + (LARGEST_DOT - SMALLEST_DOT) * np.sqrt(share)},
+                marker={"symbol": style.symbol, "size": MIN_DOT + (MAX_DOT - MIN_DOT) * np.sqrt(share)},
                 customdata=bins.faces,
                 hovertemplate="confidence %{x:.1%}, right %{y:.1%}, %{customdata} faces<extra></extra>",
             )
         )
     return go.Figure(
-        data=[_reference([0, 1], [0, 1], "as sure as right"), *drawn],
+        data=[reference_line([0, 1], [0, 1], "as sure as right", width=1), *drawn],
         layout=layout("Mean confidence, %", "Accuracy, %", xaxis=share_axis(), yaxis=share_axis()),
     )
 
 
 def coverage_figure(lines: Sequence[tuple[ModelStyle, Coverage]]) -> go.Figure:
-    """Accuracy among the surest answers against the share of faces that are answered."""
+    """Accuracy of the surest answers against the share of faces that are answered."""
     drawn = []
     for style, curve in lines:
         last = len(curve.coverage) - 1
@@ -140,13 +134,13 @@ LEARNING_PANELS = {
     "accuracy": "Accuracy, %",
     "learning_rate": "Learning rate",
 }
-"""What a history can be drawn of, with the titles of the axes."""
+"""The quantities of a history that can be drawn, with the titles of their axes."""
 
 
 def learning_figure(runs: Mapping[str, Run], styles: Mapping[str, ModelStyle], panel: str) -> go.Figure:
     """One quantity over the epochs of several runs; the epoch that was kept is a dot.
 
-    Validation is drawn through, training dashed; a run without a column is left out.
+    Validation is a solid line, training a dashed one; a run without the column is left out.
 
     Args:
         runs: by model's name.

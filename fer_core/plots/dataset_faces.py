@@ -1,4 +1,4 @@
-"""Faces of a data set as pictures and charts: means and spreads, distributions, votes, and a map of what looks alike."""
+"""Pictures and charts of a data set's faces: means and spreads, distributions, votes, a map of similar faces."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fer_core.curation.embedding_map import FaceMap
 from fer_core.curation.statistics import MeanFaces
 from fer_core.explain.overlay import AGAINST, FOR
 from fer_core.labels import FERPLUS, Emotion, LabelSet
-from fer_core.plots.model_styles import NEUTRAL, layout
+from fer_core.plots.model_styles import NEUTRAL, bar_trace, layout
 
 ENLARGED_SIDE = 144
 """Pixels of a mean face."""
 
 
 HOVER_SIDE, HOVER_QUALITY = 96, 50
-"""Pixels of a face that a pointer brings up, and the quality of its WebP in per cent: about 700 bytes each."""
+"""Pixels of the face under the pointer, and the quality of its WebP in per cent: about 700 bytes each."""
 
 
 NOT_EMOTIONS = ("unknown", "not a face")
@@ -33,11 +33,11 @@ _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down
 
 
 _RIDGE, _RIDGE_PIXELS = 1.3, 36
-"""Height of the highest ridge in those of a class, and pixels of a class."""
+"""Height of the highest ridge, where the distance of two classes is 1, and that distance in pixels."""
 
 
 _RARE, _TINY = 0.001, 1e-12
-"""Share of a class up to which the ends of a measure are left out of the picture."""
+"""Share of a class up to which the ends of a measure are cut off, and a divisor that is not zero."""
 
 
 _MAP_HEIGHT = 560
@@ -48,7 +48,7 @@ _POINT_SIZE = 34
 
 
 def enlarged(image: np.ndarray, side: int) -> np.ndarray:
-    """``(H, W)`` or ``(H, W, 3) uint8`` with ``side`` pixels in height, smooth; the width follows."""
+    """``(H, W)`` or ``(H, W, 3) uint8`` resized smoothly to a height of ``side`` pixels, in proportion."""
     scale = side / image.shape[0]
     return cv2.resize(image, (round(image.shape[1] * scale), side), interpolation=cv2.INTER_CUBIC)
 
@@ -59,9 +59,10 @@ def mean_pictures(faces: MeanFaces) -> list[np.ndarray]:
 
 
 def spread_pictures(faces: MeanFaces) -> tuple[list[np.ndarray], tuple[int, int]]:
-    """Where the faces of a class differ, RGB: from dark blue to yellow between the grey levels that come second.
+    """The standard deviation of each pixel within each class, RGB, from dark blue to yellow.
 
-    The colours are the same for all classes.
+    Returns:
+        The pictures, and the grey levels of the two ends of the colours, which are the same for all classes.
     """
     present = faces.spreads[faces.faces > 0]
     low, high = (int(np.floor(present.min())), int(np.ceil(present.max()))) if len(present) else (0, 1)
@@ -71,9 +72,10 @@ def spread_pictures(faces: MeanFaces) -> tuple[list[np.ndarray], tuple[int, int]
 
 
 def difference_pictures(faces: MeanFaces) -> tuple[list[np.ndarray], int]:
-    """What sets the mean of a class apart from that of all faces, RGB: vermilion lighter, blue darker, white the same.
+    """The mean of each class minus the mean of all faces, RGB: vermilion lighter, blue darker, white the same.
 
-    The colours are full at the grey levels that come second, the same for all classes.
+    Returns:
+        The pictures, and the difference in grey levels at which the colours are full, the same for all classes.
     """
     weights = faces.faces / max(1, faces.faces.sum())
     differences = faces.means - np.tensordot(weights, faces.means, 1)
@@ -87,11 +89,11 @@ def difference_pictures(faces: MeanFaces) -> tuple[list[np.ndarray], int]:
 def distribution_figure(
     counts: np.ndarray, edges: np.ndarray, label_set: LabelSet, classes: Sequence[Emotion], title: str
 ) -> go.Figure:
-    """A measure of the faces, a ridge per class with a line at its median; each as high as the others.
+    """A measure of the faces, a ridge per class with a line at its median; all on the same scale.
 
     Args:
         counts: ``(C, B)`` faces per class of the label set and bin.
-        edges: ``(B + 1,)`` in the measure's unit; what lies beyond is in the last bin.
+        edges: ``(B + 1,)`` in the measure's unit; the last bin holds all larger values too.
         label_set: of the counts.
         classes: those to draw.
         title: the measure and its unit.
@@ -138,7 +140,7 @@ def distribution_figure(
 
 
 def vote_bars(votes: np.ndarray) -> go.Figure:
-    """How many annotators of FER+ chose what for one face.
+    """How many annotators of FER+ chose each answer for one face.
 
     Args:
         votes: ``(10,)`` of FER+.
@@ -146,23 +148,26 @@ def vote_bars(votes: np.ndarray) -> go.Figure:
     names = [str(emotion) for emotion in FERPLUS.emotions] + list(NOT_EMOTIONS)
     colours = [emotion.colour for emotion in FERPLUS.emotions] + [NEUTRAL] * len(NOT_EMOTIONS)
     patterns = [""] * len(FERPLUS) + ["/", "x"]  # grey is neutral's colour too
-    bars = go.Bar(
-        x=votes.astype(int),
-        y=names,
+    total = int(votes.sum())
+    bars = bar_trace(
+        votes.astype(int),
+        names,
+        None,
+        colours,
+        f"%{{y}}: %{{x}} of {total} annotators",
         orientation="h",
-        marker={"color": colours, "pattern": {"shape": patterns, "solidity": 0.45}},
+        marker={"pattern": {"shape": patterns, "solidity": 0.45}},
         text=[str(count) if count else "" for count in votes.tolist()],
         textposition="outside",
         cliponaxis=False,
-        hovertemplate="%{y}: %{x} of " + str(int(votes.sum())) + " annotators<extra></extra>",
     )
-    whole = {"range": [0, max(10, int(votes.sum()))], "dtick": 2}
-    plain = {"autorange": "reversed"}
-    return go.Figure(data=bars, layout=layout("Annotators", "Answer", 300, xaxis=whole, yaxis=plain, bargap=0.25))
+    whole = {"range": [0, max(10, total)], "dtick": 2}
+    downwards = {"autorange": "reversed"}
+    return go.Figure(data=bars, layout=layout("Annotators", "Answer", 300, xaxis=whole, yaxis=downwards, bargap=0.25))
 
 
 def face_url(image: np.ndarray) -> str:
-    """``(H, W) uint8`` as an address that holds the picture itself, for :func:`face_map_chart`."""
+    """``(H, W) uint8`` as a ``data:`` URL, for :func:`face_map_chart`."""
     quality = [cv2.IMWRITE_WEBP_QUALITY, HOVER_QUALITY]
     content = cv2.imencode(".webp", enlarged(image, HOVER_SIDE), quality)[1].tobytes()
     return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
@@ -176,7 +181,7 @@ def face_map_chart(
     Args:
         face_map: the map.
         classes: labels to show.
-        pictures: an address per face of the map, see :func:`face_url`; without them the pointer brings up words alone.
+        pictures: a URL per face of the map, see :func:`face_url`; without them the pointer shows only words.
     """
     emotions = np.array([str(emotion) for emotion in face_map.label_set.emotions])
     answers = np.array([str(emotion) for emotion in face_map.answer_set.emotions])
@@ -194,7 +199,7 @@ def face_map_chart(
     domain = [str(emotion) for emotion in face_map.label_set.emotions]
     key = {"orient": "top", "title": "Label", "columns": 4, "symbolSize": 80}
     plain = {"labels": False, "ticks": False, "grid": False}
-    axis = "t-SNE, no unit: only nearness says something"
+    axis = "t-SNE, no unit: only nearness means something"
     words = [{"field": name, "type": "nominal"} for name in ("label", "answer")]
     spec = {
         "height": _MAP_HEIGHT,

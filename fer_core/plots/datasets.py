@@ -1,4 +1,4 @@
-"""Data sets as charts: classes and splits, what a loss sees of them, and where annotators differ from labels."""
+"""Charts of data sets: classes and splits, class weights, and where annotators differ from labels."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fer_core.labels import Emotion, LabelSet
-from fer_core.plots.model_styles import MODEL_COLOURS, NEUTRAL, faded, layout
+from fer_core.plots.model_styles import MODEL_COLOURS, NEUTRAL, bar_trace, faded, layout, reference_line
 
 MOST_SERIES = len(MODEL_COLOURS)
 """Bars of a class that can be told apart."""
 
 
 _PATTERNS = ("", "/", ".", "x", "-", "\\")
-"""Of bars: the same once more for those who see no colours."""
+"""Of bars, which say the same as the colours."""
 
 
 _FLOW_ALPHA = 0.45
@@ -34,13 +34,14 @@ def counts_figure(series: Mapping[str, pd.DataFrame], shares: bool) -> go.Figure
     """
     value, title = ("share", "Share of the labelled faces, %") if shares else ("faces", "Faces")
     bars = [
-        go.Bar(
-            x=counts["emotion"],
-            y=counts[value],
-            name=name,
-            marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.3}},
+        bar_trace(
+            counts["emotion"],
+            counts[value],
+            name,
+            colour,
+            f"%{{x}}: %{{customdata[0]:,}} faces, %{{customdata[1]:.1%}}<extra>{name}</extra>",
+            marker={"pattern": {"shape": pattern, "solidity": 0.3}},
             customdata=counts[["faces", "share"]],
-            hovertemplate="%{x}: %{customdata[0]:,} faces, %{customdata[1]:.1%}<extra>" + name + "</extra>",
         )
         for (name, counts), colour, pattern in zip(series.items(), MODEL_COLOURS, _PATTERNS, strict=False)
     ]
@@ -49,39 +50,32 @@ def counts_figure(series: Mapping[str, pd.DataFrame], shares: bool) -> go.Figure
 
 
 def seen_figure(table: pd.DataFrame) -> go.Figure:
-    """Share of each class in the data and in what the loss is made of.
+    """Share of each class in the data, and in the loss once classes are weighted.
 
     Args:
         table: ``emotion, share, share seen``.
     """
-    even = 1 / max(1, len(table))
     bars = [
-        go.Bar(
-            x=table["emotion"],
-            y=table[column],
-            name=name,
-            marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.3}},
-            hovertemplate="%{x}: %{y:.1%}<extra>" + name + "</extra>",
+        bar_trace(
+            table["emotion"],
+            table[column],
+            name,
+            colour,
+            f"%{{x}}: %{{y:.1%}}<extra>{name}</extra>",
+            marker={"pattern": {"shape": pattern, "solidity": 0.3}},
         )
         for column, name, colour, pattern in (
             ("share", "in the data", NEUTRAL, ""),
             ("share seen", "as the loss weighs it", MODEL_COLOURS[0], "/"),
         )
     ]
-    line = go.Scatter(
-        x=table["emotion"],
-        y=[even] * len(table),
-        name="all classes alike",
-        mode="lines",
-        line={"dash": "dot", "color": NEUTRAL},
-        hoverinfo="skip",
-    )
+    line = reference_line(table["emotion"], [1 / max(1, len(table))] * len(table), "all classes alike")
     axis = {"tickformat": ".0%"}
     return go.Figure(data=[*bars, line], layout=layout("Class", "Share, %", barmode="group", yaxis=axis))
 
 
 def flow_figure(matrix: pd.DataFrame) -> go.Figure:
-    """Own labels on the left, what most annotators say on the right; bands are as wide as they hold faces.
+    """Own labels on the left, the majority of annotators on the right; a band is as wide as the number of its faces.
 
     Args:
         matrix: counts, see :func:`fer_core.curation.audit.agreement_matrix`.
@@ -116,7 +110,7 @@ def flow_figure(matrix: pd.DataFrame) -> go.Figure:
 
 
 def agreement_figure(matrix: pd.DataFrame) -> go.Figure:
-    """The same counts as a matrix: cells are shares of the own label, the counts stand in them."""
+    """The counts of :func:`flow_figure` as a matrix: colours are shares of the own label, cells show the counts."""
     counts = matrix.to_numpy()
     totals = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     return go.Figure(
@@ -149,13 +143,14 @@ def histogram_figure(counts: np.ndarray, edges: np.ndarray, label_set: LabelSet,
     """
     middles, widths = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
     bars = [
-        go.Bar(
-            x=middles,
-            y=of_class,
+        bar_trace(
+            middles,
+            of_class,
+            str(emotion),
+            emotion.colour,
+            f"%{{x:.2f}}: %{{y:,}} faces<extra>{emotion}</extra>",
             width=widths,
-            name=str(emotion),
-            marker={"color": emotion.colour, "line": {"width": 0}},
-            hovertemplate="%{x:.2f}: %{y:,} faces<extra>" + str(emotion) + "</extra>",
+            marker={"line": {"width": 0}},
         )
         for emotion, of_class in zip(label_set.emotions, counts, strict=True)
     ]
@@ -170,6 +165,6 @@ def _colour(name: str) -> str:
 
 
 def series_titles(names: Sequence[tuple[str, str]]) -> list[str]:
-    """Titles of ``(data set, split)`` pairs; the data set is left out where there is one alone."""
+    """Titles of ``(data set, split)`` pairs, without the data set if it is the same in all of them."""
     several = len({dataset for dataset, _ in names}) > 1
     return [f"{dataset} · {split}" if several else split for dataset, split in names]

@@ -1,4 +1,4 @@
-"""Pictures and charts of what goes on inside a network: maps, kernels, their play through the layers, attention."""
+"""Pictures and charts of the inside of a network: maps, kernels, an animation over the layers, attribution."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import plotly.graph_objects as go
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_core.explain.overlay import AGAINST, FOR
-from fer_core.plots.model_styles import NEUTRAL, ModelStyle, layout, share_axis
+from fer_core.plots.model_styles import NEUTRAL, ModelStyle, bar_trace, layout, reference_line, share_axis
+from fer_core.plots.sheets import sheet_of
 
 GRID_SIDE = 640
-"""Pixels of a grid's longer side, about; each value of a map becomes a whole number of them."""
+"""Approximate pixels of a grid's width; each value of a map becomes a whole number of them."""
 
 
 GAP = 3
-"""See-through pixels between two cells of a grid."""
+"""Transparent pixels between two cells of a grid."""
 
 
 PANEL_SIDE = 300
@@ -28,24 +29,19 @@ PANEL_SIDE = 300
 
 
 FRAME_WIDTH = 1060
-"""Pixels of an animation of several networks, so that a page need not shrink its text."""
+"""Pixels of an animation of several networks, so that a page does not have to shrink its text."""
 
 
-MARGIN = 12
-
-
-TEXT_SIZE = 15
+MARGIN, TEXT_SIZE = 12, 15
+"""Pixels around the pictures of the animation, and of its letters."""
 
 
 LINES = 2
-"""Of text under a network's name."""
+"""Lines of text under a network's name."""
 
 
 KERNEL_BORDER = 3
 """Pixels of grey around a kernel, which is white where a weight is zero."""
-
-
-_BORDER = (0x8A, 0x8F, 0x98, 255)
 
 
 _PAPER, _INK, _FADED = (255, 255, 255), (27, 37, 40), (91, 103, 107)
@@ -57,7 +53,7 @@ class Panel:
 
     title: str
     line: str
-    """What is shown, in one line."""
+    """The layer, in one line."""
     face: np.ndarray
     """``(S, S, 3) uint8`` RGB."""
     grid: np.ndarray
@@ -65,7 +61,7 @@ class Panel:
 
 
 def map_grid(cells: np.ndarray, columns: int) -> np.ndarray:
-    """Maps side by side in rows, dark blue little and yellow much, see-through between them.
+    """Maps side by side in rows, from dark blue (low) to yellow (high), transparent between them.
 
     Args:
         cells: ``(N, H, W) uint8``, each map scaled on its own, N at least 1.
@@ -79,12 +75,12 @@ def map_grid(cells: np.ndarray, columns: int) -> np.ndarray:
 
 
 def kernel_grid(kernels: np.ndarray, columns: int) -> np.ndarray:
-    """Kernels side by side: of one input channel vermilion adds, blue takes away and white is a weight of zero.
+    """Kernels side by side: vermilion is a positive weight, blue a negative one, white zero.
 
-    Those of three input channels are shown as colours, grey being zero; of others the mean over the channels.
+    Kernels of three input channels are shown as colours, where grey is zero; of others the mean over the channels is shown.
 
     Args:
-        kernels: ``(k, k, C_in, N)`` in 0..1, 0.5 being a weight of zero.
+        kernels: ``(k, k, C_in, N)`` in 0..1, where 0.5 is a weight of zero.
         columns: kernels in a row.
 
     Returns:
@@ -99,24 +95,12 @@ def kernel_grid(kernels: np.ndarray, columns: int) -> np.ndarray:
 
 
 def _grid(cells: Sequence[np.ndarray], columns: int, border: int = 0) -> np.ndarray:
-    """RGB cells in rows, enlarged, each with a grey border of so many pixels."""
-    height, width = cells[0].shape[:2]
-    gap = GAP + 2 * border
-    enlarged = max(1, round((GRID_SIDE / columns - gap) / width))
-    rows = math.ceil(len(cells) / columns)
-    across, down = width * enlarged + gap, height * enlarged + gap
-    grid = np.zeros((rows * down - GAP, columns * across - GAP, 4), np.uint8)
-    for number, cell in enumerate(cells):
-        top, left = (number // columns) * down, (number % columns) * across
-        large = cell.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
-        bordered = np.full((down - GAP, across - GAP, 4), _BORDER, np.uint8)
-        bordered[border : down - GAP - border, border : across - GAP - border, :3] = large
-        grid[top : top + down - GAP, left : left + across - GAP] = bordered
-    return grid
+    enlarged = max(1, round((GRID_SIDE / columns - GAP - 2 * border) / cells[0].shape[1]))
+    return sheet_of(cells, columns, enlarged, GAP, border)
 
 
 def columns_for(count: int) -> int:
-    """Columns of a grid that is about as wide as high."""
+    """Columns of a grid of ``count`` cells that is about as wide as high."""
     return max(1, math.ceil(math.sqrt(count)))
 
 
@@ -128,11 +112,11 @@ def png(picture: np.ndarray) -> bytes:
 
 
 def animation(frames: Sequence[Sequence[Panel]], milliseconds: int) -> bytes:
-    """A GIF that plays through frames without end, the panels of each from left to right.
+    """A GIF that repeats its frames without end, the panels of each from left to right.
 
     Args:
         frames: at least one, each of as many panels.
-        milliseconds: that each frame stands.
+        milliseconds: duration of each frame.
     """
     pictures = [_frame(panels) for panels in frames]
     file = io.BytesIO()
@@ -152,7 +136,7 @@ def _frame(panels: Sequence[Panel]) -> Image.Image:
     for number, panel in enumerate(panels):
         left = MARGIN + number * across
         pen.text((left, MARGIN), panel.title, fill=_INK, font=font)
-        line_of_text = panel.line.replace("×", "x")  # Pillow's own font has no sign of multiplication
+        line_of_text = panel.line.replace("×", "x")  # which Pillow's own font lacks
         for line, text in enumerate(_lines(line_of_text, font, across - MARGIN)[:LINES], start=1):
             pen.text((left, MARGIN + line * line_height), text, fill=_FADED, font=font)
         canvas.paste(Image.fromarray(panel.face).resize((side, side), Image.Resampling.BICUBIC), (left, top))
@@ -175,37 +159,32 @@ def _lines(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width:
 
 @dataclass(frozen=True)
 class SeenByDepth:
-    """How much of the face the convolutions of one network see."""
+    """The receptive fields of one network's convolutions."""
 
     depth: Sequence[float]
-    """Share of the network's convolutions up to each, 0..1."""
+    """Depth of each convolution, 0..1."""
     pixels: Sequence[int]
-    """Side of the receptive field."""
+    """Side of each receptive field."""
     titles: Sequence[str]
-    """Of each convolution."""
+    """What each convolution is called."""
 
 
 def receptive_field_figure(
     networks: Mapping[str, SeenByDepth], styles: Mapping[str, ModelStyle], side: int, depth: float | None = None
 ) -> go.Figure:
-    """Receptive field against depth, with the side of the face as a line, and where one looks as another.
+    """Receptive field against depth, with a line at the side of the face and one at the depth shown.
 
     Args:
         networks: by model's name.
         styles: by model's name.
         side: of the face in pixels.
-        depth: where one looks, 0..1; ``None`` leaves the line out.
+        depth: that of the layers shown, 0..1; ``None`` leaves the line out.
     """
     largest = max([side, *(pixels for seen in networks.values() for pixels in seen.pixels)])
     drawn = [_seen(seen, styles[name]) for name, seen in networks.items()]
-    reference = {"mode": "lines", "hoverinfo": "skip"}
-    face_line = {"color": NEUTRAL, "dash": "dash", "width": 1.5}
-    drawn.append(
-        go.Scatter(x=[0, 1], y=[side, side], name=f"the whole face, {side} pixels", line=face_line, **reference)
-    )
+    drawn.append(reference_line([0, 1], [side, side], f"the whole face, {side} pixels", dash="dash", width=1.5))
     if depth is not None:
-        here = {"color": NEUTRAL, "dash": "dot", "width": 1.5}
-        drawn.append(go.Scatter(x=[depth, depth], y=[1, largest], name="depth shown above", line=here, **reference))
+        drawn.append(reference_line([depth, depth], [1, largest], "depth shown above", width=1.5))
     return go.Figure(
         data=drawn,
         layout=layout(
@@ -238,38 +217,38 @@ def _seen(seen: SeenByDepth, style: ModelStyle) -> go.Scatter:
 
 @dataclass(frozen=True)
 class AttributionShares:
-    """Where one map lies."""
+    """How one map is spread over the parts of the face."""
 
     title: str
     colour: str
     shares: Mapping[str, float]
-    """By part of the face, summing to one."""
+    """By part of the face; they sum to one."""
     is_hatched: bool = False
-    """Of a covered face, beside the bare one of the same colour."""
+    """True for a masked face, beside the unmasked one of the same colour."""
 
 
 def attribution_figure(maps: Sequence[AttributionShares], chance: Mapping[str, float]) -> go.Figure:
-    """A group of bars per part of the face: one bar per map, after a grey one of what an even map would give.
+    """A group of bars per part of the face: a grey one for a uniform map, then one per map.
 
     Args:
         maps: the bars.
         chance: the parts' shares of the area.
     """
-    drawn = [AttributionShares("an even map (chance)", NEUTRAL, chance), *maps]
+    drawn = [AttributionShares("a uniform map (chance)", NEUTRAL, chance), *maps]
     bars = [
-        go.Bar(
-            x=list(chance),
-            y=[bar.shares[part] for part in chance],
-            name=bar.title,
+        bar_trace(
+            list(chance),
+            [bar.shares[part] for part in chance],
+            bar.title,
+            bar.colour,  # of the hatching too, which lies on the page's own ground
+            f"{bar.title}, %{{x}}: %{{y:.1%}}",
             marker={
-                "color": bar.colour,  # of the hatching too, which lies on the page's own ground
                 "pattern": {"shape": "/" if bar.is_hatched else "", "size": 7, "solidity": 0.45},
                 "line": {"color": bar.colour, "width": 1},
             },
             text=[f"{bar.shares[part]:.0%}" for part in chance],
             textposition="outside",
             cliponaxis=False,
-            hovertemplate=f"{bar.title}, %{{x}}: %{{y:.1%}}<extra></extra>",
         )
         for bar in drawn
     ]

@@ -16,25 +16,35 @@ from fer_core.labels import Emotion
 from fer_core.logs.sessions import UNSURE
 from fer_core.logs.shares import Course
 from fer_core.plots.attention import COLOURS as ATTENTION_COLOURS
-from fer_core.plots.model_styles import MODEL_COLOURS, NEUTRAL, faded, layout, share_axis
+from fer_core.plots.model_styles import (
+    LEGEND_ABOVE,
+    MODEL_COLOURS,
+    NEUTRAL,
+    TRANSPARENT,
+    bar_trace,
+    error_bars,
+    faded,
+    layout,
+    share_axis,
+)
 from fer_core.plots.video_timeline import clock, time_ticks
 
 FACETS_A_ROW = 3
 
 
 _FACET_HEIGHT, _ROW_HEIGHT, _ROOM = 150, 24, 90
-"""Pixels."""
+"""Pixels of a small chart, of a row of names, and of axes and legend."""
 
 
 UNSURE_COLOUR = "#B08968"
 
 
 _EMPTY = "rgba(128,128,128,0.14)"
-"""Of a share of nothing, on a light page and a dark one."""
+"""Colour of a share of zero, on a light page and a dark one."""
 
 
 _BAND = 0.25
-"""Opacity."""
+"""Opacity of an interval."""
 
 
 _LONGEST_NAME = 28
@@ -42,7 +52,7 @@ _LONGEST_NAME = 28
 
 
 def stacked_course(course: Course, step: float) -> go.Figure:
-    """Mean shares of every class as stacked bars over time, the last column of the course, being unsure, left out."""
+    """Mean shares of every class as stacked bars over time, without the last column, which is 'unsure'."""
     return _stacked(course.starts, course.means, course.columns[:-1], step, _emotion_colours(course.columns))
 
 
@@ -66,8 +76,7 @@ def facets(course: Course, step: float) -> go.Figure:
         height=rows * _FACET_HEIGHT + _ROOM,
         margin={"l": 8, "r": 8, "t": 28, "b": 8},
         showlegend=False,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+        **TRANSPARENT,
     )
     return figure
 
@@ -96,7 +105,7 @@ def dominant_map(
     figure = _map(
         top, words, names, starts, step, {"colorscale": scale, "zmin": -0.5, "zmax": count - 0.5, "showscale": False}
     )
-    for emotion in classes:  # a legend, which heat maps have none of
+    for emotion in classes:  # a legend, which a heat map lacks
         marker = {"color": emotion.colour, "symbol": "square", "size": 11}
         figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", marker=marker, name=str(emotion)))
     figure.update_layout(showlegend=True)
@@ -104,14 +113,14 @@ def dominant_map(
 
 
 def share_map(values: np.ndarray, names: Sequence[str], starts: np.ndarray, step: float, colour: str) -> go.Figure:
-    """People by time, the darker the colour the larger the share; empty where a person was not seen.
+    """People by time: the stronger the colour, the larger the share; empty where a person was not seen.
 
     Args:
         values: ``(people, B)`` in [0, 1], NaN where a person was not seen.
         names: of the people, the first on top.
         starts: ``(B,)`` seconds.
         step: seconds of a cell.
-        colour: of a share of one.
+        colour: for a share of one.
     """
     words = [[f"{value:.0%}" if np.isfinite(value) else "" for value in row] for row in values]
     scale = {
@@ -143,7 +152,7 @@ def group_intervals(table: pd.DataFrame) -> go.Figure:
                 mode="markers",
                 name=name,
                 marker={"color": colour, "size": 9},
-                error_x=_errors(rows["share"], rows["low"], rows["high"], colour),
+                error_x=error_bars(rows["share"], rows["low"], rows["high"], colour),
                 customdata=rows[["class", "low", "high"]],
                 hovertemplate=f"{name}, %{{customdata[0]}}: %{{x:.1%}} [%{{customdata[1]:.1%}}, %{{customdata[2]:.1%}}]"
                 "<extra></extra>",
@@ -164,12 +173,12 @@ def group_intervals(table: pd.DataFrame) -> go.Figure:
 
 
 def difference_intervals(table: pd.DataFrame, first: str, second: str) -> go.Figure:
-    """A dot and its interval per class; right of the line the first has more of it.
+    """A dot and its interval per class; right of the line the first share is larger.
 
     Args:
         table: of :func:`fer_core.logs.shares.difference`.
-        first: what was subtracted from.
-        second: what was subtracted.
+        first: the minuend.
+        second: the subtrahend.
     """
     classes = list(table["class"])
     dots = go.Scatter(
@@ -177,7 +186,7 @@ def difference_intervals(table: pd.DataFrame, first: str, second: str) -> go.Fig
         y=list(range(len(classes))),
         mode="markers",
         marker={"color": MODEL_COLOURS[0], "size": 9},
-        error_x=_errors(table["difference"] * 100, table["low"] * 100, table["high"] * 100, MODEL_COLOURS[0]),
+        error_x=error_bars(100 * table["difference"], 100 * table["low"], 100 * table["high"], MODEL_COLOURS[0]),
         customdata=np.column_stack([classes, table["low"] * 100, table["high"] * 100]),
         hovertemplate="%{customdata[0]}: %{x:+.1f} points [%{customdata[1]:+.1f}, %{customdata[2]:+.1f}]<extra></extra>",
     )
@@ -197,7 +206,7 @@ def difference_intervals(table: pd.DataFrame, first: str, second: str) -> go.Fig
 
 
 def attention_line(course: Course, step: float) -> go.Figure:
-    """The share of attending over time, mean over people and its interval."""
+    """The share of time in which people attend, over time: the mean over people and its interval."""
     figure = go.Figure(_band_and_line(course, 0, step, ATTENTION_COLOURS[Attention.ATTENDING]))
     figure.update_layout(
         layout(
@@ -217,7 +226,7 @@ def attention_stack(states: pd.DataFrame, starts: np.ndarray, step: float) -> go
 
     Args:
         states: of :func:`fer_core.logs.shares.attention_states`.
-        starts: of the whole chart.
+        starts: where the bars of the whole chart begin, in seconds.
         step: seconds of a bar.
     """
     names = [str(state) for state in Attention if states[str(state)].any()]
@@ -230,14 +239,15 @@ def _stacked(
 ) -> go.Figure:
     clocks = [clock(start) for start in starts]
     bars = [
-        go.Bar(
-            x=starts + step / 2,
-            y=np.round(values[:, number], 4),
+        bar_trace(
+            starts + step / 2,
+            np.round(values[:, number], 4),
+            name,
+            colours[name],
+            f"%{{customdata}} {name}: %{{y:.0%}}",
             width=step,
-            name=name,
-            marker={"color": colours[name], "line": {"width": 0}},
+            marker={"line": {"width": 0}},
             customdata=clocks,
-            hovertemplate=f"%{{customdata}} {name}: %{{y:.0%}}<extra></extra>",
         )
         for number, name in enumerate(names)
     ]
@@ -252,13 +262,13 @@ def _stacked(
             barmode="stack",
             bargap=0,
             showlegend=True,
-            legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "traceorder": "normal"},
+            legend={**LEGEND_ABOVE, "traceorder": "normal"},
         ),
     )
 
 
 def _band_and_line(course: Course, column: int, step: float, colour: str) -> list[go.Scatter]:
-    """A band breaks where the line does, so each stretch without a gap is one."""
+    """The interval as a band and the mean as a line; each stretch without a gap is a band of its own."""
     middles, name = course.starts + step / 2, course.columns[column]
     mean, low, high = course.means[:, column], course.low[:, column], course.high[:, column]
     traces = []
@@ -326,7 +336,7 @@ def _map(
 
 
 def _rows(names: Sequence[str]) -> dict[str, Any]:
-    """An axis of names, the first on top; numbers lie below it, so that two alike stay two."""
+    """An axis of names, the first on top; its values are numbers, so that two equal names stay two."""
     return {
         "tickvals": list(range(len(names))),
         "ticktext": list(names),
@@ -334,11 +344,6 @@ def _rows(names: Sequence[str]) -> dict[str, Any]:
         "showgrid": False,
         "fixedrange": True,
     }
-
-
-def _errors(middle: pd.Series, low: pd.Series, high: pd.Series, colour: str) -> dict[str, Any]:
-    ends = {"array": (high - middle).fillna(0), "arrayminus": (middle - low).fillna(0)}
-    return {"type": "data", "symmetric": False, "color": colour, "thickness": 1.5, **ends}
 
 
 def _time_axis(starts: np.ndarray, step: float, ticks: int | None = None) -> dict[str, Any]:

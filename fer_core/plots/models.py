@@ -1,6 +1,6 @@
-"""Several models side by side: accuracy against cost, confusion, classes and tests.
+"""Charts of several models: accuracy against cost, confusion, metrics by class, tests, and probabilities for a face.
 
-Figures for :mod:`fer_core.evaluation`'s numbers; curves are in :mod:`fer_core.plots.curves`.
+They draw the metrics of :mod:`fer_core.evaluation`; curves are in :mod:`fer_core.plots.curves`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,17 @@ import plotly.graph_objects as go
 
 from fer_core.evaluation.curves import pareto_front
 from fer_core.labels import LabelSet
-from fer_core.plots.model_styles import NEUTRAL, ModelStyle, layout, share_axis
+from fer_core.plots.model_styles import (
+    GROUPED,
+    NEUTRAL,
+    ModelStyle,
+    bar_trace,
+    category_axis,
+    error_bars,
+    layout,
+    reference_line,
+    share_axis,
+)
 from fer_core.results import ExpressionScores
 
 CELL_TARGET = 34
@@ -24,7 +34,7 @@ CELL_TARGET = 34
 
 
 COST_CHART_PIXELS = (720, 330)
-"""Width and height of the plotted area that names are laid out for: a half-wide window; wider ones have more room."""
+"""Width and height of the plotted area for which names are placed: half of a window; a wider area has more room."""
 
 
 LETTER_PIXELS = (7, 16)
@@ -32,6 +42,7 @@ LETTER_PIXELS = (7, 16)
 
 
 MARKER_PIXELS = 12
+"""Width and height of a point."""
 
 
 NAME_PLACES = {
@@ -44,15 +55,15 @@ NAME_PLACES = {
     "top left": (-1, 1),
     "bottom left": (-1, -1),
 }
-"""Where a name may stand about its point, the likeliest first: the side, and up or down."""
+"""Where a name may stand beside its point, the preferred place first: left or right, and up or down."""
 
 
-LARGEST_LINEAR_RATIO = 20
-"""Of the dearest to the cheapest model; above it the axis of costs is logarithmic."""
+MAX_LINEAR_RATIO = 20
+"""Ratio of the highest to the lowest cost above which the axis of costs is logarithmic."""
 
 
 class Normalisation(StrEnum):
-    """What the cells of a confusion matrix say."""
+    """What the cells of a confusion matrix show."""
 
     COUNTS = "faces"
     BY_ROW = "share of the true class"
@@ -65,7 +76,7 @@ class CostPoint:
 
     title: str
     cost: float
-    """In the axis's unit; NaN where it was not measured, which leaves the model out."""
+    """In the unit of the axis; a model is left out where it is NaN, which means not measured."""
     accuracy: float
     interval: tuple[float, float]
     style: ModelStyle | None = None
@@ -73,9 +84,9 @@ class CostPoint:
 
 
 def accuracy_against_cost(points: Sequence[CostPoint], cost_title: str) -> go.Figure:
-    """Every model as a point with its 95% interval, and a line through those that no other beats.
+    """Every model as a point with its 95% interval, and a line through the Pareto front.
 
-    Names are put where they hide no other; one for which there is no such place is shown when the point is pointed at.
+    Names stand where they hide nothing; one for which there is no such place is only shown under the pointer.
 
     Args:
         points: accuracies in [0, 1].
@@ -85,13 +96,11 @@ def accuracy_against_cost(points: Sequence[CostPoint], cost_title: str) -> go.Fi
     front = pareto_front(np.array([p.cost for p in shown]), np.array([p.accuracy for p in shown]))
     cost_axis, accuracy_axis = _cost_axis([point.cost for point in shown]), _accuracy_axis(shown)
     places = _name_places(shown, front.tolist(), cost_axis, accuracy_axis)
-    line = go.Scatter(
-        x=[shown[i].cost for i in front],
-        y=[shown[i].accuracy for i in front],
-        name="Pareto front: no other model is both cheaper and better",
-        mode="lines",
-        line={"color": NEUTRAL, "dash": "dot", "shape": "hv"},
-        hoverinfo="skip",
+    line = reference_line(
+        [shown[i].cost for i in front],
+        [shown[i].accuracy for i in front],
+        "Pareto front: no other model is both cheaper and better",
+        shape="hv",
     )
     return go.Figure(
         data=[line, *(_cost_marker(point, place) for point, place in zip(shown, places, strict=True))],
@@ -106,9 +115,9 @@ def accuracy_against_cost(points: Sequence[CostPoint], cost_title: str) -> go.Fi
 
 
 def _cost_axis(costs: Sequence[float]) -> dict[str, Any]:
-    """From nought, or logarithmic where costs differ much; with room for names on the right."""
+    """From zero, or logarithmic where costs differ much; with room for names on the right."""
     low, high = min(costs, default=1.0), max(costs, default=1.0)
-    if low > 0 and high / low > LARGEST_LINEAR_RATIO:
+    if low > 0 and high / low > MAX_LINEAR_RATIO:
         room = 0.25 * np.log10(high / low)
         return {"type": "log", "range": [np.log10(low) - room / 4, np.log10(high) + room]}
     return {"range": [0, high * 1.25 or 1.0]}
@@ -125,7 +134,7 @@ def _accuracy_axis(points: Sequence[CostPoint]) -> dict[str, Any]:
 def _name_places(
     points: Sequence[CostPoint], front: Sequence[int], cost_axis: dict[str, Any], accuracy_axis: dict[str, Any]
 ) -> list[str]:
-    """For each point the place of its name, a key of :data:`NAME_PLACES`; empty where every one would hide something.
+    """For each point the place of its name, a key of :data:`NAME_PLACES`; empty where every place would hide something.
 
     Chosen models come first, then the best: a greedy placement on an area of :data:`COST_CHART_PIXELS`, clear of other
     points, intervals and the line of the front.
@@ -155,7 +164,7 @@ def _name_places(
 def _pixels(
     cost: float, accuracy: float, cost_axis: dict[str, Any], accuracy_axis: dict[str, Any]
 ) -> tuple[float, float]:
-    """From the lower left corner."""
+    """The place of a point in pixels from the lower left corner."""
     cost = np.log10(cost) if cost_axis.get("type") == "log" else cost
     (left, right), (bottom, top) = cost_axis["range"], accuracy_axis["range"]
     x, y = (cost - left) / (right - left), (accuracy - bottom) / (top - bottom)
@@ -163,7 +172,7 @@ def _pixels(
 
 
 def _name_box(spot: tuple[float, float], letters: int, side: int, up: int) -> tuple[float, float, float, float]:
-    """Left, bottom, right, top in pixels of a name that stands to a side of a point."""
+    """Left, bottom, right and top, in pixels, of a name beside a point."""
     width, height = letters * LETTER_PIXELS[0], LETTER_PIXELS[1]
     left = spot[0] - width / 2 + side * (width + MARKER_PIXELS) / 2
     bottom = spot[1] - height / 2 + up * (height + MARKER_PIXELS) / 2
@@ -188,14 +197,7 @@ def _cost_marker(point: CostPoint, place: str) -> go.Scatter:
         cliponaxis=False,
         showlegend=False,
         marker={"color": colour, "symbol": style.symbol if style else "circle-open", "size": 12},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [high - point.accuracy],
-            "arrayminus": [point.accuracy - low],
-            "color": colour,
-            "thickness": 1.5,
-        },
+        error_y=error_bars([point.accuracy], [low], [high], colour),
         hovertemplate=f"{point.title}<br>%{{x:.4g}}<br>accuracy %{{y:.1%}} [{low:.1%}, {high:.1%}]<extra></extra>",
     )
 
@@ -221,7 +223,7 @@ def confusion_matrix(
         confusion: ``(len(label_set), len(label_set))`` counts, row true, column answered.
         label_set: the classes.
         how: counts or shares.
-        order: ``(len(label_set),)`` class indices in the order wanted; the label set's if left out.
+        order: ``(len(label_set),)`` class indices in the order of the matrix; the label set's order if left out.
     """
     values = normalised(confusion, how)
     if how == Normalisation.COUNTS:
@@ -265,7 +267,7 @@ def _matrix(
     names = [str(label_set.emotions[i]) for i in order]
     cells = [(int(t), int(a)) for t in order for a in order]
     z_format = scale["texttemplate"].removeprefix("%{z").removesuffix("}")
-    # A click selects points of a scatter, not cells of a heatmap: so each cell holds an invisible one.
+    # A click selects points of a scatter, not cells of a heatmap: so each cell holds an invisible point.
     targets = go.Scatter(
         x=[str(label_set.emotions[a]) for _, a in cells],
         y=[str(label_set.emotions[t]) for t, _ in cells],
@@ -285,76 +287,65 @@ def _matrix(
             "True class",
             400,
             margin={"l": 8, "r": 8, "t": 8, "b": 8},
-            xaxis={"type": "category", "categoryarray": names, "categoryorder": "array", "showgrid": False},
-            yaxis={
-                "type": "category",
-                "categoryarray": names,
-                "categoryorder": "array",
-                "autorange": "reversed",
-                "showgrid": False,
-            },
+            xaxis=category_axis(names),
+            yaxis=category_axis(names, autorange="reversed"),
         ),
     )
 
 
 PER_CLASS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
-"""Figures by class that cards hold, with their titles."""
+"""Metrics by class that cards hold, with their titles."""
 
 
 def per_class_bars(
-    per_class: Mapping[str, Mapping[str, Mapping[str, float]]], styles: Mapping[str, ModelStyle], figure: str
+    per_class: Mapping[str, Mapping[str, Mapping[str, float]]], styles: Mapping[str, ModelStyle], metric: str
 ) -> go.Figure:
     """One group of bars per class, one bar per model.
 
     Args:
         per_class: by model's name: ``per_class`` of :func:`fer_core.evaluation.metrics.classification_metrics`.
         styles: by model's name.
-        figure: a key of :data:`PER_CLASS`.
+        metric: a key of :data:`PER_CLASS`.
     """
     bars = []
     for name, classes in per_class.items():
         style = styles[name]
         bars.append(
-            go.Bar(
-                x=list(classes),
-                y=[of_class[figure] for of_class in classes.values()],
-                name=style.title,
-                marker={"color": style.colour},
+            bar_trace(
+                list(classes),
+                [of_class[metric] for of_class in classes.values()],
+                style.title,
+                style.colour,
+                f"{style.title}, %{{x}}: {PER_CLASS[metric]} %{{y:.1%}}, %{{customdata}} faces",
                 customdata=[of_class["support"] for of_class in classes.values()],
-                hovertemplate=f"{style.title}, %{{x}}: {PER_CLASS[figure]} %{{y:.1%}}, %{{customdata}} faces"
-                "<extra></extra>",
             )
         )
-    return go.Figure(
-        data=bars, layout=layout("Class", PER_CLASS[figure], 320, yaxis=share_axis(), barmode="group", bargap=0.25)
-    )
+    return go.Figure(data=bars, layout=layout("Class", PER_CLASS[metric], 320, yaxis=share_axis(), **GROUPED))
 
 
 def probability_bars_by_model(
     scores: Mapping[str, ExpressionScores], styles: Mapping[str, ModelStyle], unsure_below: float = 0.0
 ) -> go.Figure:
-    """One face: one group of bars per emotion, one bar per model; a dotted line where answers begin.
+    """One face: one group of bars per emotion, one bar per model; a dotted line where models begin to be sure.
 
     Args:
         scores: by model's name, all of one label set.
         styles: by model's name.
-        unsure_below: the least probability that counts as an answer, in [0, 1]; 0 draws no line.
+        unsure_below: the lowest probability that counts as an answer, in [0, 1]; 0 draws no line.
     """
     bars = [
-        go.Bar(
-            x=[str(emotion) for emotion in own.label_set.emotions],
-            y=[float(p) for p in own.probabilities],
-            name=styles[name].title,
-            marker={"color": styles[name].colour},
-            hovertemplate=f"{styles[name].title}, %{{x}}: %{{y:.1%}}<extra></extra>",
+        bar_trace(
+            [str(emotion) for emotion in own.label_set.emotions],
+            [float(p) for p in own.probabilities],
+            styles[name].title,
+            styles[name].colour,
+            f"{styles[name].title}, %{{x}}: %{{y:.1%}}",
         )
         for name, own in scores.items()
     ]
     figure = go.Figure(
         data=bars,
-        layout=layout(
-            "Expression", "Probability", 360, yaxis=share_axis(), barmode="group", bargap=0.25, showlegend=True
-        ),
+        layout=layout("Expression", "Probability", 360, yaxis=share_axis(), **GROUPED, showlegend=True),
     )
     if unsure_below:
         figure.add_hline(unsure_below, line={"color": NEUTRAL, "dash": "dot", "width": 1})
@@ -365,7 +356,7 @@ def probability_bars_by_model(
 
 
 def mcnemar_matrix(p_values: np.ndarray, titles: Sequence[str]) -> go.Figure:
-    """The p value of McNemar's exact test for each pair, dark where chance would rarely do it.
+    """The p value of McNemar's exact test for each pair, dark where chance rarely explains the difference.
 
     Args:
         p_values: ``(M, M)`` symmetric in [0, 1]; the diagonal is left empty.
@@ -402,24 +393,25 @@ def probability_bars(scores: ExpressionScores, height: int = 190) -> go.Figure:
     """One horizontal bar per emotion in the order of the label set, so that faces can be compared at a glance."""
     emotions = list(scores.label_set.emotions)[::-1]
     values = [float(p) for p in scores.probabilities[::-1]]
-    figure = go.Figure(
-        go.Bar(
-            x=values,
-            y=[str(e) for e in emotions],
-            orientation="h",
-            marker_color=[e.colour for e in emotions],
-            text=[f"{value:.0%}" for value in values],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:.1%}<extra></extra>",
-        )
+    bars = bar_trace(
+        values,
+        [str(e) for e in emotions],
+        None,
+        [e.colour for e in emotions],
+        "%{y}: %{x:.1%}",
+        orientation="h",
+        text=[f"{value:.0%}" for value in values],
+        textposition="outside",
+        cliponaxis=False,
     )
-    figure.update_layout(
-        height=height,
-        margin={"l": 0, "r": 36, "t": 4, "b": 0},
-        xaxis={"range": [0, 1], "visible": False, "fixedrange": True},
-        yaxis={"fixedrange": True, "title": None},
-        bargap=0.25,
-        showlegend=False,
+    return go.Figure(
+        data=bars,
+        layout={
+            "height": height,
+            "margin": {"l": 0, "r": 36, "t": 4, "b": 0},
+            "xaxis": {"range": [0, 1], "visible": False, "fixedrange": True},
+            "yaxis": {"fixedrange": True},
+            "bargap": 0.25,
+            "showlegend": False,
+        },
     )
-    return figure

@@ -1,4 +1,4 @@
-"""Figures and tables as one HTML file that needs nothing else: no network, no folder beside it."""
+"""Figures and tables as one HTML file that needs no network and no other files."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #d7dfe0; text-align: 
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """One figure or table of a comparison."""
+    """A figure or table with a title, for a page and for a report."""
 
     name: str
     """Stem of its file name."""
     title: str
     content: go.Figure | pd.DataFrame
     note: str = ""
-    """What to read from it, in plain words."""
+    """How to read it, in plain words."""
     formats: Mapping[str, str] = field(default_factory=dict)
     """How the page writes a table's numbers, by column: ``percent`` for shares, which a report writes so too, or a format
     such as ``%.1f``."""
@@ -37,12 +37,12 @@ class ReportFigure:
 
 
 def report_html(title: str, lead: Sequence[str], sections: Mapping[str, Sequence[ReportFigure]]) -> str:
-    """A report: paragraphs, then sections of exhibits, with plotly's code inside once.
+    """A report: paragraphs, then sections of figures and tables, with plotly's code inside once.
 
     Args:
         title: of the page.
         lead: paragraphs of plain text.
-        sections: exhibits by heading; those without any are left out.
+        sections: figures and tables by heading; empty sections are left out.
     """
     parts = [f"<h1>{escape(title)}</h1>", *(f"<p>{escape(text)}</p>" for text in lead)]
     with_code = True
@@ -62,7 +62,7 @@ def report_html(title: str, lead: Sequence[str], sections: Mapping[str, Sequence
 
 
 def file_of(report_figure: ReportFigure) -> bytes:
-    """A figure as an HTML page of its own; a table as csv, in UTF-8 with the byte order mark that spreadsheets want."""
+    """A figure as an HTML page of its own; a table as csv in UTF-8 with a byte order mark, which spreadsheets need."""
     if isinstance(report_figure.content, pd.DataFrame):
         return report_figure.content.to_csv(index=False).encode("utf-8-sig")
     heading = f"<h1>{escape(report_figure.title)}</h1>"

@@ -1,4 +1,4 @@
-"""How models fare on faces that are hard to read: accuracy by condition, and what a condition costs each class."""
+"""Models on faces that are hard to read: accuracy by condition, and the recall that each class loses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from fer_core.evaluation.robustness.conditions import UNMASKED
 from fer_core.evaluation.robustness.evaluate import ConditionMetrics
-from fer_core.plots.model_styles import NEUTRAL, ModelStyle, layout, share_axis
+from fer_core.plots.model_styles import GROUPED, NEUTRAL, ModelStyle, bar_trace, error_bars, layout, share_axis
 
 
 def robustness_figure(
@@ -30,17 +30,15 @@ def robustness_figure(
                 name=style.title,
                 mode="markers",
                 marker={"color": style.colour, "symbol": style.symbol, "size": 10},
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [c.interval[1] - c.accuracy for c in conditions],
-                    "arrayminus": [c.accuracy - c.interval[0] for c in conditions],
-                    "color": style.colour,
-                    "thickness": 1.5,
-                },
+                error_y=error_bars(
+                    [c.accuracy for c in conditions],
+                    [c.interval[0] for c in conditions],
+                    [c.interval[1] for c in conditions],
+                    style.colour,
+                ),
                 customdata=[[*c.interval, c.share, c.condition.setting] for c in conditions],
                 hovertemplate=f"{style.title}, %{{x}}: %{{customdata[3]}}<br>accuracy %{{y:.1%}} "
-                "[%{customdata[0]:.1%}, %{customdata[1]:.1%}], %{customdata[2]:.0%} of bare<extra></extra>",
+                "[%{customdata[0]:.1%}, %{customdata[1]:.1%}], %{customdata[2]:.0%} of the unmasked accuracy<extra></extra>",
             )
         )
     return go.Figure(
@@ -60,10 +58,10 @@ def recall_cost_figure(
         condition: name of one but :data:`fer_core.evaluation.robustness.conditions.UNMASKED`.
 
     Raises:
-        ValueError: bare faces lose nothing.
+        ValueError: the condition is that of unmasked faces, which lose nothing.
     """
     if condition == UNMASKED:
-        raise ValueError("expected a condition that changes faces, got the bare ones")
+        raise ValueError("expected a condition that changes faces, got the unmasked ones")
     bars, title = [], condition
     for name, conditions in by_model.items():
         found = next((c for c in conditions if c.condition.name == condition), None)
@@ -72,17 +70,17 @@ def recall_cost_figure(
         title = found.condition.title
         per_class = found.figures["per_class"]
         bars.append(
-            go.Bar(
-                x=list(found.recall_lost),
-                y=list(found.recall_lost.values()),
-                name=styles[name].title,
-                marker={"color": styles[name].colour},
+            bar_trace(
+                list(found.recall_lost),
+                list(found.recall_lost.values()),
+                styles[name].title,
+                styles[name].colour,
+                f"{styles[name].title}, %{{x}}: recall %{{customdata[0]:.1%}} unmasked, %{{customdata[1]:.1%}} here, "
+                "%{customdata[2]} faces",
                 customdata=[
                     [per_class[emotion]["recall"] + lost, per_class[emotion]["recall"], per_class[emotion]["support"]]
                     for emotion, lost in found.recall_lost.items()
                 ],
-                hovertemplate=f"{styles[name].title}, %{{x}}: recall %{{customdata[0]:.1%}} bare, "
-                "%{customdata[1]:.1%} so, %{customdata[2]} faces<extra></extra>",
             )
         )
     return go.Figure(
@@ -92,7 +90,6 @@ def recall_cost_figure(
             f"Recall lost, {title.lower()}",
             340,
             yaxis={"tickformat": "+.0%", "zeroline": True, "zerolinecolor": NEUTRAL},
-            barmode="group",
-            bargap=0.25,
+            **GROUPED,
         ),
     )

@@ -6,13 +6,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fer_core.labels import LabelSet
+from fer_core.plots.model_styles import LEGEND_ABOVE
 
 STEP_SECONDS = 0.5
-"""One point of a line is the mean over this long: finer ones can't be told apart in a chart of a minute."""
+"""Each point of a line is the mean over this time: finer ones can't be told apart in a chart of a minute."""
 
 
 STILL_SECONDS = 2.0
-"""A stream without a frame for this long stands still, and its lines break."""
+"""Lines break where a stream has no frame for this long."""
 
 
 def probability_timeline(
@@ -35,7 +36,7 @@ def probability_timeline(
     """
     centres, means = mean_per_step(times, probabilities, now, span)
     ticks = [-span * part / 4 for part in range(4, -1, -1)]
-    # Made in one call: plotly checks a figure anew at every later change of it, and a live chart is made every second.
+    # Made in one call: plotly validates a figure again at every later change, and a live chart is made every second.
     return go.Figure(
         data=[
             go.Scatter(
@@ -68,9 +69,9 @@ def probability_timeline(
                 "fixedrange": True,
                 "zeroline": False,
             },
-            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0},
+            "legend": {**LEGEND_ABOVE, "y": 1.0},
             "hovermode": "x",
-            # Keeps what a viewer hid by clicking the legend when the figure is drawn anew.
+            # Keeps what a viewer hid by clicking the legend when the figure is drawn again.
             "uirevision": label_set.name,
         },
     )
@@ -82,7 +83,7 @@ def mean_per_step(
     """Means over steps of :data:`STEP_SECONDS`.
 
     Steps begin at multiples of their length, not at ``now``, so that a point keeps its value between drawings. A step
-    without a frame is left out, so that a slow stream still gives a line, unless the stream stood still around it.
+    without a frame is left out, so that a slow stream still gives a line, unless no frame came for :data:`STILL_SECONDS`.
 
     Returns:
         The middle of each step, ``(S,)`` seconds, and ``(S, C)`` means, NaN for a step without a face. ``S`` is at most

@@ -1,4 +1,4 @@
-"""A person of a film over its whole length: stacked emotions, and below them mask and attention, all to be clicked."""
+"""One person over the whole length of a video: stacked emotions, and below them mask and attention, all clickable."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from plotly.subplots import make_subplots
 
 from fer_core.analysis.attention import Attention
 from fer_core.plots.attention import COLOURS as ATTENTION_COLOURS
+from fer_core.plots.model_styles import LEGEND_ABOVE, bar_trace
 from fer_core.results import MaskState
 from fer_core.video.persons import PersonSeries
 
-MOST_STEPS = 240
+MAX_STEPS = 240
 """Bars across a chart: more can't be told apart or clicked."""
 
 
 _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-"""Seconds of a bar."""
+"""Seconds that a bar, or the distance of two ticks, can last."""
 
 
 MASK_COLOURS = {MaskState.UNMASKED: "#B9C2C6", MaskState.MASKED: "#2C7FB8", MaskState.NOSE_OUT: "#D9793A"}
@@ -29,17 +30,18 @@ _EMOTIONS_HEIGHT, _STRIP_HEIGHT, _ROOM = 150, 26, 66
 
 
 _TICKS = 8
+"""Along the axis, at most."""
 
 
 def person_timeline(person: PersonSeries, start: float, end: float, marked: float | None = None) -> go.Figure:
     """Mean probabilities per step of time as stacked bars; the most frequent mask state and attention as strips.
 
-    A strip is left out where nobody looked for what it shows. A click on any bar gives the middle of its time as x.
+    A strip is left out where it was not analysed. A click on any bar gives the middle of its time as x.
 
     Args:
-        person: who is shown.
-        start: seconds of the film at the left edge.
-        end: at the right edge.
+        person: the person.
+        start: seconds of the video at the left edge.
+        end: seconds at the right edge.
         marked: a moment to mark, in seconds.
     """
     step = step_seconds(end - start)
@@ -62,17 +64,17 @@ def person_timeline(person: PersonSeries, start: float, end: float, marked: floa
     means = sums / counts
     clocks = [clock(time) for time in middles]
     for column, emotion in enumerate(person.label_set.emotions):
-        bars = _bars(middles, means[:, column], step, emotion.colour, str(emotion))
-        bars.update(customdata=clocks, hovertemplate=f"%{{customdata}} {emotion}: %{{y:.0%}}<extra></extra>")
-        figure.add_trace(bars, 1, 1)
+        hover = f"%{{customdata}} {emotion}: %{{y:.0%}}"
+        figure.add_trace(_bars(middles, means[:, column], step, emotion.colour, str(emotion), clocks, hover), 1, 1)
     for row, (_, values, colours) in enumerate(strips, 2):
         states = _most_frequent(values, inverse, len(numbers))
         for state, colour in colours.items():
             here = np.array([each == state for each in states], bool)
             if here.any():
-                bars = _bars(middles[here], np.ones(here.sum()), step, colour, str(state))
-                bars.update(customdata=np.array(clocks)[here], hovertemplate=f"%{{customdata}} {state}<extra></extra>")
-                figure.add_trace(bars, row, 1)
+                own, words = np.array(clocks)[here], f"%{{customdata}} {state}"
+                figure.add_trace(
+                    _bars(middles[here], np.ones(here.sum()), step, colour, str(state), own, words), row, 1
+                )
     figure.update_yaxes(visible=False, fixedrange=True, range=[0, 1])
     figure.update_yaxes(visible=True, tickvals=[0, 0.5, 1], ticktext=["0", "50", "100"], title="%", row=1, col=1)
     for row, (name, _, _) in enumerate(strips, 2):
@@ -89,7 +91,7 @@ def person_timeline(person: PersonSeries, start: float, end: float, marked: floa
         bargap=0,
         height=sum(heights) + _ROOM,
         margin={"l": 0, "r": 8, "t": 8, "b": 0},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "traceorder": "normal"},
+        legend={**LEGEND_ABOVE, "traceorder": "normal"},
         clickmode="event+select",
         dragmode=False,
         uirevision=person.track,
@@ -98,28 +100,23 @@ def person_timeline(person: PersonSeries, start: float, end: float, marked: floa
 
 
 def step_seconds(span: float) -> float:
-    """Seconds of a bar in a chart over so many."""
-    return next((step for step in _STEPS if span / step <= MOST_STEPS), span / MOST_STEPS)
+    """Seconds of a bar in a chart over ``span`` seconds."""
+    return next((step for step in _STEPS if span / step <= MAX_STEPS), span / MAX_STEPS)
 
 
 def time_ticks(start: float, end: float) -> np.ndarray:
-    """At most :data:`_TICKS` round moments."""
+    """At most :data:`_TICKS` round moments between two, in seconds."""
     apart = next((step for step in _STEPS if (end - start) / step < _TICKS), (end - start) / _TICKS)
     return np.arange(np.ceil(start / apart - 1e-6), np.floor(end / apart + 1e-6) + 1) * apart
 
 
-def _bars(x: np.ndarray, y: np.ndarray, width: float, colour: str, name: str) -> go.Bar:
-    # A bar that was clicked looks like the others: what it leads to is shown above.
+def _bars(
+    x: np.ndarray, y: np.ndarray, width: float, colour: str, name: str, clocks: Sequence[str] | np.ndarray, hover: str
+) -> go.Bar:
+    # A bar that was clicked looks like the others: the moment is shown above.
     same = {"marker": {"opacity": 1}}
-    return go.Bar(
-        x=x,
-        y=np.round(y, 4),
-        width=width,
-        name=name,
-        marker={"color": colour, "line": {"width": 0}},
-        selected=same,
-        unselected=same,
-    )
+    more = {"width": width, "marker": {"line": {"width": 0}}, "selected": same, "unselected": same}
+    return bar_trace(x, np.round(y, 4), name, colour, hover, customdata=clocks, **more)
 
 
 def _most_frequent(values: Sequence[str | None] | np.ndarray, inverse: np.ndarray, count: int) -> list[str | None]:
@@ -133,6 +130,6 @@ def _most_frequent(values: Sequence[str | None] | np.ndarray, inverse: np.ndarra
 
 
 def clock(seconds: float) -> str:
-    """``75:30``, with tenths where there are some."""
+    """Minutes and seconds, such as ``75:30``; with tenths of a second unless they are zero."""
     tenths = round(seconds * 10)
     return f"{tenths // 600}:{tenths // 10 % 60:02}" + (f".{tenths % 10}" if tenths % 10 else "")

@@ -69,5 +69,5 @@ def test_bars_are_the_recall_that_each_class_loses():
         ]
     assert figure.layout.yaxis.title.text == "Recall lost, noise"
     assert [bar.name for bar in recall_cost_figure(BY_MODEL, STYLES, "surgical").data] == ["Net A"]
-    with pytest.raises(ValueError, match="bare"):
+    with pytest.raises(ValueError, match="unmasked"):
         recall_cost_figure(BY_MODEL, STYLES, UNMASKED)

@@ -3,7 +3,7 @@ import pytest
 
 from fer_core.analysis.attention import Attention
 from fer_core.labels import FER2013
-from fer_core.plots.video_timeline import MOST_STEPS, person_timeline, step_seconds
+from fer_core.plots.video_timeline import MAX_STEPS, person_timeline, step_seconds
 from fer_core.results import MaskState
 from fer_core.video.persons import PersonSeries
 
@@ -38,5 +38,5 @@ def test_mask_and_attention_are_strips_where_they_were_looked_for():
 
 @pytest.mark.parametrize("seconds", [0.04, 1, 60, 3600, 50_000])
 def test_a_chart_has_so_many_bars_however_long_the_film(seconds):
-    assert seconds / step_seconds(seconds) <= MOST_STEPS
-    assert len(person_timeline(person(min(seconds, 60)), 0, max(seconds, 1)).data[0].x) <= MOST_STEPS
+    assert seconds / step_seconds(seconds) <= MAX_STEPS
+    assert len(person_timeline(person(min(seconds, 60)), 0, max(seconds, 1)).data[0].x) <= MAX_STEPS
