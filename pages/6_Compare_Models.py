@@ -4,22 +4,22 @@ import streamlit as st
 
 from fer_core.app.common.figures import downloads
 from fer_core.app.common.page import errors_in_words, start_page
-from fer_core.app.compare.choice import choose_comparison, choose_label_set, cost_chart, leaderboard, measured_models
+from fer_core.app.compare.choice import choose_classes, choose_comparison, cost_chart, measured_models, show_leaderboard
 from fer_core.app.compare.external import bring_your_own
 from fer_core.app.compare.tabs import comparison_tabs
 
 start_page(
     "Compare Models",
     "📊",
-    "Which network is better, on which faces, by how much, and at what cost. Every figure is computed from stored "
+    "Which network is better, on which faces, by how much, and at what cost. Every number is computed from stored "
     "predictions on faces that no network was trained on.",
 )
 
 with errors_in_words():
     models = measured_models()
-    label_set = choose_label_set(models)
+    label_set = choose_classes(models)
     st.subheader("Leaderboard")
-    table = leaderboard(models, label_set)
+    table = show_leaderboard(models, label_set)
     bring_your_own(models, label_set)
     st.subheader("Side by side")
     choice = choose_comparison(models, label_set)

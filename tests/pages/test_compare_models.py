@@ -162,9 +162,9 @@ def test_the_report_is_one_file_with_everything_in_it(mixed_store):
     models = comparison.measured_models()
     able = {model.name: model for model in models if model.name in ("strong", "weak")}
     styles = comparison.model_styles(list(able), [m.name for m in models], {"strong": "A <b>", "weak": "B"})
-    keys = {name: comparison._key(model, "balanced", "test") for name, model in able.items()}
+    rules = {name: model.card.decision_rule("balanced") for name, model in able.items()}
     label_set = able["strong"].card.answers[0].label_set
-    choice = comparison.Choice(label_set, Split.TEST, able, styles, keys)
+    choice = comparison.Choice(label_set, Split.TEST, able, styles, rules)
     html = comparison_tabs._report(choice, View(by_similarity=True), []).decode()
     for heading in ("Confusion", "Per class", "Curves", "Learning curves", "Significance", "Cost"):
         assert f"<h2>{heading}</h2>" in html

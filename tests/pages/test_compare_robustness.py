@@ -82,9 +82,9 @@ def test_the_report_has_it_where_it_is_measured(mixed_store, measured):
     models = comparison.measured_models()
     able = {model.name: model for model in models if model.name == "strong"}
     styles = comparison.model_styles(list(able), [m.name for m in models], {"strong": "A"})
-    keys = {name: comparison._key(model, "balanced", "test") for name, model in able.items()}
+    rules = {name: model.card.decision_rule("balanced") for name, model in able.items()}
     label_set = able["strong"].card.answers[0].label_set
-    choice = comparison.Choice(label_set, Split.TEST, able, styles, keys)
+    choice = comparison.Choice(label_set, Split.TEST, able, styles, rules)
     html = comparison_tabs._report(choice, View(), []).decode()
     assert ("<h2>Robustness</h2>" in html) == measured
     assert ("What it costs each class: surgical mask" in html) == measured

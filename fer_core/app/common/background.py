@@ -1,4 +1,4 @@
-"""Work that takes longer than a page may stand still: on a thread of its own, with its progress and a button to end it."""
+"""Long work on a thread of its own, with its progress and a button that ends it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Generic, TypeVar
 import streamlit as st
 
 PATIENCE = 1.0
-"""Seconds that a page waits for work that may be done at once, before it shows a bar."""
+"""Seconds that a page waits for the work before it shows a progress bar."""
 
 
 _EVERY = 0.5
-"""Seconds between two looks at the progress."""
+"""Seconds between two updates of the progress."""
 
 
 Result = TypeVar("Result")
 
 
 Report = Callable[[str, float], None]
-"""Takes what is being done and the share of it that is done, 0..1; raises :class:`Cancelled` once nobody wants it."""
+"""Takes the present stage and the share of it that is done, 0..1; raises :class:`Cancelled` once the job was ended."""
 
 
-class Cancelled(Exception):  # noqa: N818  # no error, and none of those that readers turn into a sentence
+class Cancelled(Exception):  # noqa: N818  # no error, and no exception that readers turn into a sentence
     """Raised within the work to end it."""
 
 
 class _State:
-    """What the thread and the page both see; each field is written whole."""
+    """What the thread and the page share; each field is written in one step."""
 
     def __init__(self) -> None:
         self.stage = "Starting"
@@ -46,13 +46,13 @@ class _State:
 
 
 class Job(Generic[Result]):
-    """A piece of work on its way, which starts at once.
+    """A piece of work, started at once.
 
-    It ends where it next reports after :meth:`cancel`, and likewise once nobody holds the job any more, as when the browser
-    session that started it is over.
+    It ends at its next report after :meth:`cancel`, or after the last reference to the job is gone, for example because the
+    browser session that started it is over.
 
     Args:
-        work: is given a :data:`Report` to call often; cleans up after itself when that raises.
+        work: gets a :data:`Report` to call often; has to clean up after itself when that raises.
     """
 
     def __init__(self, work: Callable[[Report], Result]) -> None:
@@ -62,12 +62,12 @@ class Job(Generic[Result]):
 
     @property
     def running(self) -> bool:
-        """Whether there is more to come."""
+        """Whether the work has not ended yet."""
         return not self._state.ended.is_set()
 
     @property
     def stage(self) -> str:
-        """What is being done."""
+        """What is being done at present."""
         return self._state.stage
 
     @property
@@ -80,11 +80,11 @@ class Job(Generic[Result]):
         self._end()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Until there is no more to come, or so long."""
+        """Wait until the work has ended, or for so long."""
         self._state.ended.wait(seconds)
 
     def result(self) -> Result:
-        """What the work returned, once it is done; raises what it raised."""
+        """Wait for the work; return what it returned or raise what it raised."""
         self.wait()
         if self._state.error is not None:
             raise self._state.error
@@ -92,7 +92,7 @@ class Job(Generic[Result]):
 
 
 def _run(work: Callable[[Report], object], state: _State) -> None:
-    """On the thread; holds no reference to the job."""
+    """Do the work, on the thread; holds no reference to the job."""
     try:
         state.result = work(state.report)
     except BaseException as error:  # raised again where the result is asked for
@@ -102,7 +102,7 @@ def _run(work: Callable[[Report], object], state: _State) -> None:
 
 
 def start(key: str, work: Callable[[Report], object]) -> None:
-    """Start work for this browser session under a key; what ran there before is ended."""
+    """Start work for this browser session under a key; ends the work that ran under it before."""
     if (before := st.session_state.get(key)) is not None:
         before.cancel()
     job: Job[object] = Job(work)
@@ -111,9 +111,9 @@ def start(key: str, work: Callable[[Report], object]) -> None:
 
 
 def finished(key: str) -> Job | None:
-    """The job of a key, once, if it is done; while it runs its progress and a button to end it are shown here.
+    """The job of a key, once, if it is done; while it runs, this shows its progress and a button that ends it.
 
-    The page is drawn anew when it is done or ended.
+    The page runs again when the job is done or ended.
     """
     job: Job | None = st.session_state.get(key)
     if job is None:

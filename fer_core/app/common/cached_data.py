@@ -64,9 +64,9 @@ def kept(max_entries: int, **options: Any) -> Callable[[Callable[Parameters, Res
 
     Args:
         max_entries: results that are kept at once.
-        options: of ``st.cache_resource``.
+        options: of ``st.cache_resource``; ``hash_funcs`` of more types are added.
     """
-    by = {StoredModel: stamp_of, DatasetSummary: lambda summary: summary.fingerprint}
+    by = {StoredModel: stamp_of, DatasetSummary: lambda summary: summary.fingerprint, **options.pop("hash_funcs", {})}
     return st.cache_resource(max_entries=max_entries, **{"show_spinner": False, "hash_funcs": by, **options})
 
 

@@ -1,4 +1,4 @@
-"""A page of faces as one picture that the browser cuts up: each face is a button, whatever their number."""
+"""A page of faces, sent as one picture that the browser cuts up: each face is a button."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _grid = st.components.v2.component(
 
 
 def face_grid(images: np.ndarray, rows: Sequence[int], titles: Sequence[str], key: str) -> int | None:
-    """Faces side by side, as many as the screen is wide.
+    """Faces side by side, in as many columns as fit on the screen.
 
     Args:
         images: ``(N, H, W) uint8`` grey, N at least 1.
-        rows: of each face.
-        titles: what each is called for a pointer and for a screen reader.
+        rows: number of each face in its data set.
+        titles: of each face, for a pointer and for a screen reader.
         key: of the widget.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Figures and tables on a page, and what downloads them."""
+"""Figures and tables on a page, and the button that downloads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every page begins and how it speaks of errors and of what a score is."""
+"""What every page has: its beginning, its tabs, errors in words, and what a score is."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ WHAT_A_SCORE_IS = (
 
 PRIVACY = (
     "Frames stay in this computer's memory and nothing is stored unless you download it. Tell people when you analyse "
-    "them; in the EU, inferring emotions at work or in education is prohibited save for medical or safety reasons."
+    "them; in the EU, inferring emotions at work or in education is prohibited except for medical or safety reasons."
 )
 
 
 def start_page(title: str, icon: str, lead: str) -> None:
-    """Page settings, heading and the one sentence that says what the page does; where the deployment wants it, a sign-in."""
+    """Page settings, heading and a sentence or two on what the page does; a sign-in if the deployment demands one."""
     st.set_page_config(page_title=f"{title} · Expression Studio", page_icon=icon, layout="wide")
     st.title(title)
     st.markdown(lead)
@@ -35,9 +35,9 @@ def start_page(title: str, icon: str, lead: str) -> None:
 
 
 def require_sign_in() -> None:
-    """End the run of the page before anything is shown to who has not signed in.
+    """End the run of the page here for people who have not signed in.
 
-    Nobody has to, unless the secrets hold a section ``auth``, which is Streamlit's own for OpenID Connect.
+    A sign-in is demanded only if the secrets hold a section ``auth``, Streamlit's own for OpenID Connect.
     """
     if secret("auth") is None or st.user.get("is_logged_in"):
         return
@@ -51,17 +51,17 @@ def require_sign_in() -> None:
 
 
 def secret(name: str) -> Any:
-    """What Streamlit's secrets hold under a name; None where there is nothing, or no secrets at all."""
+    """What Streamlit's secrets hold under a name; ``None`` if there is nothing."""
     return st.secrets[name] if st.secrets.load_if_toml_exists() and name in st.secrets else None
 
 
 def show_open_tab(tabs: Mapping[str, Callable[[Content], None]], key: str, content: Content) -> None:
-    """Tabs of which only the open one is drawn.
+    """Tabs; only the open one is drawn.
 
     Args:
-        tabs: by title, what draws each.
-        key: under which the open one's title is kept.
-        content: what every tab shows something of.
+        tabs: the function that draws each tab, by title.
+        key: of the widget, whose value is the title of the open tab.
+        content: what the tabs are about.
     """
     places = st.tabs(list(tabs), key=key, on_change="rerun")
     for place, show in zip(places, tabs.values(), strict=True):
@@ -71,7 +71,7 @@ def show_open_tab(tabs: Mapping[str, Callable[[Content], None]], key: str, conte
 
 
 def score_notice() -> None:
-    """What a score is and is not, and what happens to the pictures."""
+    """A folded notice: what a score is and is not, and what happens to the pictures."""
     with st.expander("What a score is, and is not", icon=":material/info:"):
         st.markdown(f"{WHAT_A_SCORE_IS}\n\n{PRIVACY}")
 

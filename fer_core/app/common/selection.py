@@ -1,4 +1,4 @@
-"""Widgets that choose models, answers and detectors, and the cached objects behind them."""
+"""Widgets that choose models, decision rules, label sets and detectors, and the cached objects behind them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.detection.registry import DETECTORS
 
 SERVED = Network.INT8
-"""The network that pages run: measured beside the float one on every card."""
+"""The network that pages run; every card holds its metrics beside those of the float one."""
 
 
 GENERAL = (FER2013, Split.TEST)
-"""What models for general use are compared on; labels say it where a share is of anything else."""
+"""What models for general use are compared on; a model's label names the faces if they are others."""
 
 
 @st.cache_data(ttl=60, show_spinner=False)
@@ -39,11 +39,13 @@ def stored_model(name: str) -> StoredModel:
 
 
 def installed_models() -> list[StoredModel]:
-    """Every model of the store; an error in words if there is none.
+    """Every model of the store in the order in which pages offer them.
 
-    Those that answer in FER2013's seven classes come first, then the others by label set; within one label set single
-    networks come before ensembles, which cost the sum of their members, and the best on the validation split before
-    others, or on the split that is reported where there is no validation.
+    First by label set, FER2013's seven classes before the others; then single networks before ensembles, which cost the
+    sum of their members; then by accuracy on the validation split, or on the reported split where there is none.
+
+    Raises:
+        ModelError: the store holds no model.
     """
     names = _model_names()
     if not names:
@@ -60,27 +62,27 @@ def installed_models() -> list[StoredModel]:
     return sorted((stored_model(name) for name in names), key=rank)
 
 
-def served_metrics(model: StoredModel, answer: DecisionRule) -> dict[str, Any]:
-    """Figures of an answer by split: of the network that the pages run, or of the float one where only that was measured.
+def served_metrics(model: StoredModel, rule: DecisionRule) -> dict[str, Any]:
+    """Metrics of a decision rule by split: of the network that the pages run, or of the float one if only that was measured.
 
     Cross-validation is such a case: its networks are not the one that is stored.
     """
-    by_network = [model.card.figures.get(network, {}).get(answer.name, {}) for network in (Network.FLOAT, SERVED)]
+    by_network = [model.card.figures.get(network, {}).get(rule.name, {}) for network in (Network.FLOAT, SERVED)]
     return {str(split): metrics[split] for metrics in by_network for split in Split if split in metrics}
 
 
-def headline(model: StoredModel, split: Split = Split.VALIDATION, figure: str = "accuracy") -> float | None:
-    """A figure of the model's default answer on a split.
+def headline(model: StoredModel, split: Split = Split.VALIDATION, metric: str = "accuracy") -> float | None:
+    """A metric of the model's default decision rule on a split.
 
-    A model that was not run on the split gives that of its first reported one, and without any figure ``None``.
+    For a model without this split it is that of its first reported split; ``None`` if nothing was measured.
     """
     metrics = served_metrics(model, model.card.default_rule)
     chosen = [split] if split in metrics else reported_splits(metrics)[:1]
-    return metrics[chosen[0]][figure] if chosen else None
+    return metrics[chosen[0]][metric] if chosen else None
 
 
 def model_titles(models: Sequence[StoredModel]) -> dict[str, str]:
-    """Titles by name, no two alike: ``ResNet50``, ``ResNet50 (CK+)``; or with the name where that is not enough."""
+    """Unique titles by name: ``ResNet50``, ``ResNet50 (CK+)``; with the name in brackets where that is not enough."""
     titles = {model.name: model.card.title for model in models}
     for tag in (_label_set_tag, lambda model: f" ({model.name})"):
         counts = Counter(titles.values())
@@ -89,16 +91,17 @@ def model_titles(models: Sequence[StoredModel]) -> dict[str, str]:
 
 
 def model_labels(models: Sequence[StoredModel]) -> dict[str, str]:
-    """What choosers call models, by name: the title, and what the default answer reached, where and in which classes.
+    """What choosers call models, by name: the title and the accuracy of the default decision rule.
 
-    ``SE-ResNet · 70.6%`` is on FER2013's PrivateTest in seven classes; all others say it: ``98.1%, CK+ random 30%``.
+    ``SE-ResNet · 70.6%`` is on FER2013's PrivateTest in seven classes; others name faces and classes:
+    ``98.1%, CK+ random 30%``.
     """
     titles = model_titles(models)
     return {model.name: f"{titles[model.name]} · {_reached(model)}" for model in models}
 
 
 def measured_on(label_set: LabelSet, split: str) -> str:
-    """Data set, split, and its classes where it has several sets of them: ``FER2013 PrivateTest, five classes``."""
+    """Data set and split, with the classes if the data set has several sets: ``FER2013 PrivateTest, five classes``."""
     name, classes = _name_and_classes(label_set)
     return f"{name} {split}" + (f", {classes}" if classes else "")
 
@@ -121,21 +124,21 @@ def _label_set_tag(model: StoredModel) -> str:
 
 
 def _name_and_classes(label_set: LabelSet) -> tuple[str, str]:
-    """``("FER2013", "five classes")``; no classes where the data set has one label set alone: ``("CK+", "")``."""
+    """``("FER2013", "five classes")``; no classes if the data set has only one label set: ``("CK+", "")``."""
     name, _, classes = label_set.title.partition(" (")[0].partition(", ")
     siblings = sum(other.title.partition(", ")[0] == name for other in LABEL_SETS.values())
     return name, classes if siblings > 1 else ""
 
 
 MODEL_HELP = (
-    "Models for general use come first, the best of them on FER2013's PublicTest on top. The share is the accuracy of the "
-    "network and answer used here on FER2013's PrivateTest, seven classes, unless the label names other faces or classes; "
-    "shares of different faces or classes cannot be compared."
+    "Models for general use come first, the best of them on FER2013's PublicTest on top. The percentage is the accuracy of "
+    "the network and answer used here on FER2013's PrivateTest in seven classes, unless the label names other faces or "
+    "classes; percentages of different faces or classes cannot be compared."
 )
 
 
 def choose_models(label: str = "Models") -> list[StoredModel]:
-    """A multiple choice of models; stops the page until there is one."""
+    """A choice of several models; stops the page until there is one."""
     models = {model.name: model for model in installed_models()}
     labels = model_labels(list(models.values()))
     names = st.multiselect(
@@ -148,14 +151,13 @@ def choose_models(label: str = "Models") -> list[StoredModel]:
 
 
 def choose_model(label: str = "Model") -> StoredModel:
-    """A single choice of a model."""
+    """A choice of one model."""
     models = {model.name: model for model in installed_models()}
-    labels = model_labels(list(models.values()))
-    return models[st.selectbox(label, list(models), format_func=labels.__getitem__, help=MODEL_HELP)]
+    return models[pick(label, model_labels(list(models.values())), None, help=MODEL_HELP)]
 
 
 def choose_decision_rule(models: list[StoredModel]) -> DecisionRule:
-    """A choice among the answers that all chosen models have in the same classes; stops the page if there is none."""
+    """A choice among the decision rules that all chosen models share; stops the page if there is none."""
     first = models[0].card
     kinds = [{(rule.name, rule.label_set) for rule in model.card.answers} for model in models]
     titles = {r.name: r.title for r in first.answers if all((r.name, r.label_set) in kind for kind in kinds)}
@@ -166,13 +168,11 @@ def choose_decision_rule(models: list[StoredModel]) -> DecisionRule:
             "that answer in the same ones, or one model at a time."
         )
         st.stop()
-    name = st.selectbox(
-        "Answer in",
-        list(titles),
-        format_func=lambda n: titles[n],
-        help="The balanced answer was chosen on PublicTest by macro F1, so that rare expressions are heard. The others "
-        "are the network's heads as they were trained, by label set.",
+    help_text = (
+        "The balanced answer was chosen on PublicTest by macro F1, so that rare expressions are found too. The others are "
+        "the network's heads as they were trained, by label set."
     )
+    name = pick("Answer in", titles, None, help=help_text)
     rule = first.decision_rule(name)
     st.caption(f"Answered by: {rule.composition}.")
     return rule
@@ -195,10 +195,10 @@ def choose_label_set(
 
 def choose_detector() -> str:
     """A choice of face detector by its title."""
-    return st.selectbox("Face detector", list(DETECTORS), format_func=lambda name: DETECTORS[name].title)
+    return pick("Face detector", {name: detector.title for name, detector in DETECTORS.items()}, None)
 
 
 @st.cache_resource(show_spinner="Loading the networks…", max_entries=8)
 def frame_analyser(models: tuple[str, ...], detector: str, answer: str) -> FrameAnalyser:
-    """An analyser shared by all sessions; it is safe to call from several threads."""
+    """An analyser shared by all sessions; safe to call from several threads."""
     return FrameAnalyser.from_store(models, detector, answer, SERVED)

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from fer_core.app.common.cached_data import kept, stored_models
 from fer_core.app.common.figures import show_report_figure
-from fer_core.app.common.selection import model_titles
+from fer_core.app.common.selection import choose_label_set, model_titles
+from fer_core.app.common.widgets import number_columns, pick
 from fer_core.app.compare.external import chosen_key, is_external, marked, session_external_models
 from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
@@ -26,12 +28,16 @@ from fer_core.store.card import split_title
 from fer_core.store.decision import DecisionRule
 from fer_core.store.store import ModelStore, StoredModel
 
-ScoredKey = tuple[str, str, str, str]
-"""Model, answer, split and the state of its folder, or of a guest's predictions: what cached figures are kept by."""
+BY_DIGEST = {ExternalModel: lambda model: model.digest}
+"""How cached metrics of models that were brought along are kept apart; never what they predicted."""
 
 
-_LONG_SPLIT = 150
-"""Pixels of a column of splits with longer names than its heading, which are cut off otherwise."""
+_WIDE_COLUMN = 150
+"""Pixels of the column of splits where their names are longer than its heading, so that none is cut off."""
+
+
+_SHARES = ("accuracy", "without repeats", "macro F1", "lowest recall", "ECE", "ECE before")
+"""Columns of the leaderboard in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -44,37 +50,36 @@ class Choice:
     """By name, one to six."""
     styles: dict[str, ModelStyle]
     """By name."""
-    keys: dict[str, ScoredKey]
-    """By name."""
+    rules: dict[str, DecisionRule]
+    """How each model answers, by name."""
 
     @property
     def scored(self) -> dict[str, ScoredSplit]:
         """The answers of each model, by name."""
-        return {name: scored_of(key) for name, key in self.keys.items()}
+        return {name: scored_of(model, self.rules[name].name, self.split) for name, model in self.models.items()}
 
     @property
-    def figures(self) -> dict[str, Any]:
-        """Each card's figures for the chosen answer and split, by name."""
-        rules = {name: self.models[name].card.decision_rule(key[1]) for name, key in self.keys.items()}
-        return {name: reported(self.models[name], rule)[self.split][1][self.split] for name, rule in rules.items()}
+    def metrics(self) -> dict[str, Any]:
+        """Each card's metrics for the chosen answer and split, by name."""
+        return {
+            name: reported(model, self.rules[name])[self.split][1][self.split] for name, model in self.models.items()
+        }
 
     @property
     def summary(self) -> str:
         """Models, answers and faces in one line."""
-        models = ", ".join(f"{self.styles[name].title} ({key[1]})" for name, key in self.keys.items())
+        models = ", ".join(f"{self.styles[name].title} ({rule.name})" for name, rule in self.rules.items())
         first = next(iter(self.scored.values()))
         return f"{self.label_set.title}; {first.split_title}, {len(first.rows)} faces: {models}"
 
 
-@st.cache_resource(ttl=60, show_spinner=False)
-def _models(folder: str) -> list[StoredModel]:
-    del folder  # one list per store
-    return ModelStore().all()
-
-
 def measured_models() -> list[StoredModel]:
-    """Every model of the store with figures, also those whose weights are not here; an error in words if none."""
-    models = [model for model in _models(str(ModelStore().folder)) if any(rules_in(model, s) for s in _sets(model))]
+    """Every model of the store with metrics, also those whose weights are not here, and those brought along.
+
+    Raises:
+        ModelError: the store holds none.
+    """
+    models = [m for m in stored_models() if any(rules_in(m, rule.label_set) for rule in m.card.answers)]
     if not models:
         raise ModelError(
             "No evaluated model is in the store. Train one with `python -m fer_core train senet --data PATH`, or fetch "
@@ -83,57 +88,35 @@ def measured_models() -> list[StoredModel]:
     return [*models, *session_external_models().values()]
 
 
-def _sets(model: StoredModel) -> set[LabelSet]:
-    return {rule.label_set for rule in model.card.answers}
+def scored_of(model: StoredModel, rule: str, split: Split) -> ScoredSplit:
+    """A model's answers to the faces of a split by the decision rule of a name."""
+    if isinstance(model, ExternalModel):  # not into a cache that outlives the session
+        return score_split(model, model.card.decision_rule(rule), split)
+    return _stored_scored(model, rule, split)
 
 
-def _key(model: StoredModel, answer: str, split: str) -> ScoredKey:
-    if isinstance(model, ExternalModel):
-        return model.name, answer, split, model.digest
-    return model.name, answer, split, f"{model.folder}:{(model.folder / 'card.json').stat().st_mtime_ns}"
+@kept(64)
+def _stored_scored(model: StoredModel, rule: str, split: Split) -> ScoredSplit:
+    model = ModelStore(model.folder.parent).load(model.name)  # its card may be newer than the one at hand
+    return score_split(model, model.card.decision_rule(rule), split)
 
 
-def scored_of(key: ScoredKey) -> ScoredSplit:
-    """The answers behind a key."""
-    external_model = session_external_models().get(key[0])
-    if external_model is None:
-        return _scored_of_store(key)
-    return score_split(
-        external_model, external_model.card.decision_rule(key[1]), Split(key[2])
-    )  # not into a cache that outlives the session
+@kept(8, hash_funcs=BY_DIGEST)
+def _leaderboard_table(models: Sequence[StoredModel], label_set: str, titles: dict[str, str]) -> pd.DataFrame:
+    return leaderboard_table(models, LABEL_SETS[label_set], titles)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)  # read alone, never written to, so not copied
-def _scored_of_store(key: ScoredKey) -> ScoredSplit:
-    model = ModelStore().load(key[0])
-    return score_split(model, model.card.decision_rule(key[1]), Split(key[2]))
-
-
-@st.cache_data(show_spinner=False, max_entries=8)
-def _leaderboard_table(
-    label_set: str, keys: tuple[ScoredKey, ...], titles: dict[str, str], _models: Sequence[StoredModel]
-) -> pd.DataFrame:
-    del keys  # they tell the models apart, which are not hashed
-    return leaderboard_table(_models, LABEL_SETS[label_set], titles)
-
-
-def choose_label_set(models: Sequence[StoredModel]) -> LabelSet:
+def choose_classes(models: Sequence[StoredModel]) -> LabelSet:
     """The classes, and by them the data set, that models are compared in."""
     present = [name for name, s in LABEL_SETS.items() if any(rules_in(model, s) for model in models)]
-    name = st.selectbox(
-        "Data set and classes", present, format_func=lambda name: LABEL_SETS[name].title, key="comparison-label-set"
-    )
-    return LABEL_SETS[name]
+    return choose_label_set("Data set and classes", present, "comparison-label-set")
 
 
-def leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> ReportFigure:
+def show_leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> ReportFigure:
     """The sortable table of a label set."""
     able = [model for model in models if rules_in(model, label_set)]
     titles = model_titles(list(models))
-    keys = tuple(_key(model, "", "") for model in able)
-    table = marked(_leaderboard_table(label_set.name, keys, titles, able), titles)
-    number = st.column_config.NumberColumn
-    percent = ("accuracy", "without repeats", "macro F1", "lowest recall", "ECE", "ECE before")
+    table = marked(_leaderboard_table(able, label_set.name, titles), titles)
     shown = [column for column in table if table[column].replace("", None).notna().any()]
     long = table.loc[table["faces"].notna(), "reported on"].str.len().max() > len("reported on")
     st.dataframe(
@@ -143,15 +126,15 @@ def leaderboard(models: Sequence[StoredModel], label_set: LabelSet) -> ReportFig
         column_order=shown,
         column_config={
             "model": st.column_config.TextColumn("model", pinned=True),
-            "reported on": st.column_config.TextColumn("reported on", width=_LONG_SPLIT if long else None),
-            **{name: number(name, format="percent") for name in percent},
-            **{name: number(name, format="%.2f", help=title) for name, title in COSTS.items()},
+            "reported on": st.column_config.TextColumn("reported on", width=_WIDE_COLUMN if long else None),
+            **number_columns(dict.fromkeys(_SHARES, "percent")),
+            **{name: st.column_config.NumberColumn(name, format="%.2f", help=title) for name, title in COSTS.items()},
         },
     )
     st.caption(
         "Click a heading to sort. 95% are bootstrap intervals; 'without repeats' leaves out the faces that also occur in "
-        "Training; ECE is the expected calibration error after and before temperature scaling. ◇ marks figures that "
-        "authors publish under their own protocol: they were not measured here and rank with nothing."
+        "Training; ECE is the expected calibration error after and before temperature scaling. ◇ marks results that "
+        "authors published under their own protocol: they were not measured here and are not ranked."
     )
     unmeasured = [title for column, title in COSTS.items() if column not in shown]
     if unmeasured:
@@ -188,13 +171,12 @@ def choose_comparison(models: Sequence[StoredModel], label_set: LabelSet) -> Cho
     if len(chosen) == 1:
         others = "" if len(able) > 1 else f", and the store holds no other that answers in {label_set.title}"
         st.info(f"Differences and tests need two models{others}; all else is shown for this one.")
-    keys = {name: _key(model, rules[name].name, split) for name, model in chosen.items()}
-    return Choice(label_set, split, chosen, model_styles(names, [m.name for m in models], titles), keys)
+    return Choice(label_set, split, chosen, model_styles(names, [m.name for m in models], titles), rules)
 
 
 def _best(model: StoredModel, label_set: LabelSet) -> float:
-    of_answers = [reported(model, rule) for rule in rules_in(model, label_set)[:1]]
-    return max(figures[split]["accuracy"] for splits in of_answers for split, (_, figures) in splits.items())
+    splits = reported(model, rules_in(model, label_set)[0])
+    return max(metrics[split]["accuracy"] for split, (_, metrics) in splits.items())
 
 
 def _choose_answers(models: dict[str, StoredModel], label_set: LabelSet) -> dict[str, DecisionRule]:
@@ -206,10 +188,8 @@ def _choose_answers(models: dict[str, StoredModel], label_set: LabelSet) -> dict
         parts = ", ".join(f"{name} by {own[0].name}" for name, own in rules.items())
         st.caption(f"The models share no answer of one name: {parts}.")
         return {name: own[0] for name, own in rules.items()}
-    answer_titles = {rule.name: rule.title for rule in first}
-    answer = st.selectbox(
-        "Answer", shared, format_func=answer_titles.__getitem__, key=f"comparison-answer-{label_set.name}"
-    )
+    titles = {rule.name: rule.title for rule in first if rule.name in shared}
+    answer = pick("Answer", titles, f"comparison-answer-{label_set.name}")
     return {name: next(rule for rule in own if rule.name == answer) for name, own in rules.items()}
 
 
@@ -219,13 +199,8 @@ def _choose_split(models: dict[str, StoredModel], rules: dict[str, DecisionRule]
     if not shared:
         raise ModelError("These models were reported on different splits; choose models that share one.")
     card = next(iter(models.values())).card
-    split = st.selectbox(
-        "Faces",
-        [str(split) for split in shared],
-        format_func=lambda split: split_title(card, label_set, Split(split)),
-        key=f"comparison-split-{label_set.name}",
-    )
-    return Split(split)
+    titles = {str(split): split_title(card, label_set, split) for split in shared}
+    return Split(pick("Faces", titles, f"comparison-split-{label_set.name}"))
 
 
 def cost_chart(models: Sequence[StoredModel], choice: Choice) -> ReportFigure | None:
@@ -236,15 +211,15 @@ def cost_chart(models: Sequence[StoredModel], choice: Choice) -> ReportFigure | 
     for model in models:
         for rule in rules_in(model, choice.label_set):
             of_split = reported(model, rule).get(choice.split)
-            wanted = choice.keys.get(model.name, (None, rule.name))[1]
+            wanted = choice.rules.get(model.name, rule).name
             if of_split and rule.name == wanted and model.name not in points:
-                figures = of_split[1][choice.split]
-                points[model.name] = (figures["accuracy"], tuple(figures["accuracy_interval"]))
+                metrics = of_split[1][choice.split]
+                points[model.name] = (metrics["accuracy"], tuple(metrics["accuracy_interval"]))
     axes = [column for column in COSTS if any(np.isfinite(costs[name][column]) for name in points)]
     if not axes:
         st.caption("No cost of these models is known.")
         return None
-    axis = st.selectbox("Cost", axes, format_func=COSTS.__getitem__, key="comparison-cost")
+    axis = pick("Cost", {axis: COSTS[axis] for axis in axes}, "comparison-cost")
     figure = accuracy_against_cost(
         [
             CostPoint(titles[name], costs[name][axis], accuracy, interval, choice.styles.get(name))

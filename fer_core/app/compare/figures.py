@@ -1,46 +1,33 @@
-"""The figures and tables of a choice of models, by tab; pages show them, the report collects them."""
+"""The figures and tables of each tab of a comparison; the tabs show them, the report collects them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
-import streamlit as st
 
-from fer_core.app.compare.choice import Choice, ScoredKey, scored_of
-from fer_core.app.compare.robustness import robustness_section_figures as robustness_report
+from fer_core.app.common.cached_data import kept
+from fer_core.app.compare.choice import BY_DIGEST, Choice, scored_of
+from fer_core.app.compare.robustness import robustness_report_figures
+from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
 from fer_core.evaluation import curves
 from fer_core.evaluation.leaderboard import cost_table
 from fer_core.evaluation.scored import compare_scored
 from fer_core.evaluation.significance import Comparison
-from fer_core.plots.curves import (
-    LEARNING_PANELS,
-    Run,
-    coverage_figure,
-    learning_figure,
-    precision_recall_figure,
-    reliability_figure,
-    roc_figure,
-)
-from fer_core.plots.models import (
-    PER_CLASS,
-    Normalisation,
-    confusion_difference,
-    confusion_matrix,
-    mcnemar_matrix,
-    per_class_bars,
-)
+from fer_core.plots import curves as curve_plots
+from fer_core.plots import models as model_plots
+from fer_core.plots.models import PER_CLASS, Normalisation
 from fer_core.plots.report import ReportFigure
+from fer_core.store.store import StoredModel
 
 
 @dataclass(frozen=True)
 class View:
-    """How the charts are to be drawn."""
+    """How the charts are drawn."""
 
     normalisation: Normalisation = Normalisation.BY_ROW
     by_similarity: bool = False
@@ -54,7 +41,7 @@ def class_order(choice: Choice, view: View) -> np.ndarray:
     """The order of classes in all matrices of the choice: the label set's, or by the sum of their confusions."""
     if not view.by_similarity:
         return np.arange(len(choice.label_set))
-    total = np.sum([np.array(figures["confusion"]) for figures in choice.figures.values()], axis=0)
+    total = np.sum([np.array(metrics["confusion"]) for metrics in choice.metrics.values()], axis=0)
     return curves.similarity_order(total)
 
 
@@ -69,29 +56,30 @@ def pair_of(choice: Choice, view: View) -> tuple[str, str] | None:
 def confusion_report_figures(choice: Choice, view: View) -> list[ReportFigure]:
     """One matrix per model, and the difference of two."""
     order = class_order(choice, view)
-    matrices = {name: np.array(figures["confusion"]) for name, figures in choice.figures.items()}
+    matrices = {name: np.array(metrics["confusion"]) for name, metrics in choice.metrics.items()}
     report_figures = [
         ReportFigure(
             f"confusion-{name}",
             f"Confusion, {choice.styles[name].title}",
-            confusion_matrix(matrix, choice.label_set, view.normalisation, order),
+            model_plots.confusion_matrix(matrix, choice.label_set, view.normalisation, order),
         )
         for name, matrix in matrices.items()
     ]
     pair = pair_of(choice, view)
     if pair:
         a, b = (choice.styles[name].title for name in pair)
-        figure = confusion_difference(matrices[pair[0]], matrices[pair[1]], choice.label_set, view.normalisation, order)
-        note = f"Above nought: more often with {a}; below: more often with {b}. On the diagonal more is better."
+        first, second = (matrices[name] for name in pair)
+        figure = model_plots.confusion_difference(first, second, choice.label_set, view.normalisation, order)
+        note = f"Above zero: more often with {a}; below: more often with {b}. On the diagonal more is better."
         report_figures.append(ReportFigure("confusion-difference", f"{a} minus {b}", figure, note))
     return report_figures
 
 
 def per_class_report_figures(choice: Choice) -> list[ReportFigure]:
-    """Bars of each figure, and all of them as a table."""
-    per_class = {name: figures["per_class"] for name, figures in choice.figures.items()}
+    """Bars of each metric, and all of them as a table."""
+    per_class = {name: metrics["per_class"] for name, metrics in choice.metrics.items()}
     bars = [
-        ReportFigure(f"per-class-{key}", f"{title} by class", per_class_bars(per_class, choice.styles, key))
+        ReportFigure(f"per-class-{key}", f"{title} by class", model_plots.per_class_bars(per_class, choice.styles, key))
         for key, title in PER_CLASS.items()
     ]
     rows = [
@@ -99,31 +87,32 @@ def per_class_report_figures(choice: Choice) -> list[ReportFigure]:
         for name, classes in per_class.items()
         for emotion, of_class in classes.items()
     ]
-    return [*bars, ReportFigure("per-class", "Per class", pd.DataFrame(rows))]
+    percent = dict.fromkeys(PER_CLASS, "percent")
+    return [*bars, ReportFigure("per-class", "Per class", pd.DataFrame(rows), formats=percent, headings=PER_CLASS)]
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def _roc(key: ScoredKey) -> list[curves.Curve]:
-    scored = scored_of(key)
+@kept(64, hash_funcs=BY_DIGEST)
+def _roc(model: StoredModel, rule: str, split: Split) -> list[curves.Curve]:
+    scored = scored_of(model, rule, split)
     return curves.roc_curves(scored.probabilities, scored.labels, scored.rule.label_set)
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def _precision_recall(key: ScoredKey) -> list[curves.Curve]:
-    scored = scored_of(key)
+@kept(64, hash_funcs=BY_DIGEST)
+def _precision_recall(model: StoredModel, rule: str, split: Split) -> list[curves.Curve]:
+    scored = scored_of(model, rule, split)
     return curves.precision_recall_curves(scored.probabilities, scored.labels, scored.rule.label_set)
 
 
 def curve_report_figures(choice: Choice, view: View) -> list[ReportFigure]:
     """ROC, precision against recall, reliability before and after temperature scaling, coverage."""
 
-    def lines(curves_of: Callable[[ScoredKey], list[curves.Curve]]) -> list:
-        return [
-            (choice.styles[name], curve)
-            for name, key in choice.keys.items()
-            for curve in curves_of(key)
-            if curve.name == view.curve
-        ]
+    def all_curves(curves_of: Callable[..., list[curves.Curve]]) -> dict[str, list[curves.Curve]]:
+        return {n: curves_of(model, choice.rules[n].name, choice.split) for n, model in choice.models.items()}
+
+    def lines(by_model: dict[str, list[curves.Curve]]) -> list:
+        return [(choice.styles[n], curve) for n, own in by_model.items() for curve in own if curve.name == view.curve]
+
+    roc, precision_recall = all_curves(_roc), all_curves(_precision_recall)
 
     scored = choice.scored
     of = view.curve if view.curve == curves.MACRO else f"{view.curve} against the rest"
@@ -136,35 +125,43 @@ def curve_report_figures(choice: Choice, view: View) -> list[ReportFigure]:
     areas = [
         {
             "model": choice.styles[name].title,
-            "class": roc.name,
-            "ROC area": roc.area,
-            "average precision": precision_recall.area,
+            "class": of_class.name,
+            "ROC area": of_class.area,
+            "average precision": precision.area,
         }
-        for name, key in choice.keys.items()
-        for roc, precision_recall in zip(_roc(key), _precision_recall(key), strict=True)
+        for name in choice.models
+        for of_class, precision in zip(roc[name], precision_recall[name], strict=True)
     ]
     return [
-        ReportFigure("roc", f"ROC, {of}", roc_figure(lines(_roc)), "The nearer to the upper left corner the better."),
+        ReportFigure(
+            "roc",
+            f"ROC, {of}",
+            curve_plots.roc_figure(lines(roc)),
+            "The nearer to the upper left corner the better.",
+        ),
         ReportFigure(
             "precision-recall",
             f"Precision against recall, {of}",
-            precision_recall_figure(lines(_precision_recall)),
+            curve_plots.precision_recall_figure(lines(precision_recall)),
             "Harder than ROC on rare classes; the nearer to the upper right corner the better.",
         ),
         ReportFigure(
             "reliability-before",
             "Reliability before temperature scaling",
-            reliability_figure(before),
-            "Above the line a model is righter than it is sure; below it, surer than right.",
+            curve_plots.reliability_figure(before),
+            "Above the line a model is right more often than it claims, below it less often.",
         ),
         ReportFigure(
-            "reliability-after", "Reliability after temperature scaling", reliability_figure(after), "What pages show."
+            "reliability-after",
+            "Reliability after temperature scaling",
+            curve_plots.reliability_figure(after),
+            "These are the probabilities that the pages show.",
         ),
         ReportFigure(
             "coverage",
             "Accuracy against coverage",
-            coverage_figure(coverage),
-            "A model that says 'unsure' to its least sure answers is right more often about the rest.",
+            curve_plots.coverage_figure(coverage),
+            "A model that says 'unsure' for its least sure answers is right more often about the others.",
         ),
         ReportFigure("areas", "Areas under the curves", pd.DataFrame(areas)),
     ]
@@ -186,13 +183,13 @@ def learning_report_figures(choice: Choice) -> tuple[list[ReportFigure], list[st
             continue
         if f"training_loss_{head}" not in history:  # e.g. five classes, answered by the head of seven
             head = next((h for h in model.card.heads if f"training_loss_{h}" in history), head)
-        runs[name] = Run(history, head, model.card.best_epoch)
+        runs[name] = curve_plots.Run(history, head, model.card.best_epoch)
         words.append(f"{title} ({head} head): {curves.training_gap(history, head, model.card.best_epoch)}")
     if not runs:
         return [], words
     report_figures = [
-        ReportFigure(f"learning-{panel}", title, learning_figure(runs, choice.styles, panel))
-        for panel, title in LEARNING_PANELS.items()
+        ReportFigure(f"learning-{panel}", title, curve_plots.learning_figure(runs, choice.styles, panel))
+        for panel, title in curve_plots.LEARNING_PANELS.items()
     ]
     rows = [run.history.assign(model=choice.styles[name].title) for name, run in runs.items()]
     table = pd.concat(rows)
@@ -237,7 +234,7 @@ def significance_report_figures(choice: Choice, view: View) -> tuple[list[Report
     note = "Two-sided p values of McNemar's exact test on the same faces."
     if len(found) > 1:
         note += f" Of {len(found)} pairs, one in twenty would fall below 0.05 by chance alone."
-    figure = mcnemar_matrix(p_values, [choice.styles[name].title for name in names])
+    figure = model_plots.mcnemar_matrix(p_values, [choice.styles[name].title for name in names])
     report_figures = [
         ReportFigure("significance", "Who is right more often than chance explains", figure, note),
         ReportFigure("pairs", "Pairs", pd.DataFrame(rows)),
@@ -287,34 +284,25 @@ def cost_report_figure(choice: Choice) -> ReportFigure:
 def report_sections(
     choice: Choice, view: View, first: list[ReportFigure]
 ) -> tuple[dict[str, list[ReportFigure]], list[str]]:
-    """Everything about a choice by heading, and what is said of it in words.
+    """Everything about a choice by heading, and sentences about training and about pairs that cannot be compared.
 
     Args:
         choice: the models.
         view: how charts are drawn.
-        first: exhibits that are on the page already.
+        first: figures that are on the page already.
     """
     learning, of_training = learning_report_figures(choice)
     significance, incomparable = significance_report_figures(choice, view)
-    significance = [
-        report_figure for report_figure in significance if report_figure.name != "disagreements"
-    ]  # one row per face
-    learning = [report_figure for report_figure in learning if report_figure.name != "histories"]
+    robustness, _ = robustness_report_figures(choice)
+    long = ("disagreements", "histories")  # tables of a row per face or epoch
     sections = {
         "All models": first,
         "Confusion": confusion_report_figures(choice, view),
-        "Per class": [replace(e, content=_percent(e.content)) for e in per_class_report_figures(choice)],
+        "Per class": per_class_report_figures(choice),
         "Curves": curve_report_figures(choice, view),
-        "Learning curves": learning,
-        "Significance": significance,
-        "Robustness": robustness_report(choice),
+        "Learning curves": [figure for figure in learning if figure.name not in long],
+        "Significance": [figure for figure in significance if figure.name not in long],
+        "Robustness": robustness,
         "Cost": [cost_report_figure(choice)],
     }
     return sections, [*of_training, *incomparable]
-
-
-def _percent(content: go.Figure | pd.DataFrame) -> go.Figure | pd.DataFrame:
-    """Shares of a table of classes as per cent, which a report can't format by column."""
-    if not isinstance(content, pd.DataFrame):
-        return content
-    return content.assign(**{key: (content[key] * 100).round(1).astype(str) + "%" for key in PER_CLASS})

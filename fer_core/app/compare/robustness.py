@@ -1,15 +1,14 @@
-"""The robustness of the chosen models: table, chart, and what a mask or poor light costs each class."""
+"""The robustness of the chosen models: table, chart, and the recall that each class loses to a mask or poor light."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
-from fer_core.app.common.figures import downloads, show_report_figure
-from fer_core.app.compare.choice import Choice, ScoredKey
+from fer_core.app.common.cached_data import kept, stamp_of
+from fer_core.app.common.figures import show_report_figures
+from fer_core.app.common.widgets import pick
+from fer_core.app.compare.choice import Choice
 from fer_core.app.compare.external import is_external
 from fer_core.datasets.dataset import Split
 from fer_core.evaluation.robustness.conditions import CONDITIONS, UNMASKED
@@ -17,39 +16,33 @@ from fer_core.evaluation.robustness.evaluate import ConditionMetrics, robustness
 from fer_core.evaluation.robustness.table import HOW_TO_MEASURE, NOTE
 from fer_core.plots.report import ReportFigure
 from fer_core.plots.robustness import recall_cost_figure, robustness_figure
-from fer_core.store.store import ModelStore
+from fer_core.store.store import StoredModel
 
 SHOWN_CONDITION = "surgical"
-"""Whose cost by class is shown first, and in the report."""
-
-
-_SHARES = ("accuracy", "of bare")
-"""Columns in [0, 1]."""
+"""The condition that is shown by class at first, and in the report."""
 
 
 _CONDITION = "robustness-condition-kept"
-"""Kept over tabs, whose widgets are gone while they are closed."""
+"""Key of the condition chosen, which outlives the widget: a closed tab has none."""
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)  # read alone, never written to, so not copied
-def _figures(key: ScoredKey, stamp: int) -> list[ConditionMetrics]:
-    del stamp  # measured anew, they are read anew
-    model = ModelStore().load(key[0])
-    return robustness_metrics(model, model.card.decision_rule(key[1]))
+@kept(64, hash_funcs={StoredModel: lambda model: f"{stamp_of(model)}:{model.robustness_stamp}"})
+def _metrics(model: StoredModel, rule: str) -> list[ConditionMetrics]:
+    return robustness_metrics(model, model.card.decision_rule(rule))
 
 
 def robustness_of(choice: Choice) -> tuple[dict[str, list[ConditionMetrics]], list[str]]:
-    """Figures of the chosen models by name, and a sentence for each that has none."""
+    """Metrics of the chosen models by name, and a sentence for each that has none."""
     if choice.split != Split.TEST:
-        return {}, ["Robustness is measured on test faces alone: choose them above."]
+        return {}, ["Robustness is measured on test faces only: choose them above."]
     found, words = {}, []
     for name, model in choice.models.items():
         if is_external(name):
-            words.append(f"{choice.styles[name].title}: robustness is measured of stored models alone.")
+            words.append(f"{choice.styles[name].title}: robustness is measured for stored models only.")
             continue
-        figures = _figures(choice.keys[name], model.robustness_stamp)
-        if figures:
-            found[name] = figures
+        metrics = _metrics(model, choice.rules[name].name)
+        if metrics:
+            found[name] = metrics
         else:
             words.append(
                 f"{choice.styles[name].title}: robustness is not measured for this answer. "
@@ -59,11 +52,11 @@ def robustness_of(choice: Choice) -> tuple[dict[str, list[ConditionMetrics]], li
 
 
 def robustness_report_figures(choice: Choice, condition: str = SHOWN_CONDITION) -> tuple[list[ReportFigure], list[str]]:
-    """Chart and table of accuracy, chart and table of recall by class; with what is not measured in words.
+    """Chart and table of accuracy, chart and table of recall by class; and a sentence for each model without them.
 
     Args:
         choice: the models.
-        condition: whose cost by class is drawn.
+        condition: the one that is drawn by class.
     """
     by_model, words = robustness_of(choice)
     if not by_model:
@@ -90,13 +83,18 @@ def robustness_report_figures(choice: Choice, condition: str = SHOWN_CONDITION) 
         ReportFigure(
             "robustness", "Accuracy on faces that are hard to read", robustness_figure(by_model, choice.styles), NOTE
         ),
-        ReportFigure("robustness-table", "Robustness", pd.DataFrame(rows)),
+        ReportFigure(
+            "robustness-table",
+            "Robustness",
+            pd.DataFrame(rows),
+            formats={"accuracy": "percent", "of bare": "percent"},
+        ),
         ReportFigure(
             f"robustness-cost-{condition}",
             f"What it costs each class: {title.lower()}",
             recall_cost_figure(by_model, choice.styles, condition),
-            "Recall on bare faces minus recall on these: above nought the class is found less often. A class may gain, "
-            "where faces of others are now taken for it too.",
+            "Recall on unmasked faces minus recall on these: above zero the class is found less often. A class can gain "
+            "if faces of other classes are now taken for it too.",
         ),
         ReportFigure("robustness-classes", "Change of recall by class, in points", pd.DataFrame(costs)),
     ]
@@ -110,33 +108,9 @@ def robustness_tab(choice: Choice) -> None:
         st.info(sentence)
     if not by_model:
         return
-    names = [name for name in CONDITIONS if name != UNMASKED]
-    condition = st.selectbox(
-        "Cost by class of",
-        names,
-        index=names.index(st.session_state.get(_CONDITION, SHOWN_CONDITION)),
-        format_func=lambda name: CONDITIONS[name].title,
-        key="robustness-condition",
-    )
+    titles = {name: condition.title for name, condition in CONDITIONS.items() if name != UNMASKED}
+    shown = st.session_state.get(_CONDITION, SHOWN_CONDITION)
+    condition = pick("Cost by class of", titles, "robustness-condition", default=shown)
     st.session_state[_CONDITION] = condition
     report_figures, _ = robustness_report_figures(choice, condition)
-    number = st.column_config.NumberColumn
-    percent = {key: number(key, format="percent") for key in _SHARES}
-    for report_figure in report_figures:
-        st.markdown(f"**{report_figure.title}**")
-        show_report_figure(
-            report_figure, **({"column_config": percent} if report_figure.name == "robustness-table" else {})
-        )
-    downloads(report_figures, "robustness")
-
-
-def robustness_section_figures(choice: Choice) -> list[ReportFigure]:
-    """What the report shows: shares of tables in words, since a report can't format a column."""
-    report_figures, _ = robustness_report_figures(choice)
-    return [replace(report_figure, content=_percent(report_figure.content)) for report_figure in report_figures]
-
-
-def _percent(content: go.Figure | pd.DataFrame) -> go.Figure | pd.DataFrame:
-    if not isinstance(content, pd.DataFrame) or not set(_SHARES) <= set(content):
-        return content
-    return content.assign(**{key: (content[key] * 100).round(1).astype(str) + "%" for key in _SHARES})
+    show_report_figures(report_figures, "robustness")

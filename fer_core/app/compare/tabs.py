@@ -1,4 +1,4 @@
-"""The lower half of the comparison page: a tab for every way to look at the chosen models, and the report.
+"""The lower half of the comparison page: the tabs about the chosen models, and the report.
 
 Only the open tab is drawn, so that another choice shows at once.
 """
@@ -8,39 +8,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import permutations
 
 import numpy as np
 import streamlit as st
 
 from fer_core.app.common.cached_data import cached_dataset
-from fer_core.app.common.figures import downloads, show_report_figure
-from fer_core.app.common.page import show_open_tab
+from fer_core.app.common.figures import downloads, show_report_figure, show_report_figures
+from fer_core.app.common.page import errors_in_words, show_open_tab
+from fer_core.app.common.widgets import download, pick
+from fer_core.app.compare import figures
 from fer_core.app.compare.choice import Choice
-from fer_core.app.compare.figures import (
-    View,
-    confusion_report_figures,
-    cost_report_figure,
-    curve_report_figures,
-    learning_report_figures,
-    pair_of,
-    per_class_report_figures,
-    report_sections,
-    significance_report_figures,
-)
+from fer_core.app.compare.figures import View
 from fer_core.app.compare.robustness import robustness_tab
 from fer_core.app.compare.try_it import try_it_tab
-from fer_core.errors import DatasetError
 from fer_core.evaluation.curves import MACRO
 from fer_core.evaluation.scored import images_behind
-from fer_core.plots.models import PER_CLASS, Normalisation
+from fer_core.plots.models import Normalisation
 from fer_core.plots.report import ReportFigure, report_html
 
 FACES_SHOWN = 24
-"""Of a cell."""
+"""At most, of a cell."""
 
 
 FACE_SIDE = 96
-"""Pixels of a shown face."""
+"""Pixels of a face."""
 
 
 _VIEW = "comparison-view"
@@ -54,7 +46,7 @@ def comparison_tabs(choice: Choice, first: Sequence[ReportFigure]) -> None:
 
     Args:
         choice: the models.
-        first: exhibits above the tabs, which the report begins with.
+        first: figures above the tabs, which the report begins with.
     """
     above = st.container()
     show_open_tab(_TABS, _OPEN_TAB, choice)
@@ -63,7 +55,7 @@ def comparison_tabs(choice: Choice, first: Sequence[ReportFigure]) -> None:
 
 
 def _view() -> View:
-    """How charts are drawn: kept over tabs, whose widgets are gone while they are closed."""
+    """How charts are drawn, which outlives the widgets: a closed tab has none."""
     return st.session_state.setdefault(_VIEW, View())
 
 
@@ -73,70 +65,46 @@ def _keep(**changes: object) -> View:
 
 
 def _report_button(choice: Choice, first: Sequence[ReportFigure]) -> None:
-    st.download_button(
+    download(
         "Report of this choice, one HTML file",
         partial(_report, choice, _view(), first),  # written when asked for, since that takes a while
         "comparison.html",
-        "text/html",
+        "comparison-report",
         icon=":material/summarize:",
-        key="comparison-report",
-        on_click="ignore",
         help="Every figure and table below, for the models chosen; it opens in any browser without a network.",
     )
 
 
 def _report(choice: Choice, view: View, first: Sequence[ReportFigure]) -> bytes:
-    sections, words = report_sections(choice, view, list(first))
+    sections, words = figures.report_sections(choice, view, list(first))
     return report_html("Expression Studio: comparison of models", [choice.summary, *words], sections).encode()
 
 
-def _in_columns(report_figures: Sequence[ReportFigure], count: int = 2) -> None:
-    for start in range(0, len(report_figures), count):
-        for column, report_figure in zip(st.columns(count), report_figures[start : start + count], strict=False):
-            with column:
-                st.markdown(f"**{report_figure.title}**")
-                show_report_figure(report_figure)
-
-
 def _choose_pair(choice: Choice, key: str) -> View:
-    """The two models of differences; there is no choice among two."""
-    pair = pair_of(choice, _view())
+    """The two models whose difference is shown: a choice if there are more than two."""
+    pair = figures.pair_of(choice, _view())
     names = list(choice.models)
     if pair is None or len(names) == 2:
         return _view()
-    pairs = [(a, b) for a in names for b in names if a != b]
-    chosen = st.selectbox(
-        "Difference of",
-        pairs,
-        index=pairs.index(pair),
-        format_func=lambda p: f"{choice.styles[p[0]].title} and {choice.styles[p[1]].title}",
-        key=key,
-    )
-    return _keep(pair=chosen)
+    pairs = {(a, b): f"{choice.styles[a].title} and {choice.styles[b].title}" for a, b in permutations(names, 2)}
+    return _keep(pair=pick("Difference of", pairs, key, default=pair))
 
 
 def _confusion(choice: Choice) -> None:
     left, middle, right = st.columns(3, vertical_alignment="bottom")
-    ways = list(Normalisation)
-    with left:
-        way = st.selectbox(
-            "Cells show",
-            ways,
-            index=ways.index(_view().normalisation),
-            format_func=lambda way: str(way).capitalize(),
-            key="confusion-cells",
-        )
+    titles = {normalisation: str(normalisation).capitalize() for normalisation in Normalisation}
+    shown = pick("Cells show", titles, "confusion-cells", default=_view().normalisation, place=left)
     with middle:
         by_similarity = st.toggle(
             "Order by similarity",
             value=_view().by_similarity,
-            help="Classes that the chosen models take for each other stand side by side.",
+            help="Puts classes that the chosen models confuse side by side.",
             key="confusion-order",
         )
-    _keep(normalisation=way, by_similarity=by_similarity)
+    _keep(normalisation=shown, by_similarity=by_similarity)
     with right:
         view = _choose_pair(choice, "confusion-pair")
-    report_figures = confusion_report_figures(choice, view)
+    report_figures = figures.confusion_report_figures(choice, view)
     matrices = [report_figure for report_figure in report_figures if report_figure.name != "confusion-difference"]
     columns = st.columns(2)
     for number, (name, report_figure) in enumerate(zip(choice.models, matrices, strict=True)):
@@ -145,9 +113,7 @@ def _confusion(choice: Choice) -> None:
             show_report_figure(
                 report_figure, on_select=partial(_cell_clicked, report_figure, name, choice), selection_mode="points"
             )
-    for report_figure in report_figures[len(matrices) :]:
-        st.markdown(f"**{report_figure.title}**")
-        show_report_figure(report_figure)
+    show_report_figures(report_figures[len(matrices) :])
     downloads(report_figures, "confusion")
     _cell(choice)
 
@@ -174,11 +140,9 @@ def _cell(choice: Choice) -> None:
         st.session_state[models_key] = next(iter(choice.models))
     st.session_state.setdefault(answered_key, len(emotions) - 1)
     places = st.columns(3)
-    name = places[0].selectbox(
-        "Model", list(choice.models), format_func=lambda n: choice.styles[n].title, key=models_key
-    )
-    true = places[1].selectbox("True class", range(len(emotions)), format_func=emotions.__getitem__, key=true_key)
-    answered = places[2].selectbox("Answered", range(len(emotions)), format_func=emotions.__getitem__, key=answered_key)
+    name = pick("Model", {n: choice.styles[n].title for n in choice.models}, models_key, place=places[0])
+    true = pick("True class", dict(enumerate(emotions)), true_key, place=places[1])
+    answered = pick("Answered", dict(enumerate(emotions)), answered_key, place=places[2])
     scored = choice.scored[name]
     rows = scored.cell(true, answered)
     of_class = int((scored.labels == true).sum())
@@ -192,14 +156,12 @@ def _cell(choice: Choice) -> None:
         "Path of the data set, to see the faces",
         key="comparison-data",
         placeholder="fer2013.csv, CK+48.zip or a folder",
-        help="On the computer that this studio runs on. Read here alone, nothing is copied into the store.",
+        help="On the computer that this studio runs on. It is only read, nothing is copied into the store.",
     )
     images: np.ndarray | None = None
     if path.strip():
-        try:
+        with errors_in_words(stop=False):
             images = images_behind(scored, choice.models[name].card.seed, cached_dataset(path.strip()))
-        except DatasetError as error:
-            st.error(str(error), icon=":material/error:")
     captions = [
         f"row {scored.rows[row]}: {emotions[true]} {scored.probabilities[row, true]:.0%}, "
         f"{emotions[scored.answers[row]]} {scored.probabilities[row, scored.answers[row]]:.0%}"
@@ -214,40 +176,26 @@ def _cell(choice: Choice) -> None:
 
 
 def _per_class(choice: Choice) -> None:
-    report_figures = per_class_report_figures(choice)
-    for report_figure in report_figures:
-        st.markdown(f"**{report_figure.title}**")
-        if report_figure.name == "per-class":
-            number = st.column_config.NumberColumn
-            show_report_figure(
-                report_figure, column_config={key: number(t, format="percent") for key, t in PER_CLASS.items()}
-            )
-        else:
-            show_report_figure(report_figure)
-    downloads(report_figures, "per-class")
+    show_report_figures(figures.per_class_report_figures(choice), "per-class")
 
 
 def _curves(choice: Choice) -> None:
     classes = [MACRO, *(str(emotion) for emotion in choice.label_set.emotions)]
     current = _view().curve if _view().curve in classes else MACRO
-    curve = st.selectbox(
-        "ROC and precision-recall of",
-        classes,
-        index=classes.index(current),
-        key=f"curve-class-{choice.label_set.name}",
-    )
-    report_figures = curve_report_figures(choice, _keep(curve=curve))
-    _in_columns(report_figures)
+    key = f"curve-class-{choice.label_set.name}"
+    curve = pick("ROC and precision-recall of", classes, key, default=current)
+    report_figures = figures.curve_report_figures(choice, _keep(curve=curve))
+    show_report_figures(report_figures, columns=2)
     if not any(len(report_figure.content.data) > 1 for report_figure in report_figures[:1]):
         st.info(f"No face of this split is {curve}, so it has no curve.")
     downloads(report_figures, "curves")
 
 
 def _learning(choice: Choice) -> None:
-    report_figures, words = learning_report_figures(choice)
+    report_figures, words = figures.learning_report_figures(choice)
     st.markdown("\n".join(f"- {sentence}" for sentence in words))
     charts = [report_figure for report_figure in report_figures if report_figure.name != "histories"]
-    _in_columns(charts)
+    show_report_figures(charts, columns=2)
     if charts:
         st.caption("Solid: validation; dashed: training; the dot marks the epoch that was kept.")
     downloads(report_figures, "learning")
@@ -258,7 +206,7 @@ def _significance(choice: Choice) -> None:
         st.info("A test compares two models: choose another one above.")
         return
     view = _choose_pair(choice, "significance-pair")
-    report_figures, words = significance_report_figures(choice, view)
+    report_figures, words = figures.significance_report_figures(choice, view)
     for sentence in words:
         st.info(sentence)
     for report_figure in report_figures:
@@ -271,10 +219,10 @@ def _significance(choice: Choice) -> None:
 
 
 def _cost(choice: Choice) -> None:
-    report_figure = cost_report_figure(choice)
+    report_figure = figures.cost_report_figure(choice)
     show_report_figure(report_figure)
     if report_figure.content["ms/face"].isna().all():
-        st.caption("Times were not measured yet: `python -m fer_core cost` measures them on this computer.")
+        st.caption("Times are not measured yet: `python -m fer_core cost` measures them on this computer.")
     downloads([report_figure], "cost")
 
 

@@ -1,4 +1,4 @@
-"""One photo through all chosen models: its face is found once, and every model answers for it."""
+"""One photo through all chosen models: its faces are found once, and every model answers for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from fer_core.analysis.frame import FaceObservation, FrameAnalysis
 from fer_core.analysis.overlay import draw_analysis
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.app.common.figures import show_report_figure
+from fer_core.app.common.photo import say_no_face, which_face
 from fer_core.app.common.selection import SERVED, choose_detector
+from fer_core.app.common.widgets import number_columns
 from fer_core.app.compare.choice import Choice
 from fer_core.app.compare.external import is_external
 from fer_core.evaluation.verification import SAMPLE_PHOTO
@@ -28,11 +30,11 @@ from fer_core.vision.detection.registry import create_detector
 from fer_core.vision.expression import ExpressionClassifier
 
 TIMED_CALLS = 15
-"""Of one face; their median is shown."""
+"""At most, for one face; their median is shown."""
 
 
-LONGEST_SERIES = 0.5
-"""Seconds after which they end early."""
+MAX_TIMING_SECONDS = 0.5
+"""After which no further call is timed."""
 
 
 UNSURE_BELOW = 0.4
@@ -40,6 +42,7 @@ UNSURE_BELOW = 0.4
 
 
 CROP_SIDE = 160
+"""Pixels of the face as the models see it."""
 
 
 SAMPLE, UPLOAD, CAMERA = "Sample", "Upload", "Camera"
@@ -50,19 +53,23 @@ _KEPT = "try-it-kept"
 
 @dataclass(frozen=True)
 class _Tried:
-    """A photo and what the models said of it."""
+    """A photo and the models' answers to it."""
 
     key: tuple[object, ...]
-    """Photo, models, answers and detector."""
+    """Photo, models, decision rules and detector."""
     frame: np.ndarray
     analysis: FrameAnalysis
     milliseconds: dict[str, float]
-    """Median time of the largest face by model."""
+    """Median time for the largest face, by model."""
 
 
 def try_it_tab(choice: Choice) -> None:
     """The tab."""
-    able = {name: key[1] for name, key in choice.keys.items() if _runs_here(choice, name)}
+    able = {
+        name: choice.rules[name].name
+        for name, model in choice.models.items()
+        if not is_external(name) and SERVED in model.networks
+    }
     _name_the_others(choice, list(able))
     if not able:
         return
@@ -90,19 +97,15 @@ def try_it_tab(choice: Choice) -> None:
         _show_face(choice, tried, list(able), unsure / 100)
 
 
-def _runs_here(choice: Choice, name: str) -> bool:
-    return not is_external(name) and SERVED in choice.models[name].networks
-
-
 def _name_the_others(choice: Choice, able: list[str]) -> None:
-    """Which models do not answer here, and why."""
+    """Say which models do not answer here, and why."""
     external_models = [choice.styles[name].title for name in choice.models if is_external(name)]
     absent = [choice.styles[n].title for n in choice.models if n not in able and not is_external(n)]
     if absent:
         st.info(f"Without an answer here: {', '.join(absent)}, whose LiteRT file is not installed.")
     if external_models:
         st.info(
-            f"Without an answer here: {', '.join(external_models)}, since this page never loads what you bring along."
+            f"Without an answer here: {', '.join(external_models)}, since this page itself never loads a file of yours."
         )
 
 
@@ -120,14 +123,14 @@ def _choose_photo() -> tuple[bytes, str] | None:
 
 @st.cache_resource(show_spinner="Loading the networks…", max_entries=4)
 def _analyser(models: tuple[tuple[str, str], ...], detector: str) -> FrameAnalyser:
-    """For models each with an answer of its own; safe to call from several sessions."""
+    """An analyser of models, each with its decision rule, shared by all sessions; safe to call from several threads."""
     store = ModelStore()
-    classifiers = [ExpressionClassifier(store.load(name), answer, SERVED) for name, answer in models]
+    classifiers = [ExpressionClassifier(store.load(name), rule, SERVED) for name, rule in models]
     return FrameAnalyser(create_detector(detector), classifiers)
 
 
 def _tried(photo: tuple[bytes, str], able: dict[str, str], detector: str) -> _Tried:
-    """The photo analysed; the last one is kept, so that a slider does not analyse it anew."""
+    """The photo analysed; the last one is kept for the session, so that a slider does not analyse it again."""
     key = (hashlib.sha256(photo[0]).hexdigest(), tuple(able.items()), detector)
     kept: _Tried | None = st.session_state.get(_KEPT)
     if kept is not None and kept.key == key:
@@ -147,7 +150,7 @@ def _times(analyser: FrameAnalyser, frame: np.ndarray, analysis: FrameAnalysis) 
         face = analysis.faces[0]
         crops = crop_faces(frame, [face.crop_box], classifier.input_size, aligned_rolls([face.detection]))
         series: list[float] = []
-        ends = time.perf_counter() + LONGEST_SERIES
+        ends = time.perf_counter() + MAX_TIMING_SECONDS
         while len(series) < TIMED_CALLS and (not series or time.perf_counter() < ends):
             started = time.perf_counter()
             classifier.classify(crops)
@@ -159,21 +162,9 @@ def _times(analyser: FrameAnalyser, frame: np.ndarray, analysis: FrameAnalysis) 
 def _show_face(choice: Choice, tried: _Tried, names: list[str], unsure: float) -> None:
     faces = tried.analysis.faces
     if not faces:
-        st.info(
-            "No face was found. Faces should look roughly towards the camera and be at least 40 pixels tall; another "
-            "detector may find what this one missed.",
-            icon=":material/face_retouching_off:",
-        )
+        say_no_face()
         return
-    number = 0
-    if len(faces) > 1:
-        number = st.selectbox(
-            "Face",
-            range(len(faces)),
-            format_func=lambda i: f"Face {i + 1}" + (", the largest" if not i else ""),
-            key="try-it-face",
-        )
-    face = faces[number]
+    face = faces[which_face("Face", len(faces), "try-it-face") if len(faces) > 1 else 0]
     scores = dict(zip(names, face.scores, strict=True))
     figure = probability_bars_by_model(scores, {name: choice.styles[name] for name in names}, unsure)
     show_report_figure(ReportFigure("try-it", "Probabilities for the face, by model", figure))
@@ -184,14 +175,10 @@ def _show_face(choice: Choice, tried: _Tried, names: list[str], unsure: float) -
         st.dataframe(
             _answers(choice, tried, face, names, unsure),
             hide_index=True,
-            column_config={
-                "probability": st.column_config.NumberColumn("probability", format="percent"),
-                "ms per face": st.column_config.NumberColumn("ms per face", format="%.1f"),
-            },
+            column_config=number_columns({"probability": "percent", "ms per face": "%.1f"}),
         )
         st.caption(
-            f"Time of one face on one thread of this computer as it is now, median of up to {TIMED_CALLS} calls; measured "
-            "on the largest face."
+            f"Time for the largest face on one thread of this computer as it is now, median of up to {TIMED_CALLS} calls."
         )
 
 
