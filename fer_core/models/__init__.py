@@ -12,7 +12,7 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 
@@ -46,6 +46,8 @@ class ArchitectureConfig:
 
 class Backbone(Protocol):
     """Turns an image tensor ``(N, S, S, 1)`` of pixels scaled to -1..1 into a feature vector ``(N, F)``."""
+
+    __name__: str
 
     def __call__(self, image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
         """Features of an image; ``weights`` is ``None``, ``"imagenet"`` or a file, for the networks Keras carries."""
@@ -163,13 +165,29 @@ _HEADS = {name.replace("-", "_") for name in LABEL_SETS}
 _REGISTRY: dict[str, Architecture] = {}
 
 
-def register_architecture(config: ArchitectureConfig) -> Callable[[Backbone], Backbone]:
-    """Enter the decorated backbone function into the registry under ``config.name``."""
+def register_architecture(
+    *, title: str, reference: str, summary: str, input_size: int = 48, **config: Any
+) -> Callable[[Backbone], Backbone]:
+    """Enter the decorated backbone function into the registry under the function's name.
+
+    Args:
+        title: the architecture's name for people.
+        reference: the paper it follows.
+        summary: one sentence for the people who choose a model.
+        input_size: side of the square grey input in pixels.
+        config: further fields of :class:`ArchitectureConfig`.
+
+    Raises:
+        ValueError: two functions of one name are registered.
+    """
 
     def enter(backbone: Backbone) -> Backbone:
-        if config.name in _REGISTRY:
-            raise ValueError(f"two architectures are called {config.name!r}")
-        _REGISTRY[config.name] = Architecture(config, backbone)
+        name = backbone.__name__
+        if name in _REGISTRY:
+            raise ValueError(f"two architectures are called {name!r}")
+        _REGISTRY[name] = Architecture(
+            ArchitectureConfig(name, title, input_size, reference, summary, **config), backbone
+        )
         return backbone
 
     return enter

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-from fer_core.models import ArchitectureConfig, register_architecture
+from fer_core.models import register_architecture
 
 # Mean of ImageNet's blue, green and red channel, which VGG16 and ResNet50 were trained without (caffe's convention).
 IMAGENET_MEANS = (103.939, 116.779, 123.68)
@@ -38,17 +38,13 @@ def _dense(x: keras.KerasTensor, *units: int, dropout: float = 0.0) -> keras.Ker
 
 
 @register_architecture(
-    ArchitectureConfig(
-        name="mobilenet_v2",
-        title="MobileNetV2",
-        input_size=48,
-        working_size=96,
-        full_size=224,
-        channels=3,
-        imagenet=True,
-        reference="Sandler et al. 2018, arXiv:1801.04381; top of two dense layers",
-        summary="Made for phones: separable convolutions, few multiply-adds.",
-    )
+    title="MobileNetV2",
+    working_size=96,
+    full_size=224,
+    channels=3,
+    imagenet=True,
+    reference="Sandler et al. 2018, arXiv:1801.04381; top of two dense layers",
+    summary="Made for phones: separable convolutions, few multiply-adds.",
 )
 def mobilenet_v2(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
     """Features ``(N, 64)``: MobileNetV2, its top replaced by dense-ReLU-dense-ReLU."""
@@ -56,17 +52,13 @@ def mobilenet_v2(image: keras.KerasTensor, weights: str | None = None) -> keras.
 
 
 @register_architecture(
-    ArchitectureConfig(
-        name="vgg16",
-        title="VGG16",
-        input_size=48,
-        full_size=224,
-        channels=3,
-        preprocessing="pixels less ImageNet's channel means",
-        imagenet=True,
-        reference="Simonyan & Zisserman 2015, arXiv:1409.1556",
-        summary="Thirteen convolutions, the classic of transfer learning; heavy.",
-    )
+    title="VGG16",
+    full_size=224,
+    channels=3,
+    preprocessing="pixels less ImageNet's channel means",
+    imagenet=True,
+    reference="Simonyan & Zisserman 2015, arXiv:1409.1556",
+    summary="Thirteen convolutions, the classic of transfer learning; heavy.",
 )
 def vgg16(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
     """Features ``(N, 512)``."""
@@ -74,16 +66,12 @@ def vgg16(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTe
 
 
 @register_architecture(
-    ArchitectureConfig(
-        name="resnet152v2",
-        title="ResNet152V2",
-        input_size=48,
-        full_size=224,
-        channels=3,
-        imagenet=True,
-        reference="He et al. 2016, arXiv:1603.05027",
-        summary="Very deep residual network, 58 million weights; the heaviest here.",
-    )
+    title="ResNet152V2",
+    full_size=224,
+    channels=3,
+    imagenet=True,
+    reference="He et al. 2016, arXiv:1603.05027",
+    summary="Very deep residual network, 58 million weights; the heaviest here.",
 )
 def resnet152v2(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
     """Features ``(N, 2048)``."""
@@ -91,18 +79,14 @@ def resnet152v2(image: keras.KerasTensor, weights: str | None = None) -> keras.K
 
 
 @register_architecture(
-    ArchitectureConfig(
-        name="resnet50",
-        title="ResNet50",
-        input_size=48,
-        working_size=64,
-        full_size=128,
-        channels=3,
-        preprocessing="pixels less ImageNet's channel means",
-        imagenet=True,
-        reference="He et al. 2016, arXiv:1512.03385; one dense layer added",
-        summary="Fifty layers deep, the usual yardstick of transfer learning.",
-    )
+    title="ResNet50",
+    working_size=64,
+    full_size=128,
+    channels=3,
+    preprocessing="pixels less ImageNet's channel means",
+    imagenet=True,
+    reference="He et al. 2016, arXiv:1512.03385; one dense layer added",
+    summary="Fifty layers deep, the usual yardstick of transfer learning.",
 )
 def resnet50(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
     """Features ``(N, 256)``: ResNet50 with a dense layer added."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from fer_core.models import ArchitectureConfig, register_architecture
+from fer_core.models import register_architecture
 
 HE = "He et al. 2016, arXiv:1512.03385"
 HU = "Hu et al. 2018, arXiv:1709.01507"
@@ -61,65 +61,49 @@ def _squeeze_and_excite(x: keras.KerasTensor, ratio: int) -> keras.KerasTensor:
     return layers.Multiply()([x, gate])
 
 
-# One block at full resolution, where a block costs most time per weight.
 SENET = ResidualStages(widths=(32, 64, 128, 256), blocks=(1, 2, 2, 2), squeeze_ratio=8)
+"""One block at full resolution, where a block costs most time per weight."""
 RESNET = ResidualStages(widths=(32, 64, 128, 256), blocks=(1, 1, 1, 1))
-# Twice the width, four times the work: what a GPU can train to teach the others.
 SENET_WIDE = ResidualStages(widths=(64, 128, 256, 512), blocks=(1, 2, 2, 2), squeeze_ratio=8, dropout=0.3)
+"""Twice the width, four times the work: what a GPU can train to teach the others."""
 TINY = ResidualStages(widths=(24, 48, 72, 128), blocks=(1, 1, 1, 1), squeeze_ratio=8, dropout=0.0)
 
 
 @register_architecture(
-    ArchitectureConfig(
-        name="senet",
-        title="SE-ResNet",
-        input_size=48,
-        reference=f"{HU}; {HE}",
-        summary="Residual network that learns which of its channels matter for the face at hand.",
-    )
+    title="SE-ResNet",
+    reference=f"{HU}; {HE}",
+    summary="Residual network that learns which of its channels matter for the face at hand.",
 )
 def senet(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
-    """See :class:`ResidualStages`."""
+    """Features ``(N, 256)``: :data:`SENET`."""
     return SENET.features(image)
 
 
 @register_architecture(
-    ArchitectureConfig(
-        name="senet_wide",
-        title="SE-ResNet, wide",
-        input_size=48,
-        reference=f"{HU}; {HE}",
-        summary="The SE-ResNet at twice its width; four times the work, and the teacher of the others.",
-    )
+    title="SE-ResNet, wide",
+    reference=f"{HU}; {HE}",
+    summary="The SE-ResNet at twice its width; four times the work, and the teacher of the others.",
 )
 def senet_wide(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
-    """See :class:`ResidualStages`."""
+    """Features ``(N, 512)``: :data:`SENET_WIDE`."""
     return SENET_WIDE.features(image)
 
 
 @register_architecture(
-    ArchitectureConfig(
-        name="resnet",
-        title="ResNet",
-        input_size=48,
-        reference=HE,
-        summary="Residual network: every block adds to what it was given instead of replacing it.",
-    )
+    title="ResNet",
+    reference=HE,
+    summary="Residual network: every block adds to what it was given instead of replacing it.",
 )
 def resnet(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
-    """See :class:`ResidualStages`."""
+    """Features ``(N, 256)``: :data:`RESNET`."""
     return RESNET.features(image)
 
 
 @register_architecture(
-    ArchitectureConfig(
-        name="tiny",
-        title="Tiny SE-ResNet",
-        input_size=48,
-        reference=f"{HU}; taught by larger networks after Hinton et al. 2015, arXiv:1503.02531",
-        summary="Under half a million weights, for weak machines; learnt from larger networks.",
-    )
+    title="Tiny SE-ResNet",
+    reference=f"{HU}; taught by larger networks after Hinton et al. 2015, arXiv:1503.02531",
+    summary="Under half a million weights, for weak machines; learnt from larger networks.",
 )
 def tiny(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
-    """See :class:`ResidualStages`."""
+    """Features ``(N, 128)``: :data:`TINY`."""
     return TINY.features(image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from fer_core.models import ArchitectureConfig, register_architecture
+from fer_core.models import register_architecture
 
 # Widths of the convolutions between two poolings: VGG's pattern at half its width, with batch normalisation.
 STAGES = ((32, 32), (64, 64), (128, 128, 128), (256, 256, 256))
@@ -13,13 +13,9 @@ DROPOUT = 0.3
 
 
 @register_architecture(
-    ArchitectureConfig(
-        name="vggnet",
-        title="VGGNet",
-        input_size=48,
-        reference="Simonyan & Zisserman 2015, arXiv:1409.1556; for FER2013 Khaireddin & Chen 2021, arXiv:2105.03588",
-        summary="Plain stack of ten small convolutions, pooled four times.",
-    )
+    title="VGGNet",
+    reference="Simonyan & Zisserman 2015, arXiv:1409.1556; for FER2013 Khaireddin & Chen 2021, arXiv:2105.03588",
+    summary="Plain stack of ten small convolutions, pooled four times.",
 )
 def vggnet(image: keras.KerasTensor, weights: str | None = None) -> keras.KerasTensor:
     """Features ``(N, 256)`` of a scaled image ``(N, S, S, 1)``, S of any size from 32 up."""

@@ -2,13 +2,13 @@
 
 import keras
 
-from fer_core.models import ArchitectureConfig, register_architecture
+from fer_core.models import register_architecture
 
 
 def register_small() -> None:
     """Enter ``small`` into the registry."""
 
-    @register_architecture(ArchitectureConfig("small", "Small", 48, "", ""))
+    @register_architecture(title="Small", reference="", summary="")
     def small(image, weights=None):
         x = keras.layers.Conv2D(8, 3, strides=4, padding="same")(image)
         x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
