@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_core.datasets.dataset import NO_LABEL, FaceDataset, Split
+from fer_core.datasets.dataset import DATASET_SIDE, NO_LABEL, FaceDataset, Split
 from fer_core.datasets.readers.archives import DataFile, Limits, open_files
-from fer_core.datasets.readers.folders import SIDE, UNLABELLED, label_set_for
+from fer_core.datasets.readers.folders import UNLABELLED, label_set_for
 from fer_core.errors import DatasetError, ImageError
 from fer_core.labels import Emotion, parse_emotion
 from fer_core.media.images import MAX_FILE_BYTES, decode_image
@@ -184,7 +184,7 @@ def cut_faces(
         rows.append((photo.name, photo.folder, found, len(faces), found - len(faces), why))
         dropped += reasons
         progress(done / len(photos))
-    images = np.concatenate(crops) if crops else np.empty((0, SIDE, SIDE), np.uint8)
+    images = np.concatenate(crops) if crops else np.empty((0, DATASET_SIDE, DATASET_SIDE), np.uint8)
     report = pd.DataFrame(rows, columns=list(COLUMNS))
     return OwnFaces(images, tuple(sources), tuple(folders), report, dict(dropped))
 
@@ -193,7 +193,7 @@ def _cut(
     photo: Photo, detector: FaceDetector, take: Take, smallest: int, room: int
 ) -> tuple[int, np.ndarray, Counter[Dropped], str]:
     """Faces found, crops, reasons and the sentence about them, of one photo."""
-    nothing = np.empty((0, SIDE, SIDE), np.uint8)
+    nothing = np.empty((0, DATASET_SIDE, DATASET_SIDE), np.uint8)
     try:
         frame = decode_image(photo.read(), photo.name)
     except (ImageError, DatasetError) as error:
@@ -209,7 +209,7 @@ def _cut(
         f"{count} {reason}" + (f" ({_sides(boxes, smallest)} pixels)" if reason == Dropped.TOO_SMALL else "")
         for reason, count in reasons.items()
     )
-    return len(boxes), crop_faces(frame, kept, SIDE), reasons, why
+    return len(boxes), crop_faces(frame, kept, DATASET_SIDE), reasons, why
 
 
 def _sides(boxes: list[BoundingBox], smallest: int) -> str:

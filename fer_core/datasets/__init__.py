@@ -1,4 +1,4 @@
-"""Readers of the public formats, all into one :class:`FaceDataset`, and the augmentation that training applies."""
+"""Readers of the public formats, all into one :class:`FaceDataset`, and splits."""
 
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.datasets.load import read_dataset

@@ -1,4 +1,4 @@
-"""The one form every data set is read into, and its label sets as views of the same data.
+"""The one form of every data set, and its label sets as views of the same data.
 
 FER+ majority protocol: Barsoum et al. 2016, arXiv:1608.01041, sec. 3 and 4.1, as their published code applies it.
 """
@@ -13,8 +13,12 @@ import numpy as np
 from fer_core.errors import DatasetError
 from fer_core.labels import FERPLUS, LabelSet
 
+DATASET_SIDE = 48
+"""Side in pixels of FER2013's faces, and of the faces that all readers give."""
+
+
 NO_LABEL = -1
-"""Label of a row that the label set at hand has no class for."""
+"""Label of a row for which the label set at hand has no class."""
 
 
 FERPLUS_COLUMNS = len(FERPLUS) + 2
@@ -34,7 +38,7 @@ class Split(StrEnum):
 
 @dataclass(frozen=True)
 class FaceDataset:
-    """Faces with labels and splits; every array has one entry per row, in the order of the source."""
+    """Faces with labels and splits; every array has one entry per face, in the order of the source."""
 
     name: str
     images: np.ndarray
@@ -87,11 +91,11 @@ class FaceDataset:
         return replace(self, labels=columns[self.labels], label_set=target)
 
     def targets(self, label_set: LabelSet) -> tuple[np.ndarray, np.ndarray]:
-        """What a head of ``label_set`` is trained on.
+        """Training targets for a head of ``label_set``.
 
         Returns:
-            Target distributions ``(N, len(label_set)) float32`` and weights ``(N,) float32``, 0 where a row says
-            nothing. FER+ gives the annotators' votes as soft labels (single votes dropped), weighted by the share
+            Target distributions ``(N, len(label_set)) float32`` and weights ``(N,) float32``, 0 where a row has no
+            label. FER+ gives the annotators' votes as soft labels (single votes dropped), weighted by the share
             of votes that name an emotion; every other set gives one-hot rows of weight 1.
         """
         if label_set == FERPLUS:

@@ -1,4 +1,4 @@
-"""One door to every data set: the format is told from the path, and the first read is cached by content."""
+"""One function for every data set: it detects the format, and caches the arrays by the content of the source."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ _EXPECTED = (
 )
 
 
-# Raised whenever the meaning of the cached arrays changes.
 _CACHE_VERSION = 1
+"""Raised whenever the meaning of the cached arrays changes."""
 
 
 ProgressCallback = Callable[[float], None]
-"""Takes the share that is read, 0..1; what it raises ends the work."""
+"""Called with the share that is read, 0..1; an exception that it raises ends the work."""
 
 
 Note = Callable[[str], None]
-"""Takes a sentence about what was not read as it is."""
+"""Called with a sentence about each thing that was changed or left out."""
 
 
 def _ignore(_: object) -> None:
@@ -62,21 +62,21 @@ def read_dataset(
     progress: ProgressCallback = _ignore,
     note: Note = _ignore,
 ) -> FaceDataset:
-    """Read FER2013, CK+, ExpW or folders of classes from wherever they are kept; what it is shows from what lies there.
+    """Read FER2013, CK+, ExpW or folders of classes; the format follows from the files at the path.
 
     Args:
-        path: FER2013's csv in any of its packings, a folder that holds it; the zip of CK+48, its unpacked folder, or a
+        path: FER2013's csv in any of its packings, or a folder that holds it; the zip of CK+48, its unpacked folder, or a
             folder that holds one of them; ExpW's ``label.lst`` or a folder that holds it; a folder or zip of class
             folders (:func:`fer_core.datasets.readers.folders.read_folders`); an npz of
             :func:`fer_core.datasets.readers.npz.as_npz`.
-        votes: FER+'s ``fer2013new.csv`` for the rows of FER2013's csv; if left out, one beside the csv is used.
+        votes: FER+'s ``fer2013new.csv`` for the rows of FER2013's csv; by default the one beside the csv, if there is one.
         meanings: of class folders whose names are no emotions; ``None`` leaves a class out.
         progress: see :data:`ProgressCallback`; formats that are read in a second do not call it.
         note: see :data:`Note`.
 
     Raises:
-        UnknownClassError: a class folder is called otherwise.
-        DatasetError: nothing readable is there; the message says what was found and what was expected.
+        UnknownClassError: a class folder has another name.
+        DatasetError: nothing readable is at the path; the message says what was found and what was expected.
     """
     return _read(Path(path).expanduser().absolute(), votes, _Wishes(meanings or {}, progress, note))
 
@@ -88,16 +88,16 @@ def read_uploads(
     progress: ProgressCallback = _ignore,
     note: Note = _ignore,
 ) -> FaceDataset:
-    """Read a data set that came over the wire: one file, or FER2013's csv and FER+'s votes together.
+    """Read an uploaded data set: one file, or FER2013's csv and FER+'s votes together.
 
-    While they are read the files lie in a temporary folder, which is gone afterwards, however the reading ends. Faces are
-    not put into the cache.
+    The files lie in a temporary folder while they are read, and nothing goes into the cache.
 
     Args:
-        files: content by name; otherwise as for :func:`read_dataset`.
+        files: content by name.
+        meanings: as for :func:`read_dataset`, and so ``progress`` and ``note``.
 
     Raises:
-        DatasetError: as for :func:`read_dataset`; or these files do not belong together.
+        DatasetError: as for :func:`read_dataset`, or the files do not belong together.
     """
     wishes = _Wishes(meanings or {}, progress, note, keep=False)
     with tempfile.TemporaryDirectory(prefix="fer_core-") as folder:
@@ -126,7 +126,7 @@ def _written(folder: Path, name: str, data: bytes) -> Path:
 
 
 def source_stamp(path: Path | str) -> str:
-    """What tells a data set on the disk from the same one after a change of its files, or of the votes beside it."""
+    """A digest that changes with the files of a data set on the disk, and with the votes beside it."""
     source = Path(path).expanduser()
     return stamp(source) + stamp(source.parent / VOTES_FILE)
 
@@ -170,7 +170,7 @@ def _csv_in(source: Path) -> Path | None:
 
 
 def _is_csv(path: Path) -> bool:
-    """Whether a file is read as FER2013's csv; of a zip its names say, since folders of images come as zip as well."""
+    """Whether a file holds FER2013's csv; a zip is judged by the names in it, since folders of images come zipped, too."""
     if not is_csv_source(path) or path.suffix.lower() != ".zip":
         return is_csv_source(path)
     names = zip_names(path, path.name)
@@ -204,13 +204,13 @@ def _digest_of(source: Path) -> str:
 
 
 def _cached(kind: str, name: str, digest: str, read: Callable[[], FaceDataset], keep: bool) -> FaceDataset:
-    """A data set of FER2013's classes, from the cache if it is there, else read and, where asked to, put there."""
+    """A data set of FER2013's classes from the cache; if it is not there, read, and with ``keep`` put there."""
     folder = cache_folder() / f"{kind}-v{_CACHE_VERSION}-{digest}"
     arrays = ("images", "labels", "splits")
     try:
         images, labels, splits = (np.load(folder / f"{array}.npy", allow_pickle=False) for array in arrays)
         return FaceDataset(name, images, labels, splits, FER2013)
-    except (OSError, ValueError):  # not cached yet, or a damaged cache, which is written anew
+    except (OSError, ValueError):  # not cached yet, or damaged
         dataset = read()
     if keep:
         _write_cache(folder, {array: getattr(dataset, array) for array in arrays})

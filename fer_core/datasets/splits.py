@@ -1,4 +1,4 @@
-"""Ways to divide and join data sets: the literature's random split, folds grouped by subject, unions.
+"""Ways to divide a data set: the random split of the literature, and folds grouped by subject.
 
 A random split of CK+ has frames of one sequence on both sides and measures memory; it is here because published figures
 are on it. Folds grouped by subject follow Lucey et al. 2010, who leave out one subject at a time.
@@ -10,14 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from fer_core.datasets.dataset import FERPLUS_COLUMNS, FaceDataset, Split
+from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import DatasetError
 
 
 def random_split(dataset: FaceDataset, test_share: float = 0.3, seed: int = 0) -> FaceDataset:
     """The same rows in the same order, drawn into ``TRAINING`` and ``TEST`` with the classes in equal shares.
 
-    Subjects are on both sides: use :func:`grouped_folds` for figures that mean anything for new people.
+    Subjects are on both sides: use :func:`grouped_folds` for metrics that hold for new people.
 
     Args:
         dataset: any data set.
@@ -46,7 +46,7 @@ def is_undivided(dataset: FaceDataset) -> bool:
 
 
 def divided(dataset: FaceDataset, seed: int) -> FaceDataset:
-    """The data set as networks are trained on it: with its own splits, or where it has none with :func:`random_split`."""
+    """The data set with its own splits, or, if it has none, divided by :func:`random_split`."""
     return random_split(dataset, seed=seed) if is_undivided(dataset) else dataset
 
 
@@ -96,48 +96,6 @@ def fold_split(dataset: FaceDataset, fold_of: np.ndarray, fold: int) -> FaceData
             f"fold {fold} of {len(fold_of)} rows does not fit {len(dataset)} rows with that fold among them"
         )
     return replace(dataset, splits=_test_where(fold_of == fold))
-
-
-def union(first: FaceDataset, second: FaceDataset) -> FaceDataset:
-    """The rows of both, each in its own split, under a name such as ``FER2013 + ExpW``.
-
-    Votes are kept where one of the two has them; the other's rows get no votes at all, which FER+ targets weigh 0 and
-    FER+ labels leave out. Subjects are kept where both have them, told apart by the data set's name.
-
-    Raises:
-        DatasetError: the label sets or the images' sizes differ.
-    """
-    if first.label_set != second.label_set:
-        raise DatasetError(
-            f"{first.name} has the classes {first.label_set.title!r}, {second.name} {second.label_set.title!r}; "
-            "expected one label set for a union, see as_label_set."
-        )
-    if first.images.shape[1:] != second.images.shape[1:]:
-        sizes = [f"{dataset.images.shape[2]}x{dataset.images.shape[1]}" for dataset in (first, second)]
-        raise DatasetError(
-            f"{first.name} has images of {sizes[0]} pixels, {second.name} of {sizes[1]}; expected one size for a union."
-        )
-    both = (first, second)
-    votes = subjects = None
-    if first.votes is not None or second.votes is not None:
-        votes = np.concatenate([_votes_or_none(dataset) for dataset in both])
-    if first.subjects is not None and second.subjects is not None:
-        names = [f"{first.name} {subject}" for subject in first.subjects]
-        names += [f"{second.name} {subject}" for subject in second.subjects]
-        subjects = np.array(names)
-    return FaceDataset(
-        f"{first.name} + {second.name}",
-        np.concatenate([dataset.images for dataset in both]),
-        np.concatenate([dataset.labels for dataset in both]),
-        np.concatenate([dataset.splits for dataset in both]),
-        first.label_set,
-        votes,
-        subjects,
-    )
-
-
-def _votes_or_none(dataset: FaceDataset) -> np.ndarray:
-    return np.zeros((len(dataset), FERPLUS_COLUMNS), np.uint8) if dataset.votes is None else dataset.votes
 
 
 def _test_where(chosen: np.ndarray) -> np.ndarray:

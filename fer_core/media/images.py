@@ -58,10 +58,10 @@ _FOREIGN_SIGNATURES = (
     (b"\x7fELF", "a Linux program"),
 )
 
-_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+DECOMPRESSION_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # The first row is what Pillow raised for 100,000 randomly damaged files of every format above; the second is what
 # its own ``open`` counts as damage besides, and what a lying size can cause.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     *(OSError, SyntaxError, ValueError, RuntimeError, struct.error),
     *(EOFError, TypeError, LookupError, OverflowError, MemoryError, zlib.error),
 )
@@ -133,11 +133,11 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
         )
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except _BOMBS as error:
+    except DECOMPRESSION_BOMBS as error:
         raise ImageError(
             f"{name} claims far more than the {_megapixels(MAX_PIXELS)} megapixels allowed: shrink it and try again."
         ) from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise ImageError(_why_not_an_image(data, name)) from error
     with image:
         _check_size(image.size, name)
@@ -152,11 +152,11 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
                 rgb = rgb.resize(_within_max_side(rgb.size), Image.Resampling.LANCZOS, reducing_gap=3.0)
             if orientation in _UNDO_ORIENTATION:
                 rgb = rgb.transpose(_UNDO_ORIENTATION[orientation])
-        except _BOMBS as error:
+        except DECOMPRESSION_BOMBS as error:
             raise ImageError(
                 f"{name} unpacks to more than it may: save it again as a plain JPEG or PNG and try that."
             ) from error
-        except _DECODER_ERRORS as error:
+        except DECODER_ERRORS as error:
             raise ImageError(
                 f"{name} is a damaged or cut-off {image.format} picture: expected a complete one, so save or download "
                 "it again."
@@ -220,7 +220,7 @@ def _orientation(image: Image.Image) -> int:
     """EXIF orientation of a loaded picture, 1 (upright) where the metadata is absent or broken."""
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         # A broken note about the picture is no reason to refuse the picture.
         return 1
 
@@ -283,3 +283,8 @@ def _is_text(head: bytes) -> bool:
     # The cut may fall inside a character of up to four bytes, so the last ones are not judged.
     text = head.decode("utf-8", errors="replace")[: -3 if len(head) > 3 else None]
     return "\ufffd" not in text and all(character.isprintable() or character in "\t\r\n" for character in text)
+
+
+def as_bytes(pixels: np.ndarray) -> np.ndarray:
+    """Grey levels of any range rounded and cut to 0..255: the same shape as ``uint8``."""
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)

@@ -1,13 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from fer_core.datasets import FaceDataset, Split
-from fer_core.datasets.dataset import NO_LABEL
-from fer_core.datasets.splits import fold_split, grouped_folds, random_split, union
+from fer_core.datasets.splits import fold_split, grouped_folds, random_split
 from fer_core.errors import DatasetError
-from fer_core.labels import CKPLUS, FER2013, FERPLUS
+from fer_core.labels import CKPLUS
 from tests.conftest import make_dataset
 
 
@@ -97,52 +94,3 @@ def test_the_random_split_is_the_same_for_the_same_seed_only():
 def test_a_random_split_of_too_few_rows_is_refused():
     with pytest.raises(DatasetError, match=r"CK\+: found 5 rows, expected enough of every class"):
         random_split(posed().take(np.array([0, 3, 4, 5, 6])))
-
-
-def union_of_two(first: bool, second: bool) -> tuple[FaceDataset, FaceDataset, FaceDataset]:
-    one = replace(make_dataset(per_class=2, with_votes=first), name="FER2013")
-    other = replace(make_dataset(per_class=1, seed=1, with_votes=second), name="ExpW")
-    return one, other, union(one, other)
-
-
-def test_a_union_has_the_rows_of_both_each_in_its_own_split():
-    one, other, both = union_of_two(False, False)
-    assert both.name == "FER2013 + ExpW"
-    assert len(both) == len(one) + len(other)
-    for split in (Split.TRAINING, Split.VALIDATION, Split.TEST):
-        expected = [*one.split(split).images, *other.split(split).images]
-        np.testing.assert_array_equal(both.split(split).images, expected)
-    assert both.labels.tolist() == [*one.labels, *other.labels]
-    assert both.votes is None
-
-
-@pytest.mark.parametrize("with_votes", [(True, False), (False, True)])
-def test_rows_without_votes_say_nothing_about_the_eight_classes(with_votes):
-    one, other, both = union_of_two(*with_votes)
-    voted = np.repeat(with_votes, [len(one), len(other)])
-    assert both.votes.dtype == np.uint8
-    assert (both.votes[~voted] == 0).all()
-    targets, weights = both.targets(FERPLUS)
-    assert (weights[~voted] == 0).all()
-    assert (targets[~voted] == 0).all()
-    assert (weights[voted] > 0).all()
-    labels = both.as_label_set(FERPLUS).labels
-    assert (labels[~voted] == NO_LABEL).all()
-    assert (labels[voted] != NO_LABEL).all()
-    assert both.targets(FER2013)[1].min() == 1  # the seven classes are known for all
-
-
-def test_subjects_of_two_sets_are_told_apart_and_left_out_where_one_has_none():
-    one, other = posed(subjects=3), replace(posed(subjects=3), name="MMI")
-    both = union(one, other)
-    assert len(set(both.subjects)) == 6
-    assert both.subjects[0] == "CK+ S000"
-    assert union(one, replace(other, subjects=None)).subjects is None
-
-
-def test_sets_of_other_classes_or_sizes_are_not_joined():
-    one = make_dataset()
-    with pytest.raises(DatasetError, match="expected one label set for a union"):
-        union(one, posed())
-    with pytest.raises(DatasetError, match=r"48x48 pixels, .* 48x24"):
-        union(one, replace(one, images=one.images[:, :24]))

@@ -13,8 +13,7 @@ from fer_core.app.common.selection import choose_detector
 from fer_core.app.explore.explored import Explored
 from fer_core.app.explore.sources import MOST_MEANINGS, ask_for_meanings
 from fer_core.curation.import_photos import MAX_PHOTOS, Dropped, OwnFaces, Take, cut_faces, open_photos
-from fer_core.datasets.dataset import FaceDataset
-from fer_core.datasets.readers.folders import SIDE
+from fer_core.datasets.dataset import DATASET_SIDE, FaceDataset
 from fer_core.datasets.readers.npz import as_npz, as_zip
 from fer_core.errors import FerError
 from fer_core.labels import Emotion
@@ -70,7 +69,7 @@ def import_photos_tab(explored: Explored) -> None:
             SMALLEST,
             key="own-smallest",
             persist_state="page",
-            help=f"Side of the square that is cut out. Faces below {SIDE} pixels are enlarged and look blurred.",
+            help=f"Side of the square that is cut out. Faces below {DATASET_SIDE} pixels are enlarged and look blurred.",
         )
     if st.button(
         "Cut out the faces",

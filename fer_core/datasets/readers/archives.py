@@ -1,7 +1,7 @@
-"""Files of data sets from people: a zip archive, a folder or a stream is checked before anything of it is read.
+"""Files of data sets of unknown origin: a zip archive, a folder or a stream is checked before it is read.
 
-An archive is read where it lies: nothing is unpacked to the disk, so that nothing is left there and no name in it can lead
-anywhere. Names are checked all the same, since one that tries is a sign that the archive means harm.
+Nothing is unpacked to the disk, so no name in an archive can lead anywhere. Names are checked all the same: one that tries
+is a sign of a hostile archive.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from typing import IO, Any, cast
 from fer_core.errors import DatasetError
 
 NESTED = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
-"""Names of archives, which are not looked into when they lie in another one."""
+"""File names of archives; an archive inside of another one is not read."""
 
 
-DEEPEST = 6
-"""Levels below a folder that are looked at; a split and a class need two, and downloads put one or two above."""
+MAX_DEPTH = 6
+"""Levels below a folder that are searched; a split and a class need two, and downloads have one or two above."""
 
 
-# What an archive must be larger than before its ratio of packing says anything: flat pictures pack well.
 _RATIO_FROM_BYTES = 16 << 20
+"""Unpacked size from which on the ratio of packing is checked: small flat pictures pack very well."""
 
 
-# A name and the 46 bytes around it, of every file, with room for long names (APPNOTE.TXT 6.3.10, sec. 4.3.12).
 _DIRECTORY_BYTES_PER_FILE = 256
+"""A name and the 46 bytes around it, with room for long names (APPNOTE.TXT 6.3.10, sec. 4.3.12)."""
 
 
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -71,7 +71,7 @@ class Limits:
     """Unpacked to packed: numbers as text pack to a quarter, pictures hardly, bombs to a thousandth."""
 
 
-LIMITS = Limits()
+ARCHIVE_LIMITS = Limits()
 
 
 MAX_TEXT_BYTES = 1 << 30
@@ -89,8 +89,8 @@ class DataFile:
 
 
 @contextmanager
-def open_zip(source: Path | IO[bytes], name: str, limits: Limits = LIMITS) -> Iterator[zipfile.ZipFile]:
-    """A zip archive all of whose members were checked by what its directory says; none was unpacked.
+def open_zip(source: Path | IO[bytes], name: str, limits: Limits = ARCHIVE_LIMITS) -> Iterator[zipfile.ZipFile]:
+    """A zip archive whose members are checked by the entries of its directory; none is unpacked.
 
     Raises:
         DatasetError: it is damaged or encrypted, too large packed or unpacked, holds too many files, packs far better than
@@ -114,9 +114,9 @@ def open_zip(source: Path | IO[bytes], name: str, limits: Limits = LIMITS) -> It
 
 
 class _Guarded:
-    """A file that refuses to be read at one go far beyond the directory of the most files allowed.
+    """A file that refuses single reads far beyond the size of the largest directory allowed.
 
-    ``zipfile`` makes an object of every entry of the directory, before anyone can ask how many there are.
+    ``zipfile`` makes an object of every entry of the directory before its length can be checked.
     """
 
     def __init__(self, file: IO[bytes], name: str, limits: Limits) -> None:
@@ -176,7 +176,7 @@ def _size(size: int) -> str:
 
 @contextmanager
 def open_files(
-    source: Path | IO[bytes], name: str, suffixes: Collection[str], limits: Limits = LIMITS
+    source: Path | IO[bytes], name: str, suffixes: Collection[str], limits: Limits = ARCHIVE_LIMITS
 ) -> Iterator[list[DataFile]]:
     """The files of a kind in a zip archive or below a folder, in the order of their names.
 
@@ -232,8 +232,8 @@ def _reader_of_member(
         if member.file_size > limits.file_bytes:
             raise DatasetError(_too_large(where, member.file_size, limits))
         try:
-            # Asked for so many bytes, zipfile unpacks no more, whatever the data would unpack to, and then finds that the
-            # checksum differs; asked for all, it unpacks up to 2 GB first.
+            # With a size, zipfile unpacks no more than that, and then finds that the checksum differs; without one it
+            # unpacks up to 2 GB first.
             with archive.open(member) as stream:
                 return stream.read(member.file_size)
         except _BROKEN_ZIP as error:
@@ -264,7 +264,7 @@ def _names_below(root: Path, suffixes: Collection[str], limits: Limits) -> Itera
     seen = 0
     for folder, folders, files in os.walk(root, followlinks=True):
         below = PurePosixPath(Path(folder).relative_to(root))
-        if len(below.parts) >= DEEPEST:  # which ends a link that leads in circles, too
+        if len(below.parts) >= MAX_DEPTH:  # which ends a link that leads in circles, too
             folders.clear()
         seen += len(files) + len(folders)
         if seen > 2 * limits.files:  # as many of other kinds are passed over
@@ -274,12 +274,12 @@ def _names_below(root: Path, suffixes: Collection[str], limits: Limits) -> Itera
         yield from (below / file for file in files if _is_wanted(below / file, suffixes))
 
 
-def stamp(source: Path, limits: Limits = LIMITS) -> str:
-    """What tells a source from the same one after a change: names, sizes and times of change of its files.
+def stamp(source: Path, limits: Limits = ARCHIVE_LIMITS) -> str:
+    """A digest of the names, sizes and times of change of a source's files.
 
     Args:
-        source: a file, or a folder with all that is below it.
-        limits: of a folder with more files than are read, so many count.
+        source: a file, or a folder with everything below it.
+        limits: in a folder with more than twice ``limits.files`` files, the rest do not count.
 
     Returns:
         Hexadecimal digits; always the same where nothing is at the path.
@@ -288,7 +288,7 @@ def stamp(source: Path, limits: Limits = LIMITS) -> str:
     known.update(_stamp_of(source))
     for folder, folders, files in os.walk(source, followlinks=True):
         folders.sort()
-        if len(Path(folder).relative_to(source).parts) >= DEEPEST:
+        if len(Path(folder).relative_to(source).parts) >= MAX_DEPTH:
             folders.clear()
         for file in sorted(files):
             known.update(f"{folder}/{file} ".encode(errors="surrogateescape") + _stamp_of(os.path.join(folder, file)))
@@ -307,7 +307,7 @@ def _stamp_of(path: Path | str) -> bytes:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that ends in a sentence once more came out of it than was allowed."""
+    """A stream that raises once more bytes came out of it than allowed."""
 
     def __init__(self, stream: Any, most: int, name: str) -> None:
         self._stream = stream
@@ -327,10 +327,10 @@ class _Bounded(io.RawIOBase):
 
 
 def bounded(stream: Any, name: str, most: int = MAX_TEXT_BYTES) -> io.BufferedReader:
-    """A stream that raises :class:`DatasetError` rather than give more than ``most`` bytes, whatever was promised.
+    """A stream that raises :class:`DatasetError` rather than give more than ``most`` bytes.
 
     Args:
-        stream: what ``read`` can be asked of, such as one that unpacks.
+        stream: any object with ``read``, such as a stream that unpacks.
         name: of the file, for the message.
         most: bytes.
     """

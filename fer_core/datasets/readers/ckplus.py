@@ -1,7 +1,7 @@
 """CK+ (Lucey et al. 2010, CVPR Workshops, pp. 94-101) as ``CK+48``: peak frames of posed expressions, 48x48 grey.
 
-The archive holds ``CK+48/<emotion>/S010_004_00000017.png``: subject, sequence, frame. It is read where it lies: nothing is
-written to the disk, and nothing is decompressed beyond the bounds below.
+The archive holds ``CK+48/<emotion>/S010_004_00000017.png``: subject, sequence, frame. Nothing is unpacked to the disk, and
+nothing is decompressed beyond the bounds below.
 """
 
 from __future__ import annotations
@@ -11,14 +11,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from fer_core.datasets.dataset import FaceDataset, Split
+from fer_core.datasets.dataset import DATASET_SIDE, FaceDataset, Split
 from fer_core.datasets.readers.archives import Limits, open_files, zip_names
 from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES, decode_face
 from fer_core.errors import DatasetError
 from fer_core.labels import CKPLUS, parse_emotion
-
-SIDE = 48
-
 
 # The public archive: 1.8 MB packed, 981 members of at most 1.9 KB, 1.7 MB in all. The bounds leave room for other
 # encodings and for more frames a sequence (CK+ has 10,708), and keep a hostile archive small.
@@ -51,8 +48,8 @@ def is_ckplus_source(path: Path) -> bool:
 def read_ckplus(path: Path) -> FaceDataset:
     """CK+48 from its zip or from the unpacked folder, in the order of its sorted names.
 
-    CK+ comes without splits: every row is ``TRAINING`` until a protocol (:mod:`fer_core.datasets.splits`) says
-    otherwise. Frames of one subject are nearly identical, which is why the subjects are read along.
+    CK+ comes without splits: every row is ``TRAINING`` until it is divided (:mod:`fer_core.datasets.splits`). Frames of one
+    subject are nearly identical, so the subjects are read as well.
 
     Args:
         path: the zip, or a folder; the class folders lie in it or one folder deeper.
@@ -70,7 +67,7 @@ def read_ckplus(path: Path) -> FaceDataset:
             where = f"{path.name}/{file.name}"
             if not 2 <= len(file.name.parts) <= 3:
                 raise DatasetError(f"{where}: found an image outside of a class folder, expected {_LAYOUT}.")
-            face = decode_face(file.read(), where, SIDE)
+            face = decode_face(file.read(), where, DATASET_SIDE)
             faces[file.name] = face, _label_of(file.name, where), _subject_of(file.name, where)
     if not faces:
         raise DatasetError(f"{path.name}: found no .png or .jpg, expected {_LAYOUT}.")

@@ -15,13 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_core.datasets.dataset import FaceDataset, Split
+from fer_core.datasets.dataset import DATASET_SIDE, FaceDataset, Split
 from fer_core.datasets.readers.image_files import decode_grey, resized
 from fer_core.errors import DatasetError
 from fer_core.labels import FER2013
-
-SIDE = 48
-
 
 LABEL_FILE = "label.lst"
 
@@ -64,17 +61,17 @@ def read_expw(
 ) -> FaceDataset:
     """ExpW's faces, cut out by their boxes, in the order of the label file.
 
-    ExpW comes without splits. Here a photo's name decides (:func:`split_of_image`), so that all faces of one photo are
-    in one split, whatever else is read.
+    ExpW comes without splits. Here the photo's name decides (:func:`split_of_image`), so that all faces of one photo are in
+    one split.
 
     Args:
         path: ``label.lst`` or a folder that holds it; the photos lie in ``image/origin``, ``image`` or ``origin`` of the
             same folder (of its parent, where the file lies in ``label``), or beside it.
         min_confidence: leave out faces whose detector confidence is below it; public code on ExpW takes 60 or 80.
-        progress: called with the share of the photos that is read, 0..1; what it raises ends the work.
+        progress: called with the share of the photos that is read, 0..1; an exception that it raises ends the work.
 
     Returns:
-        48x48 images (boxes cut at the border of the photo, squeezed to a square where they are none) and labels of
+        48x48 images (boxes cut at the border of the photo, squeezed if they are not square) and labels of
         ``FER2013``.
 
     Raises:
@@ -90,7 +87,7 @@ def read_expw(
     positions: dict[str, list[int]] = {}
     for position, face in enumerate(faces):
         positions.setdefault(face.image, []).append(position)
-    images = np.empty((len(faces), SIDE, SIDE), np.uint8)
+    images = np.empty((len(faces), DATASET_SIDE, DATASET_SIDE), np.uint8)
     # Every photo is decoded once, however many faces are on it.
     for done, (name, present) in enumerate(positions.items(), start=1):
         where = _where(label_file, faces[present[0]])
@@ -109,7 +106,7 @@ def split_of_image(name: str) -> Split:
 
 
 def digest(path: Path) -> str:
-    """What tells one ExpW on the disk from another: label file's content, and its photos' sizes and times of change.
+    """A digest of one ExpW on the disk: content of the label file, sizes and times of change of its photos.
 
     Raises:
         DatasetError: see :func:`read_expw`; a photo is missing or a row is damaged.
@@ -205,4 +202,4 @@ def _cut(photo: np.ndarray, face: _Face, label_file: Path) -> np.ndarray:
             f"{_where(label_file, face)}: found a box of top {face.top}, left {face.left}, right {face.right}, bottom "
             f"{face.bottom}, expected one on the {wide}x{high} pixels of {face.image}."
         )
-    return resized(cut, SIDE)
+    return resized(cut, DATASET_SIDE)

@@ -19,7 +19,7 @@ from typing import IO
 
 import numpy as np
 
-from fer_core.datasets.dataset import FERPLUS_COLUMNS, FaceDataset, Split
+from fer_core.datasets.dataset import DATASET_SIDE, FERPLUS_COLUMNS, FaceDataset, Split
 from fer_core.datasets.readers.archives import bounded, open_zip
 from fer_core.errors import DatasetError
 from fer_core.labels import FER2013
@@ -28,18 +28,15 @@ CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 """What the csv is called on Kaggle, in lower case."""
 
 
-SIDE = 48
+PIXELS = DATASET_SIDE * DATASET_SIDE
 
 
-PIXELS = SIDE * SIDE
-
-
-# Small enough for a processor's second-level cache, which is what makes the array operations fast.
 _BLOCK_BYTES = 1 << 20
+"""Small enough for a processor's second-level cache, which makes the array operations fast."""
 
 
-# A row is at most 48*48 numbers of three digits with separators; a 'line' far beyond it is not this format.
-_LONGEST_LINE = 16 * PIXELS
+_MAX_LINE_BYTES = 16 * PIXELS
+"""A row has at most 48*48 numbers of three digits with separators; a line far beyond that is not of this format."""
 
 
 _SPLIT_OF_USAGE = {
@@ -50,17 +47,13 @@ _SPLIT_OF_USAGE = {
 
 
 _FERPLUS_HEADER = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "NF",
+    *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
+    *("unknown", "NF"),
 )
+
+
+_Rows = tuple[np.ndarray, np.ndarray, list[Split]]
+"""Labels ``(R,) int64``, images ``(R, 48, 48) uint8`` and splits."""
 
 
 def is_csv_source(path: Path) -> bool:
@@ -111,8 +104,10 @@ def _whole_line_blocks(stream: IO[bytes], name: str) -> Iterator[bytes]:
     while block := stream.read(_BLOCK_BYTES):
         block = rest + block
         end = block.rfind(b"\n") + 1
-        if not end and len(block) > _LONGEST_LINE:
-            raise DatasetError(f"{name}: a line of over {_LONGEST_LINE:,} characters, expected {PIXELS} numbers a row.")
+        if not end and len(block) > _MAX_LINE_BYTES:
+            raise DatasetError(
+                f"{name}: a line of over {_MAX_LINE_BYTES:,} characters, expected {PIXELS} numbers a row."
+            )
         rest = block[end:]
         if block[:end].strip():
             yield block[:end]
@@ -141,7 +136,7 @@ def _numbers_in(text: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
 
 
 def _parse_row(line: bytes, order: tuple[int, int, int], where: str) -> tuple[int, np.ndarray, Split]:
-    """One row the slow way, which says exactly what is wrong with it."""
+    """One row the slow way, with an exact message about what is wrong in it."""
     fields = [field.strip().strip(b'"').strip() for field in line.split(b",")]
     if len(fields) != 3:
         raise DatasetError(f"{where}: found {len(fields)} columns, expected 3 (emotion, pixels, Usage).")
@@ -153,7 +148,9 @@ def _parse_row(line: bytes, order: tuple[int, int, int], where: str) -> tuple[in
         raise DatasetError(f"{where}: found usage {_shown(usage)}, expected one of {expected}.")
     words = pixels.split()
     if len(words) != PIXELS:
-        raise DatasetError(f"{where}: found {len(words)} pixel values, expected {PIXELS} ({SIDE}x{SIDE}).")
+        raise DatasetError(
+            f"{where}: found {len(words)} pixel values, expected {PIXELS} ({DATASET_SIDE}x{DATASET_SIDE})."
+        )
     for word in words:
         if not word.isdigit() or int(word) > 255:
             raise DatasetError(f"{where}: found pixel value {_shown(word)}, expected a number from 0 to 255.")
@@ -175,42 +172,46 @@ def _column_order(header: bytes, name: str) -> tuple[int, int, int]:
         ) from None
 
 
-def _parse_block(
-    block: bytes, order: tuple[int, int, int], first_row: int, name: str
-) -> tuple[np.ndarray, np.ndarray, list[Split]]:
-    """Whole lines to labels ``(R,)``, images ``(R, 48, 48) uint8`` and splits; ``first_row`` counts from 1."""
+def _parse_block(block: bytes, order: tuple[int, int, int], first_row: int, name: str) -> _Rows:
+    """Whole lines as rows; ``first_row`` counts from 1."""
     lines = [line for line in block.split(b"\n") if line.strip()]
-    splits: list[Split] = []
-    letters = 0
-    for line in lines:
-        usage = line.rsplit(b",", 1)[-1] if order[2] == 2 else line.split(b",", 2)[1 if order[2] == 1 else 0]
-        usage = usage.strip().strip(b'"').strip()
-        if usage in _SPLIT_OF_USAGE:
-            splits.append(_SPLIT_OF_USAGE[usage])
-            letters += len(usage)
-    # The fast way holds for blocks in which nothing but the usages, numbers and separators occurs, every number has
-    # at most three digits, and every line has a label and its pixels.
-    others = len(block.translate(None, b'0123456789 ,"\r\n'))
-    if len(splits) == len(lines) and others == letters and block.count(b",") == 2 * len(lines):
-        text = np.frombuffer(block, np.uint8)
-        values, ends, short = _numbers_in(text)
-        line_ends = np.searchsorted(ends, np.flatnonzero(text == ord("\n")))
-        per_line = np.diff(line_ends, prepend=0)
-        if short and (per_line[per_line > 0] == PIXELS + 1).all() and len(values) == len(lines) * (PIXELS + 1):
-            numbers = values.reshape(len(lines), -1)
-            label_first = order[0] < order[1]
-            labels = numbers[:, 0 if label_first else -1].astype(np.int64)
-            pixels = numbers[:, 1:] if label_first else numbers[:, :-1]
-            if labels.max() < len(FER2013) and pixels.max() < 256:
-                return labels, pixels.astype(np.uint8).reshape(-1, SIDE, SIDE), splits
-    # Something is wrong in this block: go through it row by row, which raises with the place, or reads what
-    # the fast way was too strict for.
+    rows = _parse_plain_block(block, lines, order)
+    if rows is not None:
+        return rows
+    # Row by row, which raises with the place of the fault, or reads what the fast way is too strict for.
     parsed = [_parse_row(line, order, f"{name}, row {first_row + i}") for i, line in enumerate(lines)]
-    return (
-        np.array([label for label, _, _ in parsed], np.int64),
-        np.stack([pixels for _, pixels, _ in parsed]).reshape(-1, SIDE, SIDE),
-        [split for _, _, split in parsed],
-    )
+    labels, images, splits = zip(*parsed, strict=True)
+    return np.array(labels, np.int64), np.stack(images).reshape(-1, DATASET_SIDE, DATASET_SIDE), list(splits)
+
+
+def _parse_plain_block(block: bytes, lines: list[bytes], order: tuple[int, int, int]) -> _Rows | None:
+    """A whole block by array operations.
+
+    ``None`` unless it holds nothing but usages, numbers of at most three digits and separators, and every line has a label
+    and its pixels.
+    """
+    usages = [_usage_in(line, order) for line in lines]
+    if not all(usage in _SPLIT_OF_USAGE for usage in usages):
+        return None
+    letters = len(block.translate(None, b'0123456789 ,"\r\n'))
+    if letters != sum(map(len, usages)) or block.count(b",") != 2 * len(lines):
+        return None
+    text = np.frombuffer(block, np.uint8)
+    values, ends, short = _numbers_in(text)
+    per_line = np.diff(np.searchsorted(ends, np.flatnonzero(text == ord("\n"))), prepend=0)
+    if not short or (per_line[per_line > 0] != PIXELS + 1).any() or len(values) != len(lines) * (PIXELS + 1):
+        return None
+    numbers = values.reshape(len(lines), -1)
+    labels, pixels = (numbers[:, 0], numbers[:, 1:]) if order[0] < order[1] else (numbers[:, -1], numbers[:, :-1])
+    if labels.max() >= len(FER2013) or pixels.max() > 255:
+        return None
+    images = pixels.astype(np.uint8).reshape(-1, DATASET_SIDE, DATASET_SIDE)
+    return labels.astype(np.int64), images, [_SPLIT_OF_USAGE[usage] for usage in usages]
+
+
+def _usage_in(line: bytes, order: tuple[int, int, int]) -> bytes:
+    usage = line.rsplit(b",", 1)[-1] if order[2] == 2 else line.split(b",", 2)[1 if order[2] == 1 else 0]
+    return usage.strip().strip(b'"').strip()
 
 
 def read_fer2013_csv(path: Path, progress: Callable[[float], None] = lambda _: None) -> FaceDataset:
@@ -232,7 +233,7 @@ def read_fer2013_csv(path: Path, progress: Callable[[float], None] = lambda _: N
             file = stack.enter_context(path.open("rb"))
             size = max(1, path.stat().st_size)
             stream = open_csv(file, path.name, stack)
-            order = _column_order(stream.readline(_LONGEST_LINE), path.name)
+            order = _column_order(stream.readline(_MAX_LINE_BYTES), path.name)
             for block in _whole_line_blocks(stream, path.name):
                 block_labels, block_images, block_splits = _parse_block(block, order, row, path.name)
                 labels.append(block_labels)
@@ -252,7 +253,7 @@ def read_fer2013_csv(path: Path, progress: Callable[[float], None] = lambda _: N
 def is_votes_file(path: Path) -> bool:
     """Whether a csv begins as FER+'s table of votes does."""
     with path.open("rb") as file:
-        return b"image name" in file.readline(_LONGEST_LINE).lower()
+        return b"image name" in file.readline(_MAX_LINE_BYTES).lower()
 
 
 def read_ferplus_votes(path: Path, rows: int) -> np.ndarray:

@@ -7,14 +7,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from fer_core.datasets.dataset import NO_LABEL, FaceDataset, Split
+from fer_core.datasets.dataset import DATASET_SIDE, NO_LABEL, FaceDataset, Split
 from fer_core.datasets.readers.archives import DataFile, open_files
 from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES, decode_face, decode_grey, resized
 from fer_core.errors import DatasetError
 from fer_core.labels import CKPLUS, FER2013, FERPLUS, Emotion, LabelSet, parse_emotion
-
-SIDE = 48
-
 
 UNLABELLED = "unlabelled"
 """Name of the folder of faces that nobody has given an emotion yet."""
@@ -40,7 +37,7 @@ _SPLIT_OF_FOLDER = {
 
 
 class UnknownClassError(DatasetError):
-    """Classes whose names are no emotions; whoever asked may say what they mean and ask again."""
+    """Classes whose names are no emotions; the caller may pass their ``meanings`` and read again."""
 
     def __init__(self, source: str, names: Sequence[str]) -> None:
         self.names = tuple(names)
@@ -58,12 +55,12 @@ def in_words(names: Sequence[str]) -> str:
 
 
 def emotions_of(found: Iterable[str], meanings: Mapping[str, Emotion | None], source: str) -> dict[str, Emotion | None]:
-    """What the names of classes mean: an emotion, or ``None`` for those to leave out.
+    """The emotion of each class name, or ``None`` for a class to leave out.
 
     Args:
         found: names of folders or columns.
-        meanings: what is known of names that are no emotions.
-        source: for the message.
+        meanings: of names that are no emotions.
+        source: name of the data set, for the message.
 
     Raises:
         UnknownClassError: a name is no emotion and has no meaning given.
@@ -97,18 +94,18 @@ def read_folders(
 ) -> FaceDataset:
     """A data set kept as ``<emotion>/<image>`` or ``<split>/<emotion>/<image>``, with any folders above.
 
-    Without splits every row is ``TRAINING``, as CK+'s are. Images of other sizes than 48x48 are made grey and resized,
-    squeezed where they are no square. Where there are splits and the first image has 48x48 pixels, this is taken for
-    FER2013 unpacked, and another size for damage.
+    Without splits every row is ``TRAINING``, as in CK+. Images of other sizes than 48x48 are made grey and resized, squeezed
+    if they are not square. With splits and a first image of 48x48 pixels, the source is taken for unpacked FER2013, and any
+    other size for damage.
 
     Args:
-        source: the folder, or a zip of it; names of splits and emotions are taken in any case and in their usual synonyms.
-        meanings: what other names of classes mean, ``None`` to leave a class out.
-        progress: called with the share of the images that is read, 0..1; what it raises ends the work.
-        note: called with a sentence about everything that was not read as it is.
+        source: the folder, or a zip of it; names of splits and emotions count in any case and in their usual synonyms.
+        meanings: of other class names, ``None`` to leave a class out.
+        progress: called with the share of the images that is read, 0..1; an exception that it raises ends the work.
+        note: called with a sentence about each thing that was changed or left out.
 
     Raises:
-        UnknownClassError: a class is called otherwise.
+        UnknownClassError: a class has another name.
         DatasetError: no images in class folders, none with a label, an image that is unreadable, out of bounds or, of
             FER2013, of another size; see :mod:`fer_core.datasets.readers.archives` for what else is refused.
     """
@@ -116,7 +113,7 @@ def read_folders(
     with open_files(source, source.name, DATASET_IMAGE_SUFFIXES) as files:
         chosen, splits = _layout(files, source.name, note)
         emotions = emotions_of(
-            {folder for file in chosen if not _is_unlabelled(folder := file.name.parent.name)},
+            {folder for file in chosen if (folder := file.name.parent.name).lower() != UNLABELLED},
             meanings or {},
             source.name,
         )
@@ -138,10 +135,6 @@ def read_folders(
     return FaceDataset(name, images, np.array(labels, np.int64), np.array(rows), label_set)
 
 
-def _is_unlabelled(folder: str) -> bool:
-    return folder.lower() == UNLABELLED
-
-
 def _layout(files: list[DataFile], source: str, note: Callable[[str], None]) -> tuple[list[DataFile], list[Split]]:
     """The images in class folders, and the split of each; no splits where there are no folders for them."""
     in_splits = [file for file in files if _split_of(file.name) is not None]
@@ -149,7 +142,8 @@ def _layout(files: list[DataFile], source: str, note: Callable[[str], None]) -> 
     if not in_classes:
         found = f"{len(files):,} images outside of class folders" if files else "no images"
         raise DatasetError(f"{source}: found {found}, expected {_LAYOUT}.")
-    tops = sorted({_above(file.name, bool(in_splits)) for file in in_classes})
+    # The folder that holds the class folders, or those of the splits.
+    tops = sorted({file.name.parents[2 if in_splits else 1] for file in in_classes})
     if len(tops) > 1:
         where = in_words([str(top) for top in tops])
         raise DatasetError(f"{source}: found class folders in {where}, expected them in one place.")
@@ -164,11 +158,6 @@ def _layout(files: list[DataFile], source: str, note: Callable[[str], None]) -> 
 
 def _split_of(name: PurePosixPath) -> Split | None:
     return _SPLIT_OF_FOLDER.get(name.parts[-3].lower()) if len(name.parts) > 2 else None
-
-
-def _above(name: PurePosixPath, has_splits: bool) -> PurePosixPath:
-    """The folder that holds the class folders, or those of the splits."""
-    return name.parents[2 if has_splits else 1]
 
 
 def _need_one_folder_per_split(folders: Iterable[str], source: str) -> None:
@@ -188,23 +177,25 @@ def _decoded(
     note: Callable[[str], None],
 ) -> np.ndarray:
     """All images as ``(N, 48, 48) uint8``."""
-    images = np.empty((len(files), SIDE, SIDE), np.uint8)
+    images = np.empty((len(files), DATASET_SIDE, DATASET_SIDE), np.uint8)
     of_other_size = squeezed = 0
     strict = False
     for row, file in enumerate(files):
         where = f"{source}/{file.name}"
         if strict:
-            images[row] = decode_face(file.read(), where, SIDE)
+            images[row] = decode_face(file.read(), where, DATASET_SIDE)
         else:
             image = decode_grey(file.read(), where, "a picture of a face")
-            strict = has_splits and not row and image.shape == (SIDE, SIDE)
-            of_other_size += image.shape != (SIDE, SIDE)
+            strict = has_splits and not row and image.shape == (DATASET_SIDE, DATASET_SIDE)
+            of_other_size += image.shape != (DATASET_SIDE, DATASET_SIDE)
             squeezed += image.shape[0] != image.shape[1]
-            images[row] = resized(image, SIDE)
+            images[row] = resized(image, DATASET_SIDE)
         if row % 64 == 0:
             progress(row / len(files))
     progress(1.0)
     if of_other_size:
         squares = f"; {squeezed:,} of them are no squares and were squeezed into one" if squeezed else ""
-        note(f"{of_other_size:,} of {len(files):,} images were resized to {SIDE}x{SIDE} pixels{squares}.")
+        note(
+            f"{of_other_size:,} of {len(files):,} images were resized to {DATASET_SIDE}x{DATASET_SIDE} pixels{squares}."
+        )
     return images

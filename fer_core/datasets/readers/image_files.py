@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from fer_core.errors import DatasetError
-from fer_core.media.images import FORMATS, MAX_PIXELS
+from fer_core.media.images import DECODER_ERRORS, DECOMPRESSION_BOMBS, FORMATS, MAX_PIXELS
 
 DATASET_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """File names that count as images of a data set, in lower case."""
 
 
-# Annotations of public data sets refer to the pixels as they are stored, not as EXIF would have them turned.
 _GREY_AS_STORED = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-
-
-_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-
-
-# What the decoders raise for damaged files.
-_NO_IMAGE = (
-    *(cv2.error, OSError, SyntaxError, ValueError, RuntimeError, EOFError, TypeError),
-    *(LookupError, OverflowError, MemoryError, struct.error, zlib.error),
-)
+"""Annotations of public data sets refer to the pixels as they are stored, not as EXIF turns them."""
 
 
 def decode_grey(data: bytes, where: str, expected: str) -> np.ndarray:
@@ -37,20 +25,20 @@ def decode_grey(data: bytes, where: str, expected: str) -> np.ndarray:
     Args:
         data: the file's bytes.
         where: the file's name, for the message.
-        expected: what should have been there, for the message.
+        expected: what the file should hold, for the message.
 
     Raises:
-        DatasetError: the bytes are no image, or one of more than :data:`fer_core.media.images.MAX_PIXELS`, which is
-            refused by its header. (A JPEG that breaks off is decoded as far as it goes.)
+        DatasetError: the bytes are no image, or the header names more than :data:`fer_core.media.images.MAX_PIXELS`. (A
+            JPEG that breaks off is decoded as far as it goes.)
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as header:
             width, height = header.size
         too_large = width * height > MAX_PIXELS
         image = None if too_large else cv2.imdecode(np.frombuffer(data, np.uint8), _GREY_AS_STORED)
-    except _BOMBS:
+    except DECOMPRESSION_BOMBS:
         too_large, image = True, None
-    except _NO_IMAGE:
+    except (cv2.error, *DECODER_ERRORS):
         too_large, image = False, None
     if too_large:
         raise DatasetError(f"{where}: found an image of far more pixels than a face has, expected {expected}.")
@@ -60,7 +48,7 @@ def decode_grey(data: bytes, where: str, expected: str) -> np.ndarray:
 
 
 def resized(image: np.ndarray, side: int) -> np.ndarray:
-    """Grey ``(H, W) uint8`` as ``(side, side) uint8``, squeezed where it is no square; averaged over areas to shrink."""
+    """Grey ``(H, W) uint8`` as ``(side, side) uint8``, squeezed if it is not square; shrunk by averaging over areas."""
     if image.shape == (side, side):
         return image
     shrinks = min(image.shape) >= side

@@ -19,23 +19,23 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fer_core.datasets.dataset import NO_LABEL, FaceDataset, Split
-from fer_core.datasets.readers.archives import LIMITS, open_zip
-from fer_core.datasets.readers.folders import SIDE, UNLABELLED, emotions_of, label_set_for
+from fer_core.datasets.dataset import DATASET_SIDE, NO_LABEL, FaceDataset, Split
+from fer_core.datasets.readers.archives import ARCHIVE_LIMITS, open_zip
+from fer_core.datasets.readers.folders import UNLABELLED, emotions_of, label_set_for
 from fer_core.errors import DatasetError
 from fer_core.labels import Emotion
 
-_EXPECTED = f"images (N, {SIDE}, {SIDE}) uint8, labels (N,) whole numbers and label_names (C,) text"
+_EXPECTED = f"images (N, {DATASET_SIDE}, {DATASET_SIDE}) uint8, labels (N,) whole numbers and label_names (C,) text"
 
 
-# Of what NumPy writes before an array: a sentence about its type and shape.
 _MAX_HEADER_BYTES = 10_000
+"""Of NumPy's header of an array, which holds its type and shape."""
 
 
-_LONGEST_STEM = 40
+_MAX_STEM = 40
 
 
-# What NumPy raises for headers and data that are damaged, and zipfile for what it unpacks them from.
+# Raised by NumPy for damaged headers and data, and by zipfile for a damaged archive.
 _BROKEN = (
     *(ValueError, TypeError, OverflowError, MemoryError, RuntimeError, SyntaxError, TokenError, struct.error),
     *(OSError, EOFError, zlib.error, zipfile.BadZipFile),
@@ -43,7 +43,7 @@ _BROKEN = (
 
 
 def as_npz(dataset: FaceDataset, sources: Sequence[str]) -> bytes:
-    """The data set as an npz file; ``sources`` says of each face what it was cut out of."""
+    """The data set as an npz file; ``sources`` names the photo of each face."""
     buffer = io.BytesIO()
     np.savez(
         buffer,
@@ -69,20 +69,20 @@ def as_zip(dataset: FaceDataset, sources: Sequence[str]) -> bytes:
 def _plain(source: str) -> str:
     """A part of a file name that every system takes."""
     stem = Path(source).stem
-    return "".join(c if c.isascii() and c.isalnum() else "-" for c in stem)[:_LONGEST_STEM].strip("-") or "face"
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in stem)[:_MAX_STEM].strip("-") or "face"
 
 
 def read_npz(path: Path, meanings: Mapping[str, Emotion | None] | None = None) -> FaceDataset:
     """A data set that :func:`as_npz` wrote; every row is ``TRAINING``.
 
-    Types and sizes are checked by what the arrays' headers say before any is read, and nothing is unpickled.
+    Types and sizes are checked by the arrays' headers before any is read, and nothing is unpickled.
 
     Args:
         path: the file.
-        meanings: what names of classes mean that are no emotions, ``None`` to leave a class out.
+        meanings: of class names that are no emotions, ``None`` to leave a class out.
 
     Raises:
-        UnknownClassError: a class is called otherwise.
+        UnknownClassError: a class has another name.
         DatasetError: an array is missing, damaged, or of another type or shape; or no face has a label.
     """
     with open_zip(path, path.name) as archive:
@@ -91,7 +91,7 @@ def read_npz(path: Path, meanings: Mapping[str, Emotion | None] | None = None) -
         label_names = _array(archive, "label_names", "U", path.name)
     if (
         images.dtype != np.uint8
-        or images.shape[1:] != (SIDE, SIDE)
+        or images.shape[1:] != (DATASET_SIDE, DATASET_SIDE)
         or labels.shape != images.shape[:1]
         or label_names.ndim != 1
     ):
@@ -136,7 +136,7 @@ def _array(archive: zipfile.ZipFile, name: str, kinds: str, source: str) -> np.n
         if (
             dtype.kind not in kinds
             or not shape
-            or shape[0] > LIMITS.files
+            or shape[0] > ARCHIVE_LIMITS.files
             or abs(member.file_size - size) > _MAX_HEADER_BYTES
         ):
             raise DatasetError(f"{where}: found {dtype} of shape {shape}, expected {_EXPECTED}.")

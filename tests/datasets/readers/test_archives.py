@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from fer_core.datasets.readers import archives
-from fer_core.datasets.readers.archives import LIMITS, Limits, bounded, open_files, open_zip, stamp, zip_names
+from fer_core.datasets.readers.archives import ARCHIVE_LIMITS, Limits, bounded, open_files, open_zip, stamp, zip_names
 from fer_core.datasets.readers.fer2013 import open_csv
 from fer_core.errors import DatasetError
 
@@ -26,7 +26,7 @@ def packed(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -
     return buffer.getvalue()
 
 
-def contents(data: bytes, limits: Limits = LIMITS) -> dict[str, bytes]:
+def contents(data: bytes, limits: Limits = ARCHIVE_LIMITS) -> dict[str, bytes]:
     with open_files(io.BytesIO(data), "some.zip", (".png",), limits) as files:
         return {str(file.name): file.read() for file in files}
 
@@ -107,7 +107,7 @@ def test_a_bomb_is_known_by_how_well_it_packs():
 
 
 def test_a_directory_of_millions_is_refused_before_it_is_read():
-    limits = replace(LIMITS, files=10)
+    limits = replace(ARCHIVE_LIMITS, files=10)
     with pytest.raises(DatasetError, match="found far more files in it than the 10 that are read"):
         contents(packed({f"{number}.png": b"" for number in range(60)}), limits)
 
@@ -153,7 +153,7 @@ def test_a_link_that_leads_in_circles_comes_to_an_end(tmp_path):
     (tmp_path / "a" / "1.png").write_bytes(b"1")
     (tmp_path / "a" / "again").symlink_to(tmp_path, target_is_directory=True)
     with open_files(tmp_path, "folder", (".png",)) as files:
-        assert max(len(file.name.parts) for file in files) <= archives.DEEPEST + 1
+        assert max(len(file.name.parts) for file in files) <= archives.MAX_DEPTH + 1
 
 
 def test_a_stream_gives_all_it_may_and_no_more():
