@@ -3,7 +3,7 @@
 ``artifacts/benchmarks/mask_scenes.csv`` holds the checked boxes as numbers; the photos themselves can't be shipped. It
 covers the fifty photos with even numbers below 100 of the 120 masked scenes, ``000.jpg``, ``002.jpg`` ... ``098.jpg``.
 Every box was set by eye and looked at again, drawn onto its photo. A box is the square in which FER2013 frames a face:
-eyes 39% down, chin 97% down (medians of ``FER2013_LANDMARKS`` of the masks). Detectors frame faces each in
+eyes 39% down, chin 97% down (medians of ``FER2013_MASK_ANCHORS`` of the masks). Detectors frame faces each in
 their own way, so what is compared with it is the crop that the expression networks get, not the detector's box.
 
 ``face`` is a person's face, masked or bare, from frontal to about profile, whose square measures at least 20 pixels. On
@@ -27,7 +27,8 @@ from scipy.optimize import linear_sum_assignment
 
 from benchmarks.synthetic_scenes import FOUND_OVERLAP, FRAME_SIZE, face_scene, webcam_frame
 from fer_core.analysis.photo_report import image_files
-from fer_core.augmentation.masks.bank import TEST_STYLES, MaskBank
+from fer_core.augmentation.masks.bank import MaskBank
+from fer_core.augmentation.masks.textures import TEST_STYLES
 from fer_core.datasets import Split, read_dataset
 from fer_core.errors import DatasetError
 from fer_core.media.images import read_image

@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 import skimage.data
 
-from fer_core.augmentation.masks.bank import FER2013_LANDMARKS, MaskAnchors, MaskKind, draw_mask
+from fer_core.augmentation.masks.bank import draw_mask
+from fer_core.augmentation.masks.placement import FER2013_MASK_ANCHORS, MaskAnchors
+from fer_core.augmentation.masks.textures import MaskKind
 from fer_core.vision.detection.base import FaceDetector
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
@@ -27,7 +29,7 @@ def in_a_mask(frame: np.ndarray, detector: FaceDetector) -> np.ndarray:
     """A frame whose first face wears a surgical mask."""
     box = detector.framing.crop_box(detector.detect(frame)[0].box)
     places = {
-        name: (box.x + x * box.width, box.y + y * box.height) for name, (x, y) in asdict(FER2013_LANDMARKS).items()
+        name: (box.x + x * box.width, box.y + y * box.height) for name, (x, y) in asdict(FER2013_MASK_ANCHORS).items()
     }
     return draw_mask(frame, MaskAnchors(**places), MaskKind.SURGICAL, np.random.default_rng(0))
 

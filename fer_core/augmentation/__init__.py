@@ -1,1 +1,1 @@
-"""Changes to faces that training draws: transforms, policies, mixing, masks."""
+"""Random changes to training faces: transforms, policies, mixing, masks."""

@@ -1,8 +1,8 @@
-"""What every transformation does to a face, in which unit, and from which strength on the label no longer fits it.
+"""The effect of every transformation, its unit, and the strength from which on the label may no longer fit the face.
 
-A transformation is meant to change the picture and not the expression; where it may change that as well, the guide says
-so in a sentence. The strengths from which it does are worked out from where FER2013's framing has eyes and mouth, where
-that decides it, and are this project's own judgement elsewhere, as each entry says.
+A transformation changes the picture and not the expression; if a strong one may change the expression as well, the guide
+says so in a sentence. These strengths follow from the places of eyes and mouth in FER2013's framing, or are this project's
+own judgement, as each entry says.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fer_core.augmentation.masks.bank import FER2013_LANDMARKS
+from fer_core.augmentation.masks.placement import FER2013_MASK_ANCHORS
 from fer_core.augmentation.policy import AugmentationPolicy, limit
 
 OFF = "off"
@@ -18,7 +18,7 @@ OFF = "off"
 
 
 class Group(StrEnum):
-    """What a transformation is about."""
+    """Groups of transformations."""
 
     GEOMETRY = "Geometry"
     LIGHT = "Light"
@@ -28,7 +28,7 @@ class Group(StrEnum):
 
 
 class Unit(StrEnum):
-    """What a strength is counted in."""
+    """Units of strengths."""
 
     DEGREES = "degrees"
     OF_SIDE = "% of the side"
@@ -39,7 +39,7 @@ class Unit(StrEnum):
     LEVELS = "grey levels"
     PIXELS = "pixels"
     ALPHA = "alpha"
-    """Of the beta distribution that a batch's share is drawn from."""
+    """Parameter of the beta distribution of a batch's share."""
 
     @property
     def is_share(self) -> bool:
@@ -52,7 +52,7 @@ class Transformation:
     """One way of changing faces."""
 
     name: str
-    """Of the strength, see :attr:`AugmentationPolicy.strengths`."""
+    """Name of its strength, see :attr:`AugmentationPolicy.strengths`."""
     title: str
     group: Group
     unit: Unit
@@ -61,7 +61,7 @@ class Transformation:
     step: float
     does: str
     label_safe_up_to: float | None = None
-    """Strength above which the label may no longer fit; ``None`` where it always does."""
+    """Strength above which the label may no longer fit; ``None`` if it always fits."""
     label_warning: str = ""
     """Why, in a sentence."""
 
@@ -79,10 +79,14 @@ class Transformation:
         return number + str(self.unit)
 
 
-_MOUTH, _EYES, _LEFT_EYE = FER2013_LANDMARKS.mouth[1], FER2013_LANDMARKS.left_eye[1], FER2013_LANDMARKS.left_eye[0]
+_MOUTH, _EYES, _LEFT_EYE = (
+    FER2013_MASK_ANCHORS.mouth[1],
+    FER2013_MASK_ANCHORS.left_eye[1],
+    FER2013_MASK_ANCHORS.left_eye[0],
+)
 
 
-LARGEST_LEAN = 45.0
+MAX_LEAN = 45.0
 """Degrees that a neck bends to either side (American Academy of Orthopaedic Surgeons 1965, "Joint Motion")."""
 
 
@@ -95,8 +99,8 @@ TRANSFORMATIONS = (
         180,
         1,
         "Turns the face by up to this angle to either side.",
-        LARGEST_LEAN,
-        f"A head leans by {LARGEST_LEAN:g}° at most, and towards 180° a smile turns into a frown.",
+        MAX_LEAN,
+        f"A head leans by {MAX_LEAN:g}° at most, and towards 180° a smile turns into a frown.",
     ),
     Transformation(
         "shear",
@@ -267,7 +271,7 @@ TRANSFORMATIONS = (
         Unit.PROBABILITY,
         1,
         0.05,
-        "Draws a mask or scarf onto so many of the faces, in the wardrobe kept for training.",
+        "Draws a mask or scarf onto so many of the faces, in the styles kept for training.",
         0,
         "A mask hides the mouth, and the label was given to a face whose mouth was seen: the network learns to guess from "
         "the eyes.",
@@ -304,11 +308,11 @@ ALWAYS = {
     "Greyscale": "Networks here see grey faces: 0.299 red, 0.587 green and 0.114 blue (ITU-R BT.601).",
     "Rescale": "Networks here take grey levels from 0 to 255 and scale them to -1 to 1 in their first layer.",
 }
-"""What happens to every face of every recipe, so that there is nothing to set."""
+"""Changes of every face in every recipe, without a strength to set."""
 
 
 def label_warnings(policy: AugmentationPolicy) -> dict[str, str]:
-    """Why the labels may no longer fit, a sentence by the title of each transformation that is strong enough for it."""
+    """A sentence on why labels may no longer fit, by the title of each transformation that is that strong."""
     strengths = policy.strengths
     for name in ("width_shift", "height_shift"):
         if strengths[name]:

@@ -1,4 +1,4 @@
-"""Faces mixed two by two, and their labels with them; what training draws and what the pages preview."""
+"""Faces mixed two by two, and their labels with them, for training and for the previews of the pages."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Mixed:
 
 
 @dataclass(frozen=True)
-class DrawnMixing:
-    """How a batch is mixed, before any pixel is."""
+class MixingPlan:
+    """How a batch is to be mixed."""
 
     partners: np.ndarray
     """``(B,) int64``."""
@@ -39,26 +39,26 @@ def mix(images: np.ndarray, rng: np.random.Generator, mixup: float = 0.0, cutmix
 
     Args:
         images: ``(B, S, S, 1) float32``.
-        rng: source of every draw.
-        mixup: alpha of the beta distribution that MixUp's share is drawn from; 0 switches it off.
-        cutmix: the same of CutMix. With both, every batch draws one of them; with neither, it stays as it is.
+        rng: source of every random choice.
+        mixup: alpha of the beta distribution of MixUp's share; 0 switches it off.
+        cutmix: the same for CutMix. With both, one of them is chosen per batch; with neither, the batch stays as it is.
     """
-    drawn = draw_mixing(len(images), images.shape[1], rng, mixup, cutmix)
-    if drawn is None:
+    plan = sample_mixing(len(images), images.shape[1], rng, mixup, cutmix)
+    if plan is None:
         return Mixed(images)
-    if drawn.cut is None:
-        mixed = drawn.share * images + (1 - drawn.share) * images[drawn.partners]
-        return Mixed(mixed.astype(np.float32), drawn.partners, drawn.share)
-    top, bottom, left, right = drawn.cut
+    if plan.cut is None:
+        mixed = plan.share * images + (1 - plan.share) * images[plan.partners]
+        return Mixed(mixed.astype(np.float32), plan.partners, plan.share)
+    top, bottom, left, right = plan.cut
     mixed = images.copy()
-    mixed[:, top:bottom, left:right] = images[drawn.partners, top:bottom, left:right]
-    return Mixed(mixed.astype(np.float32), drawn.partners, drawn.share, cut=True)
+    mixed[:, top:bottom, left:right] = images[plan.partners, top:bottom, left:right]
+    return Mixed(mixed.astype(np.float32), plan.partners, plan.share, cut=True)
 
 
-def draw_mixing(
+def sample_mixing(
     count: int, side: int, rng: np.random.Generator, mixup: float = 0.0, cutmix: float = 0.0
-) -> DrawnMixing | None:
-    """Who is mixed with whom in a batch of ``count`` faces of ``side`` pixels, see :func:`mix`; ``None`` for nobody."""
+) -> MixingPlan | None:
+    """How a batch of ``count`` faces of ``side`` pixels is mixed, see :func:`mix`; ``None`` where it is not."""
     if not (mixup or cutmix):
         return None
     cut = cutmix > 0 and (not mixup or rng.random() < 0.5)
@@ -66,15 +66,15 @@ def draw_mixing(
     share = float(rng.beta(alpha, alpha))
     partners = rng.permutation(count)
     if not cut:
-        return DrawnMixing(partners, share)
+        return MixingPlan(partners, share)
     half = side * np.sqrt(1 - share) / 2
     y, x = rng.uniform(0, side, 2)
     top, bottom, left, right = (int(np.clip(round(v), 0, side)) for v in (y - half, y + half, x - half, x + half))
-    return DrawnMixing(partners, 1 - (bottom - top) * (right - left) / side**2, (top, bottom, left, right))
+    return MixingPlan(partners, 1 - (bottom - top) * (right - left) / side**2, (top, bottom, left, right))
 
 
 def mix_labels(
-    mixed: Mixed | DrawnMixing, targets: Mapping[str, np.ndarray], weights: Mapping[str, np.ndarray]
+    mixed: Mixed, targets: Mapping[str, np.ndarray], weights: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Targets ``(B, C)`` and weights ``(B,)`` per head in the shares of the pixels; rows of no weight add nothing."""
     share, partners = mixed.share, mixed.partners

@@ -1,7 +1,7 @@
-"""Everything that happens to faces on their way into training, as data, as a TOML file, and as the batches it makes.
+"""Everything that happens to faces on their way into training: as data, as a TOML file, and as the batches it makes.
 
-:func:`draw_epoch` is the one function that draws: a training run takes its batches from it, and what a page shows of an
-augmentation is a batch of it too, so that both have the same pixels for the same seed.
+:func:`sample_epoch` is the one function that samples. Training runs and pages both take their batches from it, so that
+both see the same pixels for the same seed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.augmentation.mixing import Mixed, draw_mixing, mix
-from fer_core.augmentation.transforms import LIMITS, Augmentation
+from fer_core.augmentation.mixing import Mixed, mix, sample_mixing
+from fer_core.augmentation.transforms import TRANSFORM_LIMITS, Augmentation
 from fer_core.errors import DatasetError
+from fer_core.media.images import as_bytes
 
-LARGEST_ALPHA = 32.0
+MAX_ALPHA = 32.0
 """Of MixUp and CutMix: the largest that Zhang et al. 2018 try (sec. 3.4); above it every share is about a half."""
 
 
 PREVIEWED = 24
-"""Draws that a preview shows."""
+"""Samples that a preview shows."""
 
 
 _FILE = "augmentation.toml"
@@ -65,7 +66,7 @@ class AugmentationPolicy:
 
         Args:
             path: the file; it needs a table ``[augmentation]``.
-            default: whose MixUp and CutMix hold where the file has no table ``[mixing]``.
+            default: its MixUp and CutMix hold where the file has no table ``[mixing]``.
 
         Raises:
             DatasetError: it is no TOML, names something unknown, or a strength that is no number in its range.
@@ -97,7 +98,7 @@ _TABLES = {"augmentation": tuple(f.name for f in fields(Augmentation)), "mixing"
 
 def limit(name: str) -> float:
     """The largest strength of a transformation that a file may ask for, in its own unit."""
-    return LARGEST_ALPHA if name in _MIXING else LIMITS.get(name, 1.0)
+    return MAX_ALPHA if name in _MIXING else TRANSFORM_LIMITS.get(name, 1.0)
 
 
 def _checked(file: str, table: str, name: str, value: Any) -> float:
@@ -109,16 +110,16 @@ def _checked(file: str, table: str, name: str, value: Any) -> float:
 
 
 @dataclass(frozen=True)
-class DrawnBatch:
+class AugmentedBatch:
     """One batch of an epoch."""
 
     rows: np.ndarray
-    """``(B,) int64``: which of the images these are."""
+    """``(B,) int64``: indices of the images."""
     mixed: Mixed
     """Their changed copies."""
 
 
-def draw_epoch(
+def sample_epoch(
     images: np.ndarray,
     policy: AugmentationPolicy,
     batch_size: int,
@@ -126,10 +127,10 @@ def draw_epoch(
     epoch: int,
     size: int | None = None,
     rows: np.ndarray | None = None,
-) -> Iterator[DrawnBatch]:
-    """The batches of one epoch; every draw follows from the seed and the epoch.
+) -> Iterator[AugmentedBatch]:
+    """The batches of one epoch; every sample follows from the seed and the epoch.
 
-    The last, incomplete batch is dropped, as the order changes every epoch.
+    The last, incomplete batch is dropped, since the order changes every epoch.
 
     Args:
         images: ``(N, H, W) uint8`` grey or ``(N, H, W, 3) uint8`` BGR.
@@ -137,13 +138,13 @@ def draw_epoch(
         batch_size: faces in a batch.
         seed: of the run.
         epoch: counted from 0.
-        size: side of the drawn faces in pixels; the images' own height if left out.
-        rows: ``(M,)`` which of the images take part; all if left out.
+        size: side of the resulting faces in pixels; the images' own height if left out.
+        rows: ``(M,)`` indices of the images that take part; all if left out.
     """
     rng = np.random.default_rng([seed, epoch])
     for batch in _batches(rng, np.arange(len(images)) if rows is None else rows, batch_size):
-        drawn = policy.augmentation.apply(images[batch], rng, size)[..., None].astype(np.float32)
-        yield DrawnBatch(batch, mix(drawn, rng, policy.mixup, policy.cutmix))
+        changed = policy.augmentation.apply(images[batch], rng, size)[..., None].astype(np.float32)
+        yield AugmentedBatch(batch, mix(changed, rng, policy.mixup, policy.cutmix))
 
 
 def _batches(rng: np.random.Generator, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
@@ -156,7 +157,7 @@ def _batches(rng: np.random.Generator, rows: np.ndarray, batch_size: int) -> Ite
 def plan_epoch(
     images: np.ndarray, policy: AugmentationPolicy, batch_size: int, seed: int, epoch: int, size: int
 ) -> dict[str, np.ndarray]:
-    """What :func:`draw_epoch` draws, without moving a pixel, for a device that moves them itself.
+    """The random choices of :func:`sample_epoch`, without changing a pixel, for a device that changes them itself.
 
     Args:
         images: ``(N, H, W) uint8`` grey.
@@ -164,14 +165,14 @@ def plan_epoch(
         batch_size: faces B in a batch.
         seed: of the run.
         epoch: counted from 0.
-        size: side of the drawn faces in pixels.
+        size: side of the resulting faces in pixels.
 
     Returns:
-        Arrays of M batches. ``rows`` ``(M, B)``; ``matrix`` ``(M, B, 2, 3)`` from pixels of the result to pixels of the
-        source; ``contrast`` and ``offset`` ``(M, B)`` as in :class:`~fer_core.augmentation.transforms.Draws`; ``erased``
-        ``(M, B, 5)``, see :meth:`Augmentation.draw_erasing`; ``partners`` ``(M, B)``, ``share`` ``(M,)`` and ``cut``
-        ``(M, 4)`` as in :class:`~fer_core.augmentation.mixing.DrawnMixing`, with ``cuts`` ``(M,)`` where they hold; and with
-        masks ``faces`` ``(M, B, H, W) uint8``, which wear them.
+        Arrays of M batches: ``rows`` ``(M, B)``; ``matrix`` ``(M, B, 2, 3)`` from pixels of the result to pixels of the
+        source; ``contrast`` and ``offset`` ``(M, B)`` as in :class:`~fer_core.augmentation.transforms.TransformSamples`;
+        ``erased`` ``(M, B, 5)``, see :meth:`Augmentation.sample_erasing`; ``partners`` ``(M, B)``, ``share`` ``(M,)`` and
+        ``cut`` ``(M, 4)`` as in :class:`~fer_core.augmentation.mixing.MixingPlan`; ``cuts`` ``(M,)``: whether ``cut``
+        holds; and, where masks are drawn, the masked ``faces`` ``(M, B, H, W) uint8``.
     """
     augmentation = policy.augmentation
     rng = np.random.default_rng([seed, epoch])
@@ -180,13 +181,13 @@ def plan_epoch(
         batch: dict[str, Any] = {"rows": rows}
         if augmentation.mask:
             batch["faces"] = augmentation.masked(images[rows], rng)
-        draws = augmentation.draw(batch_size, rng, (images.shape[2], images.shape[1]), size)
-        linear = np.linalg.inv(draws.matrices[:, :, :2])
-        batch["matrix"] = np.concatenate([linear, -linear @ draws.matrices[:, :, 2:]], axis=-1)
-        batch |= {"contrast": draws.contrasts, "offset": draws.offsets}
-        erased = augmentation.draw_erasing(batch_size, rng, size)
+        samples = augmentation.sample(batch_size, rng, (images.shape[2], images.shape[1]), size)
+        linear = np.linalg.inv(samples.matrices[:, :, :2])
+        batch["matrix"] = np.concatenate([linear, -linear @ samples.matrices[:, :, 2:]], axis=-1)
+        batch |= {"contrast": samples.contrasts, "offset": samples.offsets}
+        erased = augmentation.sample_erasing(batch_size, rng, size)
         batch["erased"] = erased if len(erased) else np.zeros((batch_size, 5))
-        mixing = draw_mixing(batch_size, size, rng, policy.mixup, policy.cutmix)
+        mixing = sample_mixing(batch_size, size, rng, policy.mixup, policy.cutmix)
         batch["partners"] = mixing.partners if mixing else np.arange(batch_size)
         batch["share"] = mixing.share if mixing else 1.0
         batch["cut"] = mixing.cut if mixing and mixing.cut else (0,) * 4
@@ -198,14 +199,14 @@ def plan_epoch(
 
 @dataclass(frozen=True)
 class Preview:
-    """Draws as training makes them, for the eye."""
+    """Faces before and after augmentation, as training sees them."""
 
     before: np.ndarray
-    """``(N, H, W) uint8`` grey: the faces that were changed, or the one that all draws are of."""
+    """``(N, H, W) uint8`` grey: the faces that were changed, or the one face of all samples."""
     after: np.ndarray
     """``(M, S, S) uint8`` grey."""
     rows: np.ndarray
-    """``(M,) int64``: which of the images the draws are of."""
+    """``(M,) int64``: the image of each sample."""
     mixed: Mixed
     """The whole batch."""
 
@@ -219,42 +220,38 @@ def preview_batch(
     size: int | None = None,
     rows: np.ndarray | None = None,
 ) -> Preview:
-    """The beginning of an epoch's first batch; arguments as for :func:`draw_epoch`.
+    """The beginning of an epoch's first batch; arguments as for :func:`sample_epoch`.
 
     Raises:
         DatasetError: there are fewer images than a batch holds.
     """
-    batch = next(draw_epoch(images, policy, batch_size, seed, epoch, size, rows), None)
+    batch = next(sample_epoch(images, policy, batch_size, seed, epoch, size, rows), None)
     if batch is None:
         count = len(images) if rows is None else len(rows)
         raise DatasetError(f"There are {count:,} faces to train on; expected at least a batch of {batch_size}.")
     shown = batch.rows[:PREVIEWED]
-    return Preview(images[shown], _as_bytes(batch.mixed.images[:PREVIEWED]), shown, batch.mixed)
+    return Preview(images[shown], as_bytes(batch.mixed.images[:PREVIEWED, ..., 0]), shown, batch.mixed)
 
 
 def preview_face(
     face: np.ndarray, others: np.ndarray, policy: AugmentationPolicy, seed: int, epoch: int, size: int | None = None
 ) -> Preview:
-    """Draws of one face, in a batch with others that it can be mixed with.
+    """Samples of one face, in a batch with others that it can be mixed with.
 
     Args:
         face: ``(H, W) uint8`` grey or ``(H, W, 3) uint8`` BGR.
         others: ``(K, H, W) uint8`` grey; they make up half of the batch whether faces are mixed or not, so that mixing
-            them changes no other draw.
+            changes no other random choice.
         policy: what happens to them.
-        seed: of the draws.
+        seed: of the random choices.
         epoch: counted from 0.
-        size: side of the drawn faces in pixels; the face's own height if left out.
+        size: side of the resulting faces in pixels; the face's own height if left out.
     """
     others = np.resize(others, (PREVIEWED, *others.shape[1:]))
     if face.ndim == 3:
         others = np.repeat(others[..., None], 3, axis=-1)
     images = np.concatenate([np.repeat(face[None], PREVIEWED, axis=0), others])
-    batch = next(draw_epoch(images, policy, len(images), seed, epoch, size))
+    batch = next(sample_epoch(images, policy, len(images), seed, epoch, size))
     shown = np.flatnonzero(batch.rows < PREVIEWED)
     before = Augmentation().apply(face[None], np.random.default_rng(0))
-    return Preview(before, _as_bytes(batch.mixed.images[shown]), batch.rows[shown], batch.mixed)
-
-
-def _as_bytes(images: np.ndarray) -> np.ndarray:
-    return np.rint(images[..., 0]).astype(np.uint8)
+    return Preview(before, as_bytes(batch.mixed.images[shown, ..., 0]), batch.rows[shown], batch.mixed)

@@ -1,4 +1,4 @@
-"""Random changes to faces that leave their expression as it is; what training draws and what the pages preview."""
+"""Random changes to faces that keep their expression, for training and for the previews of the pages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from fer_core.augmentation.masks.bank import LUMA, default_bank
+from fer_core.media.images import as_bytes
 
-LIMITS = {
+TRANSFORM_LIMITS = {
     "rotation": 180.0,
     "shear": 80.0,
     "noise": 128.0,
@@ -19,12 +20,12 @@ LIMITS = {
     "crop": 0.9,
     "colour": 0.9,
 }
-"""Largest strengths that make sense, in each field's unit; those that are not named here go up to 1."""
+"""Largest strengths that make sense, in each field's unit; fields that are not named here go up to 1."""
 
 
 @dataclass(frozen=True)
-class Draws:
-    """Place and light of ``N`` faces, as drawn."""
+class TransformSamples:
+    """Sampled place and light of ``N`` faces."""
 
     matrices: np.ndarray
     """``(N, 2, 3) float64``: from pixels of the source to pixels of the result."""
@@ -36,7 +37,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths of each transformation; every one is drawn anew per image, and 0 switches it off."""
+    """Strengths of each transformation; every one is sampled anew per image, and 0 switches it off."""
 
     rotation: float = 0.0
     """Largest angle in degrees, uniform to both sides."""
@@ -63,7 +64,7 @@ class Augmentation:
     crop: float = 0.0
     """Largest share of the side that is cut away, uniform from 0; the window lies anywhere and is enlarged to the whole."""
     vertical_flip: float = 0.0
-    """Probability of standing on the head, which faces seldom do."""
+    """Probability of a face upside down."""
     mask: float = 0.0
     """Probability of a drawn mask or scarf, see :mod:`fer_core.augmentation.masks`; for faces framed as FER2013's are."""
     width_shift: float = 0.0
@@ -74,11 +75,11 @@ class Augmentation:
     """Largest relative change of each colour's weight in the grey level, uniform to both sides; of colour faces alone."""
 
     def apply(self, images: np.ndarray, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
-        """Draw one changed copy of each image.
+        """One changed copy of each image.
 
         Args:
             images: ``(N, H, W) uint8`` grey, or ``(N, H, W, 3) uint8`` BGR, which becomes grey first.
-            rng: source of every draw.
+            rng: source of every random choice.
             size: side of the result in pixels; the images' own height if left out. Resizing and the geometric
                 changes are one interpolation.
 
@@ -92,40 +93,40 @@ class Augmentation:
         if self.mask:
             images = self.masked(images, rng)
         side = size or height
-        draws = self.draw(count, rng, (width, height), side)
+        samples = self.sample(count, rng, (width, height), side)
         changed = np.empty((count, side, side), np.uint8)
-        for image, matrix, result in zip(images, draws.matrices, changed, strict=True):
+        for image, matrix, result in zip(images, samples.matrices, changed, strict=True):
             cv2.warpAffine(
                 image, matrix, (side, side), dst=result, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             )
         if self.contrast or self.brightness:
             pixels = changed.astype(np.float32)
             means = pixels.mean(axis=(1, 2), keepdims=True)
-            pixels = (pixels - means) * draws.contrasts[:, None, None].astype(np.float32) + means
-            pixels += draws.offsets[:, None, None].astype(np.float32)
-            changed = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+            pixels = (pixels - means) * samples.contrasts[:, None, None].astype(np.float32) + means
+            pixels += samples.offsets[:, None, None].astype(np.float32)
+            changed = as_bytes(pixels)
         if self.degrades:
             changed = self._degrade(changed, rng)
-        for row, (top, left, high, wide, grey) in enumerate(self.draw_erasing(count, rng, side)):
+        for row, (top, left, high, wide, grey) in enumerate(self.sample_erasing(count, rng, side)):
             changed[row, top : top + high, left : left + wide] = grey
         return changed
 
     @property
     def degrades(self) -> bool:
-        """Whether it does what bad cameras do: few pixels, blur, noise."""
+        """Whether it degrades faces as bad cameras do: few pixels, blur, noise."""
         return bool(self.coarse or self.blur or self.noise)
 
     def masked(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Grey faces ``(N, S, S) uint8``, some of them masked: before all else, so that masks move with the face and lie
-        in its light."""
+        """Grey faces ``(N, S, S) uint8``, some of them masked: before all other changes, so that a mask moves with its
+        face and is lit as it is."""
         return default_bank(images.shape[1]).apply(images, rng, self.mask).images
 
-    def draw(self, count: int, rng: np.random.Generator, source: tuple[int, int], side: int) -> Draws:
-        """What happens to the place and the light of each face, before any pixel moves.
+    def sample(self, count: int, rng: np.random.Generator, source: tuple[int, int], side: int) -> TransformSamples:
+        """Sample what happens to the place and the light of each face.
 
         Args:
             count: of faces.
-            rng: source of every draw.
+            rng: source of every random choice.
             source: width and height of the faces in pixels.
             side: of the result.
         """
@@ -136,7 +137,7 @@ class Augmentation:
         flips = np.where(rng.random(count) < self.flip, -1.0, 1.0)
         contrasts = rng.uniform(1 - self.contrast, 1 + self.contrast, count)
         offsets = rng.uniform(-self.brightness, self.brightness, count) * 255
-        # Draws that earlier recipes did not make come after theirs, and only where they are wanted: a seed stays a seed.
+        # Newer transformations sample after the older ones, and only where they are used: a seed keeps its meaning.
         upside = np.where(rng.random(count) < self.vertical_flip, -1.0, 1.0) if self.vertical_flip else np.ones(count)
         if self.crop:
             kept = 1 - rng.uniform(0, self.crop, count)
@@ -151,10 +152,10 @@ class Augmentation:
         slanted[:, 0, 1] = slants
         linear = turned @ slanted * (side / np.array(source))
         offset = (side - 1) / 2 - linear @ ((np.array(source) - 1) / 2) + shifts
-        return Draws(np.concatenate([linear, offset[..., None]], axis=-1), contrasts, offsets)
+        return TransformSamples(np.concatenate([linear, offset[..., None]], axis=-1), contrasts, offsets)
 
-    def draw_erasing(self, count: int, rng: np.random.Generator, side: int) -> np.ndarray:
-        """Blank rectangles: ``(N, 5) int64`` of top, left, height, width and grey level, or nothing if none is wanted.
+    def sample_erasing(self, count: int, rng: np.random.Generator, side: int) -> np.ndarray:
+        """Sample blank rectangles: ``(N, 5) int64`` of top, left, height, width and grey level; no rows if erasing is off.
 
         Faces that keep all their pixels have a height and width of 0.
         """
@@ -177,7 +178,7 @@ class Augmentation:
         return np.rint(np.einsum("nhwc,nc->nhw", images, weights)).astype(np.uint8)
 
     def _degrade(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """What bad cameras do, in the order in which they do it: few pixels, blur, noise."""
+        """Degraded faces, in the order of a camera: few pixels, blur, noise."""
         count, side = len(images), images.shape[1]
         sides = np.rint(side * (1 - rng.uniform(0, self.coarse, count))).astype(int)
         blurs = rng.uniform(0, self.blur, count)
@@ -191,5 +192,5 @@ class Augmentation:
         if self.noise:
             deviations = rng.uniform(0, self.noise, (count, 1, 1)).astype(np.float32)
             noisy = degraded + deviations * rng.standard_normal(images.shape, np.float32)
-            degraded = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+            degraded = as_bytes(noisy)
         return degraded

@@ -10,7 +10,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from fer_core.augmentation.masks.bank import MASKS, TEST_STYLES, MaskBank
+from fer_core.augmentation.masks.bank import MaskBank
+from fer_core.augmentation.masks.textures import MASK_KINDS, TEST_STYLES
 from fer_core.errors import ModelError
 from fer_core.results import MASK_STATES, MaskState
 
@@ -64,7 +65,7 @@ def drawn_test_faces(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         ``(N, S, S) uint8`` and ``(N,) int64`` index into :data:`fer_core.results.MASK_STATES`.
     """
-    bank = MaskBank(faces.shape[1], kinds=MASKS, styles=TEST_STYLES, seed=TEST_SEED)
+    bank = MaskBank(faces.shape[1], kinds=MASK_KINDS, styles=TEST_STYLES, seed=TEST_SEED)
     drawn = bank.apply(faces, np.random.default_rng(TEST_SEED))
     covered, nose_out = MASK_STATES.index(MaskState.MASKED), MASK_STATES.index(MaskState.NOSE_OUT)
     return drawn.images, np.where(drawn.nose_covered, covered, nose_out).astype(np.int64)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from fer_core.augmentation.mixing import mix_labels
-from fer_core.augmentation.policy import draw_epoch
+from fer_core.augmentation.policy import sample_epoch
 from fer_core.curation.statistics import class_weights
 from fer_core.datasets import FaceDataset
 from fer_core.labels import FERPLUS
@@ -18,14 +18,14 @@ Batch = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
 class Batches:
-    """Augmented batches of the training split; every draw follows from the seed and the epoch, so a resumed run
-    sees what an uninterrupted one would have seen.
+    """Augmented batches of the training split. They follow from the seed and the number of the epoch alone, so a resumed
+    run sees the batches of an uninterrupted one.
 
     Args:
         dataset: the training split.
-        recipe: what to do with it.
-        seed: of every draw.
-        distilled: teachers' probabilities ``(N, classes)`` per head, for the heads that have any.
+        recipe: augmentation, batch size, heads and their weights.
+        seed: of every random choice.
+        distilled: teachers' probabilities ``(N, classes)`` per head, for the heads that teachers answer.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class Batches:
         return len(self.images) // self._recipe.batch_size
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of one epoch; the last, incomplete one is dropped, as the order changes every epoch."""
+        """The batches of one epoch; the last, incomplete one is dropped, since the order changes every epoch."""
         recipe = self._recipe
         size = recipe.size_at(number)
-        for batch in draw_epoch(self.images, recipe.policy, recipe.batch_size, self._seed, number, size):
+        for batch in sample_epoch(self.images, recipe.policy, recipe.batch_size, self._seed, number, size):
             targets = {head: targets[batch.rows] for head, targets in self.targets.items()}
             weights = {head: weights[batch.rows] for head, weights in self.weights.items()}
             yield batch.mixed.images, *mix_labels(batch.mixed, targets, weights)

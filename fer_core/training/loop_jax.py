@@ -1,7 +1,7 @@
 """The training run on a GPU: faces stay on the device, and an epoch is one program of it, compiled by JAX.
 
-What is drawn for a face, and in what order, is what :class:`~fer_core.training.loop.TrainingRun` draws; only the pixels
-move elsewhere, unrounded. Keras' backend has to be ``jax`` (``KERAS_BACKEND=jax``).
+Random choices and their order are those of :class:`~fer_core.training.loop.TrainingRun`; only the pixels are computed
+elsewhere, unrounded. Keras' backend has to be ``jax`` (``KERAS_BACKEND=jax``).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ two, ``average`` and ``average_others``."""
 class AcceleratedRun(TrainingRun):
     """A :class:`TrainingRun` whose augmentation, steps and evaluation all run on the device.
 
-    Its checkpoints are those of a plain run, a minute apart; blur, noise and loss of resolution it cannot draw.
+    Its checkpoints are those of a plain run, a minute apart. It has no blur, noise and loss of resolution.
     """
 
     _state: State = {}  # noqa: RUF012  # empty until the first epoch
@@ -59,7 +59,7 @@ class AcceleratedRun(TrainingRun):
         """See :meth:`TrainingRun.fit`; ``report`` is called for the steps of an epoch at its end."""
         self._saved = time.monotonic()
         self._plans: dict[int, Future[dict[str, np.ndarray]]] = {}
-        with self._open_drawers() as self._drawers:
+        with self._open_samplers() as self._samplers:
             super().fit(report, every_epoch)
 
     def _run_steps(self, epoch: int, report: Callable[[TrainingProgress], None]) -> list[float]:
@@ -92,7 +92,7 @@ class AcceleratedRun(TrainingRun):
         place = {id(v): ("average", i) for i, v in enumerate(model.trainable_variables)}
         place |= {id(v): ("average_others", i) for i, v in enumerate(model.non_trainable_variables)}
         self._average_places = [place[id(v)] for v in model.weights]
-        # Copies, since the programs take over what they are given.
+        # Copies, since the programs reuse the memory of their inputs.
         state = {
             "trainable": [jnp.array(v.value) for v in model.trainable_variables],
             "others": [jnp.array(v.value) for v in model.non_trainable_variables],
@@ -111,19 +111,19 @@ class AcceleratedRun(TrainingRun):
         self._answer = jax.jit(self._answers)
 
     def _plan(self, epoch: int) -> dict[str, np.ndarray]:
-        """What was drawn for an epoch; the next ones are drawn meanwhile."""
+        """The plan of an epoch; the plans of the next ones are sampled meanwhile."""
         recipe, images = self.recipe, self._batches.images
         for ahead in range(epoch, min(epoch + 1 + self._ahead, recipe.epochs)):
             if ahead not in self._plans:
                 faces = None if recipe.augmentation.mask else images
-                self._plans[ahead] = self._drawers.submit(_drawn, faces, recipe, self.seed, ahead)
+                self._plans[ahead] = self._samplers.submit(_sampled_plan, faces, recipe, self.seed, ahead)
         return self._plans.pop(epoch).result()
 
-    def _open_drawers(self) -> Executor:
+    def _open_samplers(self) -> Executor:
         if not self.recipe.augmentation.mask:
             self._ahead = 1
             return ThreadPoolExecutor(1)
-        # Masks take seconds an epoch, so that several epochs are drawn side by side.
+        # Masks take seconds an epoch, so several epochs are sampled side by side.
         self._ahead = min(8, max(1, (os.cpu_count() or 1) // 2))
         spawn = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(self._ahead, spawn, initializer=_hold, initargs=(self._batches.images,))
@@ -221,12 +221,12 @@ _held: np.ndarray
 
 
 def _hold(images: np.ndarray) -> None:
-    """Give a drawing process its faces."""
+    """Give a sampling process its faces."""
     global _held
     _held = images
 
 
-def _drawn(images: np.ndarray | None, recipe: Recipe, seed: int, epoch: int) -> dict[str, np.ndarray]:
+def _sampled_plan(images: np.ndarray | None, recipe: Recipe, seed: int, epoch: int) -> dict[str, np.ndarray]:
     faces = _held if images is None else images
     return plan_epoch(faces, recipe.policy, recipe.batch_size, seed, epoch, recipe.size_at(epoch))
 
@@ -244,18 +244,18 @@ def _follow(momentum: jax.Array) -> Callable[[jax.Array, jax.Array], jax.Array]:
     return follow
 
 
-def augmented(faces: jax.Array, drawn: Mapping[str, jax.Array], side: int) -> jax.Array:
+def augmented(faces: jax.Array, plan: Mapping[str, jax.Array], side: int) -> jax.Array:
     """Changed faces ``(B, side, side) float32`` in 0..255, as :meth:`Augmentation.apply` makes them but unrounded.
 
     Args:
         faces: ``(B, H, W) uint8``.
-        drawn: ``matrix`` ``(B, 2, 3)`` from pixels of the result to pixels of the source; ``contrast`` and ``offset``
-            ``(B,)``; ``erased`` ``(B, 5)``, see :meth:`Augmentation.draw_erasing`.
+        plan: ``matrix`` ``(B, 2, 3)`` from pixels of the result to pixels of the source; ``contrast`` and ``offset``
+            ``(B,)``; ``erased`` ``(B, 5)``, see :meth:`Augmentation.sample_erasing`.
         side: of the result in pixels.
     """
     height, width = faces.shape[1:]
     along = jnp.arange(side, dtype=jnp.float32)
-    matrix = drawn["matrix"][:, :, :, None, None]
+    matrix = plan["matrix"][:, :, :, None, None]
     # Beyond the border the last pixel goes on.
     x = jnp.clip(matrix[:, 0, 0] * along + matrix[:, 0, 1] * along[:, None] + matrix[:, 0, 2], 0, width - 1)
     y = jnp.clip(matrix[:, 1, 0] * along + matrix[:, 1, 1] * along[:, None] + matrix[:, 1, 2], 0, height - 1)
@@ -271,29 +271,29 @@ def augmented(faces: jax.Array, drawn: Mapping[str, jax.Array], side: int) -> ja
     lower = corner[2] + (corner[3] - corner[2]) * right_share
     pixels = upper + (lower - upper) * low_share
     mean = pixels.mean(axis=(1, 2), keepdims=True)
-    pixels = (pixels - mean) * drawn["contrast"][:, None, None] + mean + drawn["offset"][:, None, None]
-    top, left, high, wide, grey = (drawn["erased"][:, i, None, None] for i in range(5))
+    pixels = (pixels - mean) * plan["contrast"][:, None, None] + mean + plan["offset"][:, None, None]
+    top, left, high, wide, grey = (plan["erased"][:, i, None, None] for i in range(5))
     rows, columns = along[:, None], along[None, :]
     blank = (rows >= top) & (rows < top + high) & (columns >= left) & (columns < left + wide)
     return jnp.where(blank, grey, jnp.clip(pixels, 0, 255))
 
 
-def mixed(images: jax.Array, drawn: Mapping[str, jax.Array]) -> jax.Array:
-    """MixUp or CutMix of ``(B, S, S)`` as drawn, see :func:`fer_core.augmentation.mixing.mix`."""
-    partners = images[drawn["partners"]]
-    top, bottom, left, right = drawn["cut"]
+def mixed(images: jax.Array, plan: Mapping[str, jax.Array]) -> jax.Array:
+    """MixUp or CutMix of ``(B, S, S)`` as planned, see :func:`fer_core.augmentation.mixing.mix`."""
+    partners = images[plan["partners"]]
+    top, bottom, left, right = plan["cut"]
     along = jnp.arange(images.shape[1])
     rows, columns = along[:, None], along[None, :]
     pasted = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-    blended = drawn["share"] * images + (1 - drawn["share"]) * partners
-    return jnp.where(drawn["cuts"], jnp.where(pasted, partners, images), blended)
+    blended = plan["share"] * images + (1 - plan["share"]) * partners
+    return jnp.where(plan["cuts"], jnp.where(pasted, partners, images), blended)
 
 
 def mixed_labels(
-    targets: dict[str, jax.Array], weights: dict[str, jax.Array], drawn: Mapping[str, jax.Array]
+    targets: dict[str, jax.Array], weights: dict[str, jax.Array], plan: Mapping[str, jax.Array]
 ) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
     """See :func:`fer_core.augmentation.mixing.mix_labels`."""
-    share, partners = drawn["share"], drawn["partners"]
+    share, partners = plan["share"], plan["partners"]
     both = {head: share * w + (1 - share) * w[partners] for head, w in weights.items()}
     shares = {head: (share * w / jnp.maximum(both[head], 1e-12))[:, None] for head, w in weights.items()}
     return {head: shares[head] * t + (1 - shares[head]) * t[partners] for head, t in targets.items()}, both

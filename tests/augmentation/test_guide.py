@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fer_core.augmentation.guide import TRANSFORMATIONS, Transformation, label_warnings
-from fer_core.augmentation.masks.bank import FER2013_LANDMARKS
+from fer_core.augmentation.masks.placement import FER2013_MASK_ANCHORS
 from fer_core.augmentation.policy import AugmentationPolicy
 from fer_core.augmentation.transforms import Augmentation
 from fer_core.training.recipes import authors_using, presets
@@ -73,7 +73,7 @@ def test_shifts_are_judged_together():
     ("name", "part"), [("height_shift", "mouth"), ("shift", "mouth"), ("crop", "mouth"), ("width_shift", "left_eye")]
 )
 def test_a_part_of_the_face_leaves_the_picture_above_the_strength_of_doubt(name, part):
-    x, y = getattr(FER2013_LANDMARKS, part)
+    x, y = getattr(FER2013_MASK_ANCHORS, part)
     marked = np.zeros((600, 100, 100), np.uint8)
     marked[:, round(100 * y) - 2 : round(100 * y) + 2, round(100 * x) - 2 : round(100 * x) + 2] = 255
 

@@ -3,7 +3,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from fer_core.augmentation.policy import PREVIEWED, AugmentationPolicy, draw_epoch, preview_batch, preview_face
+from fer_core.augmentation.policy import PREVIEWED, AugmentationPolicy, preview_batch, preview_face, sample_epoch
 from fer_core.augmentation.transforms import Augmentation
 from fer_core.errors import DatasetError
 
@@ -66,17 +66,17 @@ def test_strengths_by_name_make_the_policy_again():
 
 
 def test_an_epoch_takes_every_face_once_and_drops_what_is_no_batch(faces):
-    batches = list(draw_epoch(faces, AugmentationPolicy(), 16, 0, 0))
+    batches = list(sample_epoch(faces, AugmentationPolicy(), 16, 0, 0))
     rows = np.concatenate([batch.rows for batch in batches])
     assert len(batches) == 2
     assert len(set(rows)) == 32
     np.testing.assert_array_equal(batches[0].mixed.images[..., 0], faces[batches[0].rows])
-    assert list(draw_epoch(faces, AugmentationPolicy(), 41, 0, 0)) == []
+    assert list(sample_epoch(faces, AugmentationPolicy(), 41, 0, 0)) == []
 
 
 def test_the_seed_and_the_epoch_decide_every_draw(faces):
     def drawn(seed: int, epoch: int) -> np.ndarray:
-        return next(draw_epoch(faces, STRONG, 16, seed, epoch)).mixed.images
+        return next(sample_epoch(faces, STRONG, 16, seed, epoch)).mixed.images
 
     np.testing.assert_array_equal(drawn(1, 2), drawn(1, 2))
     assert (drawn(1, 2) != drawn(2, 2)).any()
@@ -85,15 +85,15 @@ def test_the_seed_and_the_epoch_decide_every_draw(faces):
 
 def test_some_of_the_rows_are_drawn_as_if_they_were_all(faces):
     some = np.array([3, 5, 8, 13, 21, 34])
-    alone = next(draw_epoch(faces[some], STRONG, 4, 0, 7, 32))
-    among = next(draw_epoch(faces, STRONG, 4, 0, 7, 32, some))
+    alone = next(sample_epoch(faces[some], STRONG, 4, 0, 7, 32))
+    among = next(sample_epoch(faces, STRONG, 4, 0, 7, 32, some))
     np.testing.assert_array_equal(among.rows, some[alone.rows])
     np.testing.assert_array_equal(among.mixed.images, alone.mixed.images)
 
 
 def test_a_preview_of_a_batch_is_its_beginning(faces):
     preview = preview_batch(faces, STRONG, 32, 3, 0, 40)
-    batch = next(draw_epoch(faces, STRONG, 32, 3, 0, 40))
+    batch = next(sample_epoch(faces, STRONG, 32, 3, 0, 40))
     np.testing.assert_array_equal(preview.after, np.rint(batch.mixed.images[:PREVIEWED, ..., 0]))
     np.testing.assert_array_equal(preview.before, faces[batch.rows[:PREVIEWED]])
     with pytest.raises(DatasetError, match="There are 6 faces to train on; expected at least a batch of 32"):

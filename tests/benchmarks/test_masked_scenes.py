@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import masked_scenes as scene_benchmark
 from benchmarks.masked_scenes import BoxKind, CheckedBox, Matching, masked_scenes, match, read_checked
-from fer_core.augmentation.masks.bank import TEST_STYLES
+from fer_core.augmentation.masks.textures import TEST_STYLES
 from fer_core.cli.main import main
 from fer_core.errors import DatasetError
 from fer_core.results import BoundingBox

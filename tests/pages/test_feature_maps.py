@@ -186,7 +186,7 @@ def test_the_class_asked_for_is_at_first_the_answer_of_the_first_network(network
 
 
 def test_a_masked_face_stands_beside_the_bare_one(networks):
-    from fer_core.augmentation.masks.bank import MaskKind
+    from fer_core.augmentation.masks.textures import MaskKind
 
     page = opened(TABS[1], ("plain",))
     next(box for box in page.selectbox if box.label == "Beside the bare face").select(MaskKind.SURGICAL)

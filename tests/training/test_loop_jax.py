@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fer_core.augmentation.mixing import mix_labels
-from fer_core.augmentation.policy import AugmentationPolicy, draw_epoch, plan_epoch
+from fer_core.augmentation.policy import AugmentationPolicy, plan_epoch, sample_epoch
 from fer_core.augmentation.transforms import Augmentation
 from fer_core.training.loop_jax import augmented, mixed, mixed_labels
 from fer_core.training.recipes import STRONG_AUGMENTATION
@@ -35,7 +35,7 @@ def test_the_device_makes_the_pixels_and_labels_that_a_plain_run_makes(policy):
     targets = rng.dirichlet(np.ones(7), 40)
     weights = rng.random(40) * (rng.random(40) < 0.7)
     plan = plan_epoch(faces, policy, 16, 3, 5, 40)
-    batches = list(draw_epoch(faces, policy, 16, 3, 5, 40))
+    batches = list(sample_epoch(faces, policy, 16, 3, 5, 40))
     assert len(batches) == len(plan["rows"]) == 2
     for number, batch in enumerate(batches):
         drawn = {name: array[number] for name, array in plan.items()}

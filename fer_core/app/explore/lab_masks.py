@@ -10,22 +10,16 @@ import streamlit as st
 
 from fer_core.app.common.page import errors_in_words
 from fer_core.app.explore.lab_face import LabFace
-from fer_core.augmentation.masks.bank import (
-    MASKS,
-    TEST_STYLES,
-    TRAINING_STYLES,
-    UNDER_NOSE_SHARE,
-    MaskBank,
-    MaskKind,
-)
-from fer_core.augmentation.masks.preview import Worn, mask_large_face, preview_bank
+from fer_core.augmentation.masks.bank import UNDER_NOSE_SHARE, MaskBank
+from fer_core.augmentation.masks.preview import NoseCoverage, mask_large_face, preview_bank
+from fer_core.augmentation.masks.textures import MASK_KINDS, TEST_STYLES, TRAINING_STYLES, MaskKind
 from fer_core.augmentation.policy import PREVIEWED
 from fer_core.plots.augmentation import face_sheet
 
 STYLE_SETS = {"Training": TRAINING_STYLES, "Test": TEST_STYLES}
 
 
-_KINDS = [*MASKS, MaskKind.SUNGLASSES]
+_KINDS = [*MASK_KINDS, MaskKind.SUNGLASSES]
 
 
 _TITLES = {MaskKind.N95: "N95"}
@@ -50,7 +44,7 @@ def masks_part(face: LabFace) -> None:
                 "Kinds",
                 _KINDS,
                 selection_mode="multi",
-                default=MASKS,
+                default=MASK_KINDS,
                 format_func=_title,
                 key="lab-mask-kinds",
                 persist_state="session",
@@ -66,8 +60,8 @@ def masks_part(face: LabFace) -> None:
             )
             worn = st.segmented_control(
                 "Worn",
-                list(Worn),
-                default=Worn.MIXED,
+                list(NoseCoverage),
+                default=NoseCoverage.MIXED,
                 required=True,
                 key="lab-mask-worn",
                 persist_state="session",
@@ -84,7 +78,7 @@ def masks_part(face: LabFace) -> None:
             _show_large(face.large, tuple(kinds), styles, worn, seed)
 
 
-def _show_small(face: LabFace, kinds: tuple[MaskKind, ...], styles: str, worn: Worn, seed: int) -> None:
+def _show_small(face: LabFace, kinds: tuple[MaskKind, ...], styles: str, worn: NoseCoverage, seed: int) -> None:
     small = face.others if face.pixels is None else _grey(face.pixels)[None]
     faces = np.resize(small, (PREVIEWED, *small.shape[1:]))
     masked = _bank(len(faces[0]), kinds, styles, worn, seed).apply(faces, np.random.default_rng(seed))
@@ -94,7 +88,7 @@ def _show_small(face: LabFace, kinds: tuple[MaskKind, ...], styles: str, worn: W
     st.image(face_sheet(masked.images), caption=f"{drawn}; with a free nose {free} of {PREVIEWED}", width="stretch")
 
 
-def _show_large(crop: np.ndarray, kinds: tuple[MaskKind, ...], styles: str, worn: Worn, seed: int) -> None:
+def _show_large(crop: np.ndarray, kinds: tuple[MaskKind, ...], styles: str, worn: NoseCoverage, seed: int) -> None:
     large = [_large(crop, kind, styles, worn, seed) for kind in kinds]
     st.image(large, caption=[_title(kind) for kind in kinds], width=len(crop))
     st.caption(
@@ -108,11 +102,11 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
 
 
 @st.cache_resource(show_spinner="Drawing the masks…", max_entries=16)
-def _bank(size: int, kinds: tuple[MaskKind, ...], styles: str, worn: Worn, seed: int) -> MaskBank:
+def _bank(size: int, kinds: tuple[MaskKind, ...], styles: str, worn: NoseCoverage, seed: int) -> MaskBank:
     return preview_bank(size, kinds, STYLE_SETS[styles], worn, seed)
 
 
 @st.cache_data(show_spinner="Drawing the masks…", max_entries=48)
-def _large(crop: np.ndarray, kind: MaskKind, styles: str, worn: Worn, seed: int) -> np.ndarray:
+def _large(crop: np.ndarray, kind: MaskKind, styles: str, worn: NoseCoverage, seed: int) -> np.ndarray:
     """RGB."""
     return mask_large_face(crop, kind, STYLE_SETS[styles], worn, seed)[..., ::-1]

@@ -13,7 +13,8 @@ from streamlit.delta_generator import DeltaGenerator
 from fer_core.app.common.figures import show_report_figure
 from fer_core.app.feature_maps.mean_attribution import mean_section
 from fer_core.app.feature_maps.networks import OpenNetwork
-from fer_core.augmentation.masks.bank import MaskBank, MaskKind
+from fer_core.augmentation.masks.bank import MaskBank
+from fer_core.augmentation.masks.textures import MaskKind
 from fer_core.explain.attention import attribution_shares
 from fer_core.explain.methods import Method
 from fer_core.explain.overlay import overlay, signed_overlay

@@ -1,1 +1,1 @@
-"""Face masks drawn onto bare faces."""
+"""Masks, scarves and sunglasses drawn onto unmasked faces."""

@@ -1,7 +1,7 @@
-"""Masks, scarves and sunglasses on faces that wear none: for training and for tests of what a mask costs.
+"""Masks, scarves and sunglasses drawn onto faces, for training and for tests of robustness.
 
-A face is masked by its landmarks where these are known (:func:`draw_mask`, or :meth:`MaskBank.apply` with landmarks), or
-else by the framing that all faces of FER2013 share (:meth:`MaskBank.apply`), from layers that are drawn once.
+A mask is placed by the landmarks of the face (:func:`draw_mask`, or :meth:`MaskBank.apply` with landmarks) or by the common
+framing of FER2013's faces (:meth:`MaskBank.apply`). The bank draws its layers once.
 """
 
 from __future__ import annotations
@@ -14,65 +14,57 @@ import cv2
 import numpy as np
 
 from fer_core.augmentation.masks.layers import CANVAS_LEFT, CANVAS_SIDE, CANVAS_TOP, MaskLayer, draw_layer
-from fer_core.augmentation.masks.placement import FER2013_LANDMARKS, MaskAnchors, frame_of, light_on, places_in_frames
-from fer_core.augmentation.masks.textures import MASKS, TEST_STYLES, TRAINING_STYLES, MaskKind, MaskStyles
-
-__all__ = [
-    "FER2013_LANDMARKS",
-    "LUMA",
-    "MASKS",
-    "TEST_STYLES",
-    "TRAINING_STYLES",
-    "MaskAnchors",
-    "MaskBank",
-    "MaskKind",
-    "MaskStyles",
-    "MaskedFaces",
-    "default_bank",
-    "draw_mask",
-]
-
+from fer_core.augmentation.masks.placement import (
+    FER2013_MASK_ANCHORS,
+    MaskAnchors,
+    frame_of,
+    light_on,
+    places_in_frames,
+)
+from fer_core.augmentation.masks.textures import MASK_KINDS, TRAINING_STYLES, MaskKind, MaskStyles
+from fer_core.media.images import as_bytes
 
 TILT, ZOOM, SHIFT = 7.0, 0.07, 0.035
-"""How a mask sits by the fixed framing: largest angle in degrees, relative change of size and shift in frames, uniform."""
+"""Variation of a mask's place by the common framing: largest angle in degrees, relative change of size and shift in
+frames, uniform."""
 
 
 UNDER_NOSE_SHARE = 0.2
-"""Of the masks that are worn under the nose."""
+"""Share of the masks that are worn under the nose."""
 
 
 LAYERS_PER_KIND = 32
-"""Layers of each kind in a bank; place, tilt, mirror image and light make many more of them."""
+"""Layers of each kind in a bank; place, tilt, mirror image and light make many different masks of one layer."""
 
 
 OVERSAMPLING = 2
-"""Layers are laid over a face of twice the pixels, which are then averaged."""
+"""Layers are warped at twice the resolution of the face, and then averaged."""
 
 
-_LARGEST_PIXELS = 600
-"""Per frame, of a layer drawn for a single photo."""
+_MAX_PIXELS = 600
+"""Pixels per frame of a layer drawn for a single photo."""
 
 
 @dataclass(frozen=True)
 class MaskedFaces:
-    """Faces and what they wear."""
+    """Faces with their masks."""
 
     images: np.ndarray
     """``(N, S, S) uint8`` grey."""
     kinds: np.ndarray
     """``(N,) str``: :class:`MaskKind` values."""
     nose_covered: np.ndarray
-    """``(N,) bool``; false for bare faces."""
+    """``(N,) bool``; false for unmasked faces."""
 
 
 class MaskBank:
-    """Masks drawn once and laid over many grey faces.
+    """Layers of masks, drawn once and put onto many grey faces.
 
     Args:
         size: side of the faces in pixels.
-        kinds: what is drawn, each as often as the others.
-        styles: the styles.
-        layers: how many of each kind.
+        kinds: kinds of masks, all equally frequent.
+        styles: the styles to draw from.
+        layers: number of layers of each kind.
         under_nose: share of the masks worn under the nose, in [0, 1].
         seed: of the layers.
     """
@@ -80,7 +72,7 @@ class MaskBank:
     def __init__(
         self,
         size: int = 48,
-        kinds: Sequence[MaskKind] = MASKS,
+        kinds: Sequence[MaskKind] = MASK_KINDS,
         styles: MaskStyles = TRAINING_STYLES,
         layers: int = LAYERS_PER_KIND,
         under_nose: float = UNDER_NOSE_SHARE,
@@ -95,7 +87,7 @@ class MaskBank:
         ]
         self.size = size
         self.kinds = np.array([str(layer.kind) for layer in drawn])
-        """``(layers,) str``: what each layer is."""
+        """``(layers,) str``: kind of each layer."""
         self.nose_covered = np.array([layer.nose_covered for layer in drawn])
         self._layers = [_grey_layer(layer) for layer in drawn]
 
@@ -109,10 +101,11 @@ class MaskBank:
         """Mask faces.
 
         Args:
-            faces: ``(N, size, size) uint8`` grey, framed as FER2013's are; they stay as they are.
-            rng: source of every draw.
+            faces: ``(N, size, size) uint8`` grey, framed as FER2013's faces; not changed in place.
+            rng: source of every random choice.
             probability: of a mask, for each face.
-            landmarks: of each face in pixels; without them masks are placed by :data:`FER2013_LANDMARKS`.
+            landmarks: of each face in pixels; without them masks are placed by
+                :data:`~fer_core.augmentation.masks.placement.FER2013_MASK_ANCHORS`.
 
         Raises:
             ValueError: the faces are of another size.
@@ -131,12 +124,12 @@ class MaskBank:
             warped = np.empty((len(masked), self.size, self.size, 3), np.uint8)
             for i, row in enumerate(masked):
                 frame = frame_of(landmarks[int(row)]) if landmarks else np.diag([self.size, self.size, 1.0])
-                self._lay(int(chosen[i]), frame @ places[i], bool(mirrored[i]), warped[i])
+                self._place(int(chosen[i]), frame @ places[i], bool(mirrored[i]), warped[i])
             images[masked] = _composed(faces[masked], warped)
         return MaskedFaces(images, kinds, nose_covered)
 
-    def _lay(self, layer: int, frame: np.ndarray, mirrored: bool, out: np.ndarray) -> None:
-        """A layer as it falls onto a face whose frame lies where ``frame`` (3x3, frames to pixels) puts it."""
+    def _place(self, layer: int, frame: np.ndarray, mirrored: bool, out: np.ndarray) -> None:
+        """Warp a layer onto a face; ``frame`` (3x3) maps frames to pixels of the face."""
         canvas = _from_canvas(len(self._layers[layer]), mirrored)
         fine = np.diag([OVERSAMPLING, OVERSAMPLING, 1.0])
         fine[:2, 2] = (OVERSAMPLING - 1) / 2  # centres of pixels
@@ -147,12 +140,12 @@ class MaskBank:
 
 
 _PIXEL_CENTRE = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
-"""From places, where pixel j covers ``[j, j + 1]``, to indices of pixels, as OpenCV warps."""
+"""From places, where pixel j covers ``[j, j + 1]``, to OpenCV's indices of pixels."""
 
 
 @lru_cache(maxsize=4)
 def default_bank(size: int, seed: int = 0) -> MaskBank:
-    """The bank that training draws from, for faces of ``size`` pixels; of another seed, other masks of its styles."""
+    """The bank of training for faces of ``size`` pixels; another seed gives other masks of the same styles."""
     return MaskBank(size, seed=seed)
 
 
@@ -167,10 +160,10 @@ def draw_mask(
     """One face with a mask fitted to its landmarks.
 
     Args:
-        image: ``(H, W, 3) uint8`` BGR or ``(H, W) uint8`` grey; it stays as it is.
+        image: ``(H, W, 3) uint8`` BGR or ``(H, W) uint8`` grey; not changed in place.
         landmarks: of the face, in pixels of the image.
-        kind: what to draw; ``NONE`` gives a copy.
-        rng: source of every draw.
+        kind: of mask; ``NONE`` gives a copy.
+        rng: source of every random choice.
         nose_covered: whether the mask is worn over the nose or under it.
         styles: the styles to draw from.
 
@@ -181,7 +174,7 @@ def draw_mask(
         return image.copy()
     height, width = image.shape[:2]
     frame = frame_of(landmarks)
-    pixels = int(np.clip(np.sqrt(abs(np.linalg.det(frame[:2, :2]))) * OVERSAMPLING, 64, _LARGEST_PIXELS))
+    pixels = int(np.clip(np.sqrt(abs(np.linalg.det(frame[:2, :2]))) * OVERSAMPLING, 64, _MAX_PIXELS))
     layer = draw_layer(kind, nose_covered, styles, rng, pixels)
     places = places_in_frames(landmarks, (height, width)) - np.array([CANVAS_LEFT, CANVAS_TOP], np.float32)
     across, down = (places[..., axis] * np.float32(pixels) - np.float32(0.5) for axis in (0, 1))
@@ -199,7 +192,7 @@ def draw_mask(
     else:
         here, alpha, shadow = here[..., None], alpha[..., None], shadow[..., None]
     skin = image.astype(np.float32) * (1 - shadow / 255) * (1 - alpha / 255)
-    return np.clip(np.rint(skin + colour * np.clip(here, 0.1, 1.4)), 0, 255).astype(np.uint8)
+    return as_bytes(skin + colour * np.clip(here, 0.1, 1.4))
 
 
 LUMA = (0.114, 0.587, 0.299)
@@ -210,7 +203,7 @@ _LUMA = np.array(LUMA, np.float32)
 
 
 _LIGHT_SIDE = 48
-"""Pixels of a face whose light is measured, where a single photo is masked."""
+"""Side in pixels of the reduced face on which :func:`draw_mask` measures the light."""
 
 
 def _grey_layer(layer: MaskLayer) -> np.ndarray:
@@ -227,24 +220,24 @@ def _from_canvas(side: int, mirrored: bool) -> np.ndarray:
 
 
 def _random_places(rng: np.random.Generator, count: int) -> np.ndarray:
-    """How masks sit: ``(count, 3, 3)`` from frames to frames, about the nose tip."""
+    """Random places of masks: ``(count, 3, 3)`` from frames to frames, about the nose tip."""
     angles = np.deg2rad(rng.uniform(-TILT, TILT, count))
     zooms = rng.uniform(1 - ZOOM, 1 + ZOOM, count)
     shifts = rng.uniform(-SHIFT, SHIFT, (count, 2))
     cos, sin = np.cos(angles) * zooms, np.sin(angles) * zooms
     places = np.zeros((count, 3, 3))
     places[:, 0, 0], places[:, 0, 1], places[:, 1, 0], places[:, 1, 1] = cos, -sin, sin, cos
-    centre = np.array(FER2013_LANDMARKS.nose_tip)
+    centre = np.array(FER2013_MASK_ANCHORS.nose_tip)
     places[:, :2, 2] = centre + shifts - places[:, :2, :2] @ centre
     places[:, 2, 2] = 1
     return places
 
 
 def _composed(faces: np.ndarray, warped: np.ndarray) -> np.ndarray:
-    """Faces ``(N, S, S) uint8`` under layers ``(N, S, S, 3) uint8`` in their light."""
+    """Faces ``(N, S, S) uint8`` under layers ``(N, S, S, 3) uint8``, lit as the faces are."""
     axis = (np.arange(faces.shape[1], dtype=np.float32) + 0.5) / faces.shape[1] - 0.5
     gain, across, down = light_on(faces).T[..., None, None]
     light = gain + across * axis[None, None, :] + down * axis[None, :, None]
     colour, alpha, shadow = (warped[..., channel].astype(np.float32) for channel in range(3))
     skin = faces * (1 - shadow / 255) * (1 - alpha / 255)
-    return np.clip(np.rint(skin + colour * light), 0, 255).astype(np.uint8)
+    return as_bytes(skin + colour * light)

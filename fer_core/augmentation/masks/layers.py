@@ -1,7 +1,7 @@
-"""Masks, scarves and sunglasses as layers to lay over a face: outline, fabric, folds, straps, shadow.
+"""Masks, scarves and sunglasses as layers on top of a face: outline, fabric, folds, straps, shadow.
 
-A layer is drawn in the frame of a face cut as FER2013 cuts it: 0 is the frame's left or top edge, 1 its right or bottom.
-Everything is drawn larger than wanted and averaged, so that edges are smooth where a face is 48 pixels wide.
+A layer is drawn in the frame of a face cropped as in FER2013: 0 is the frame's left or top edge, 1 its right or bottom.
+Everything is drawn at a higher resolution and averaged, so that edges are smooth on a face 48 pixels wide.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import numpy as np
 
 from fer_core.augmentation.masks.shapes import LENSES, SHAPES, MaskShape
 from fer_core.augmentation.masks.textures import PATTERNS, MaskKind, MaskStyles, draw_colour, smooth_noise
+from fer_core.media.images import as_bytes
 
 CANVAS_LEFT, CANVAS_TOP, CANVAS_SIDE = -0.3, -0.2, 1.6
-"""What a layer covers, in frames: straps reach the ears and scarves the neck."""
+"""Area of a layer, in frames: straps reach the ears and scarves the neck."""
 
 
 SUPERSAMPLING = 2
@@ -30,7 +31,7 @@ UNDER_NOSE_TOP = 0.69
 
 
 FIXED_HEIGHT = 1.0
-"""Height, in frames, from which a mask that is pulled down stays where it is: the chin."""
+"""Height, in frames, below which a mask under the nose does not move: the chin."""
 
 
 STRAP_WIDTH = 0.014
@@ -38,19 +39,19 @@ STRAP_WIDTH = 0.014
 
 
 SHADOW_STRENGTH, SHADOW_SIZE = 0.45, 0.02
-"""Darkening of the skin along an edge, as a share, and how far it reaches, in frames."""
+"""Darkening of the skin along an edge, as a share, and its reach in frames."""
 
 
 @dataclass(frozen=True)
 class MaskLayer:
-    """What is laid over a face, ``side`` pixels for :data:`CANVAS_SIDE` frames."""
+    """A mask to put onto a face, ``side`` pixels for :data:`CANVAS_SIDE` frames."""
 
     kind: MaskKind
     nose_covered: bool
     colour: np.ndarray
     """``(side, side, 3) uint8`` BGR times alpha: the fabric in full light, with its folds."""
     alpha: np.ndarray
-    """``(side, side) uint8``: 255 where nothing shows through."""
+    """``(side, side) uint8``: 255 where the mask is opaque."""
     shadow: np.ndarray
     """``(side, side) uint8``: share of 255 by which the skin is darkened."""
 
@@ -67,13 +68,13 @@ def draw_layer(
 
     Args:
         kind: any but ``NONE``.
-        nose_covered: whether it is worn over the nose or under it; sunglasses leave the nose free either way.
+        nose_covered: whether it is worn over the nose or under it; sunglasses always leave the nose free.
         styles: the styles to draw from.
-        rng: source of every draw.
+        rng: source of every random choice.
         pixels: per frame.
 
     Raises:
-        ValueError: nothing is to be drawn.
+        ValueError: the kind is ``NONE``.
     """
     if kind == MaskKind.NONE:
         raise ValueError("expected a kind of mask to draw, got 'none'")
@@ -85,16 +86,12 @@ def draw_layer(
     reach = cv2.GaussianBlur(alpha, (0, 0), SHADOW_SIZE * pixels)
     shadow = SHADOW_STRENGTH * np.minimum(2 * reach, 1) * (1 - alpha)
     return MaskLayer(
-        kind, nose_covered, _as_bytes(_averaged(colour, side)), _as_bytes(alpha * 255), _as_bytes(shadow * 255)
+        kind, nose_covered, as_bytes(_averaged(colour, side)), as_bytes(alpha * 255), as_bytes(shadow * 255)
     )
 
 
 def _averaged(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-
-
-def _as_bytes(image: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
 def _mask(
@@ -123,7 +120,7 @@ def _mask(
 
 
 def _outline(mask_shape: MaskShape, rng: np.random.Generator) -> np.ndarray:
-    """The whole outline ``(N, 2)`` in frames; corners stay corners, and both halves are jittered apart."""
+    """The whole outline ``(N, 2)`` in frames; corners stay corners, and both halves have their own jitter."""
     halves = []
     for mirrored in (False, True):
         parts = [np.array(part, np.float64) for part in (mask_shape.top, mask_shape.side, mask_shape.bottom)]
@@ -137,7 +134,7 @@ def _outline(mask_shape: MaskShape, rng: np.random.Generator) -> np.ndarray:
 
 
 def _from_middle(points: np.ndarray) -> np.ndarray:
-    """A curve that starts in the middle of the face, level there, so that its mirror image goes on without a corner."""
+    """A curve from the middle of the face, level there, so that it meets its mirror image without a corner."""
     return _curve(points, before=(1, 0) + points[1] * (-1, 1))
 
 
@@ -147,7 +144,7 @@ def _curve(points: np.ndarray, steps: int = 12, before: np.ndarray | None = None
     Args:
         points: at least two.
         steps: places per piece.
-        before: the point before the first, which bends the first piece; straight on if left out.
+        before: the point before the first, which bends the first piece; by default the first piece starts straight.
     """
     first = 2 * points[0] - points[1] if before is None else before
     padded = np.vstack([first, points, 2 * points[-1] - points[-2]])
@@ -160,13 +157,13 @@ def _curve(points: np.ndarray, steps: int = 12, before: np.ndarray | None = None
 
 
 def _pulled_down(points: np.ndarray, by: float) -> np.ndarray:
-    """Lowered by ``by`` frames at the upper edge, by less below it and not at all from the chin on."""
+    """Points lowered by ``by`` frames at the upper edge, by less below it and not at all at the chin."""
     share = np.clip((FIXED_HEIGHT - points[:, 1]) / (FIXED_HEIGHT - (UNDER_NOSE_TOP - by)), 0, 1) if by else 0.0
     return points + np.column_stack([np.zeros(len(points)), np.broadcast_to(by * share, len(points))])
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
-    """Places in sixteenths of a pixel, as OpenCV draws them with ``shift=4``."""
+    """Places in sixteenths of a pixel, for OpenCV's ``shift=4``."""
     return np.rint(points * 16).astype(np.int32)
 
 
@@ -187,7 +184,7 @@ def _texture(kind: MaskKind, styles: MaskStyles, rng: np.random.Generator, shape
 
 
 def _relief(mask_shape: MaskShape, shape: np.ndarray, rng: np.random.Generator, pixels: int) -> np.ndarray:
-    """Brightness ``(side, side) float32`` by the form of the mask, about 1: light falls from above and the front."""
+    """Brightness ``(side, side) float32`` of the mask's form, about 1: light falls from above and the front."""
     rows = np.arange(len(shape), dtype=np.float32)[:, None]
     x = (np.arange(len(shape), dtype=np.float32)[None] / pixels + CANVAS_LEFT - 0.5) / 0.38
     inside = shape > 127
@@ -215,7 +212,7 @@ def _relief(mask_shape: MaskShape, shape: np.ndarray, rng: np.random.Generator, 
 
 
 def _hem(colour: np.ndarray, shape: np.ndarray, rng: np.random.Generator, pixels: int) -> None:
-    """Darkens the very edge and sews a line inside it, in place."""
+    """Darken the edge and draw a seam inside of it, in place."""
     depth = cv2.distanceTransform((shape > 127).astype(np.uint8), cv2.DIST_L2, 3) / pixels  # in frames
     colour *= (1 - 0.22 * np.exp(-((depth / 0.008) ** 2)))[..., None]
     colour *= (1 - rng.uniform(0, 0.2) * np.exp(-(((depth - 0.03) / 0.006) ** 2)))[..., None]

@@ -1,4 +1,4 @@
-"""Where a mask goes: landmarks of a face, the maps between them and the frame that masks are drawn in, and its light.
+"""Where a mask goes: landmarks of a face, maps between them and the frame of the drawn masks, and the light on a face.
 
 Landmarks move a mask by a smoothing thin-plate spline (Bookstein 1989, IEEE PAMI 11(6), pp. 567-585; Wahba 1990, ch. 2).
 """
@@ -16,7 +16,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class MaskAnchors:
-    """Where the parts of a face are, in pixels x, y from the image's upper left; left and right are the image's."""
+    """Places of the parts of a face, x, y in pixels from the image's upper left; left and right are the image's."""
 
     left_eye: Point
     right_eye: Point
@@ -24,14 +24,14 @@ class MaskAnchors:
     mouth: Point
     chin: Point
     left_contour: Point | None = None
-    """Where the face ends at the height of its eyes, and so for the other three, which may all be unknown."""
+    """Edge of the face at the height of its eyes; this and the following three may be unknown."""
     right_contour: Point | None = None
     left_jaw: Point | None = None
     """The corner of the jaw, at the height of the mouth."""
     right_jaw: Point | None = None
 
 
-FER2013_LANDMARKS = MaskAnchors(
+FER2013_MASK_ANCHORS = MaskAnchors(
     left_eye=(0.31, 0.39),
     right_eye=(0.69, 0.39),
     nose_tip=(0.5, 0.62),
@@ -42,41 +42,42 @@ FER2013_LANDMARKS = MaskAnchors(
     left_jaw=(0.195, 0.767),
     right_jaw=(0.805, 0.767),
 )
-"""In frames of FER2013, which masks are drawn for: medians over 1,140 PublicTest faces, left and right averaged, of
+"""In frames of FER2013, the frames of the drawn masks: medians over 1,140 PublicTest faces, left and right averaged, of
 MediaPipe's 468-point face mesh (points 33+133, 362+263, 1, 13+14, 152, 234, 454, 172, 397). The points of single faces
-scatter about them with a standard deviation of 0.06 to 0.1."""
+have a standard deviation of 0.06 to 0.1."""
 
 
 STIFFNESS = (0.01, 0.05, 0.3, 1e6)
-"""Of the spline, in squares of a face's width: from following every landmark nearly to the affine map alone. A face in
-profile takes a stiff one, since a soft one would fold over."""
+"""Stiffness of the spline, in squares of a face's width: the first nearly follows every landmark, the last is nearly the
+affine map alone. A face in profile takes a stiff spline, since a soft one would fold over."""
 
 
-NEAR_FACE, SMALLEST_AREA = 0.6, 0.2
-"""How far from the nose, in frames, the spline must not fold over, and how small a part of it may get against the rest."""
+NEAR_NOSE, MIN_AREA = 0.6, 0.2
+"""Distance from the nose, in frames, within which the spline must not fold over, and the smallest area of a part of it
+relative to the median."""
 
 
 FULL_LIGHT = 190.0
-"""Grey level of lit skin in a face whose light leaves a mask as bright as its fabric."""
+"""Grey level of lit skin at which a mask is as bright as its fabric."""
 
 
 LIGHT_POWER = 0.7
 """Below 1, since dark skin is not all due to dim light."""
 
 
-LARGEST_SLOPE = 0.5
+MAX_SLOPE = 0.5
 """Of the light across a face, relative to its mean, per frame."""
 
 
 def _pairs(landmarks: MaskAnchors) -> tuple[np.ndarray, np.ndarray]:
     """The landmarks that are known: ``(K, 2)`` in frames and in pixels."""
-    known = [(a, b) for a, b in zip(astuple(FER2013_LANDMARKS), astuple(landmarks), strict=True) if b is not None]
+    known = [(a, b) for a, b in zip(astuple(FER2013_MASK_ANCHORS), astuple(landmarks), strict=True) if b is not None]
     frames, pixels = zip(*known, strict=True)
     return np.array(frames, np.float64), np.array(pixels, np.float64)
 
 
 def frame_of(landmarks: MaskAnchors) -> np.ndarray:
-    """The affine map from frames to pixels nearest to the landmarks in the least squares, 3x3."""
+    """The least-squares affine map from frames to pixels through the landmarks, 3x3."""
     frames, pixels = _pairs(landmarks)
     solution = np.linalg.lstsq(np.column_stack([frames, np.ones(len(frames))]), pixels, rcond=None)[0]
     return np.vstack([solution.T, (0, 0, 1)])
@@ -110,8 +111,8 @@ def _folds_over(places: np.ndarray) -> bool:
     """Whether a map ``(rows, columns, 2)`` to frames turns over, or nearly, where a mask is drawn."""
     down, across = (step[: len(places) - 1, : places.shape[1] - 1] for step in _steps(places))
     areas = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
-    near = np.abs(places[:-1, :-1] - (0.5, 0.7)).max(axis=2) < NEAR_FACE
-    return bool(near.any() and areas[near].min() < SMALLEST_AREA * np.median(areas[near]))
+    near = np.abs(places[:-1, :-1] - (0.5, 0.7)).max(axis=2) < NEAR_NOSE
+    return bool(near.any() and areas[near].min() < MIN_AREA * np.median(areas[near]))
 
 
 def _steps(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +120,7 @@ def _steps(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stretched(grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A grid whose outer values belong to the outermost pixels, interpolated to every pixel."""
+    """A grid, with its outer values at the outermost pixels, interpolated to every pixel."""
     columns = np.linspace(0, grid.shape[1] - 1, shape[1], dtype=np.float32)
     rows = np.linspace(0, grid.shape[0] - 1, shape[0], dtype=np.float32)
     x, y = np.meshgrid(columns, rows)
@@ -150,4 +151,4 @@ def light_on(faces: np.ndarray) -> np.ndarray:
     spread = pixels[:, skin].std(axis=1)
     gain = np.clip((np.maximum(level + spread, 1) / FULL_LIGHT) ** LIGHT_POWER, 0.2, 1.2)
     slopes = np.stack([across, 0.3 * down], axis=1) / np.maximum(level, 8)[:, None]  # shading of features, not of light
-    return np.column_stack([gain, gain[:, None] * np.clip(slopes, -LARGEST_SLOPE, LARGEST_SLOPE)]).astype(np.float32)
+    return np.column_stack([gain, gain[:, None] * np.clip(slopes, -MAX_SLOPE, MAX_SLOPE)]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Drawn masks as a page shows them: chosen kinds on many small faces, and on one large face."""
+"""Previews of drawn masks: chosen kinds on many small faces, and on one large face."""
 
 from __future__ import annotations
 
@@ -8,22 +8,16 @@ from enum import StrEnum
 
 import numpy as np
 
-from fer_core.augmentation.masks.bank import (
-    FER2013_LANDMARKS,
-    UNDER_NOSE_SHARE,
-    MaskAnchors,
-    MaskBank,
-    MaskKind,
-    MaskStyles,
-    draw_mask,
-)
+from fer_core.augmentation.masks.bank import UNDER_NOSE_SHARE, MaskBank, draw_mask
+from fer_core.augmentation.masks.placement import FER2013_MASK_ANCHORS, MaskAnchors
+from fer_core.augmentation.masks.textures import MaskKind, MaskStyles
 
 LAYERS_PREVIEWED = 8
-"""Of each kind; place, tilt and light make many more of them."""
+"""Layers of each kind; place, tilt and light make many different masks of one layer."""
 
 
-class Worn(StrEnum):
-    """How masks sit on the nose."""
+class NoseCoverage(StrEnum):
+    """Whether masks cover the nose."""
 
     MIXED = "As in training"
     OVER = "Over the nose"
@@ -32,28 +26,28 @@ class Worn(StrEnum):
     @property
     def under_nose(self) -> float:
         """Share of the masks worn under the nose."""
-        return {Worn.MIXED: UNDER_NOSE_SHARE, Worn.OVER: 0.0, Worn.UNDER: 1.0}[self]
+        return {NoseCoverage.MIXED: UNDER_NOSE_SHARE, NoseCoverage.OVER: 0.0, NoseCoverage.UNDER: 1.0}[self]
 
 
-def preview_bank(size: int, kinds: Sequence[MaskKind], styles: MaskStyles, worn: Worn, seed: int) -> MaskBank:
+def preview_bank(size: int, kinds: Sequence[MaskKind], styles: MaskStyles, worn: NoseCoverage, seed: int) -> MaskBank:
     """A small bank; arguments as for :class:`MaskBank`."""
     return MaskBank(size, kinds, styles, LAYERS_PREVIEWED, worn.under_nose, seed)
 
 
 def landmarks_in_crop(side: int) -> MaskAnchors:
-    """Where the parts of a face are in a crop of ``side`` pixels that is framed as FER2013's faces are."""
-    return MaskAnchors(*((x * side, y * side) for x, y in astuple(FER2013_LANDMARKS)))
+    """Places of the parts of a face in a crop of ``side`` pixels, framed as FER2013's faces."""
+    return MaskAnchors(*((x * side, y * side) for x, y in astuple(FER2013_MASK_ANCHORS)))
 
 
-def mask_large_face(crop: np.ndarray, kind: MaskKind, styles: MaskStyles, worn: Worn, seed: int) -> np.ndarray:
+def mask_large_face(crop: np.ndarray, kind: MaskKind, styles: MaskStyles, worn: NoseCoverage, seed: int) -> np.ndarray:
     """One large face with a mask, placed by FER2013's framing.
 
     Args:
-        crop: ``(S, S, 3) uint8`` BGR, framed as FER2013's faces are.
-        kind: what to draw.
+        crop: ``(S, S, 3) uint8`` BGR, framed as FER2013's faces.
+        kind: of mask.
         styles: the styles to draw from.
-        worn: how it sits on the nose.
-        seed: of the draw.
+        worn: whether it covers the nose.
+        seed: of the mask.
 
     Returns:
         An array like ``crop``.

@@ -1,7 +1,7 @@
-"""The outlines that masks, scarves and sunglasses are cut to, in the frame of a face cut as FER2013 cuts it.
+"""Outlines of masks, scarves and sunglasses in the frame of a face cropped as in FER2013.
 
-0 is the frame's left or top edge, 1 its right or bottom; see
-:data:`fer_core.augmentation.masks.placement.FER2013_LANDMARKS` for where the parts of the face lie.
+0 is the frame's left or top edge, 1 its right or bottom;
+:data:`fer_core.augmentation.masks.placement.FER2013_MASK_ANCHORS` holds the places of the parts of the face.
 """
 
 from __future__ import annotations

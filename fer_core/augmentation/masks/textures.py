@@ -1,7 +1,7 @@
-"""What masks are made of: their colours, the patterns printed on them, and which of both a wardrobe holds.
+"""Colours and patterns of masks, and the two styles that use them.
 
-Two wardrobes share no colour, no pattern and no cut, so that a network trained with one can be tested with the other.
-A new pattern is one decorated function.
+The styles share no colour, no pattern and no shape, so that a network trained with one can be tested with the other. A new
+pattern is one decorated function.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 
 class MaskKind(StrEnum):
-    """What is drawn onto a face."""
+    """A kind of mask."""
 
     NONE = "none"
     SURGICAL = "surgical"
@@ -30,7 +30,7 @@ class MaskKind(StrEnum):
     """Cover the eyes, not the mouth: for tests of robustness."""
 
 
-MASKS = (MaskKind.SURGICAL, MaskKind.CLOTH, MaskKind.N95, MaskKind.PATTERNED, MaskKind.SCARF)
+MASK_KINDS = (MaskKind.SURGICAL, MaskKind.CLOTH, MaskKind.N95, MaskKind.PATTERNED, MaskKind.SCARF)
 """Everything that covers mouth and chin."""
 
 
@@ -39,11 +39,11 @@ Colour = tuple[int, int, int]
 
 
 Pattern = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
-"""Places across and down the fabric, ``(H, W) float32`` in widths of a face, to the share of the second colour."""
+"""From places across and down the fabric, ``(H, W) float32`` in widths of a face, to the share of the second colour."""
 
 
 PATTERNS: dict[str, Pattern] = {}
-"""By name."""
+"""All patterns by name."""
 
 
 COLOUR_JITTER = 10.0
@@ -56,15 +56,15 @@ _PIXELS_OF_NOISE = 24
 
 @dataclass(frozen=True)
 class MaskStyles:
-    """Which styles are drawn from."""
+    """Shapes, colours and patterns to draw masks from."""
 
     name: str
     shapes: Mapping[MaskKind, tuple[str, ...]]
     """Names of outlines, see :mod:`fer_core.augmentation.masks.shapes`."""
     colours: Mapping[MaskKind, tuple[Colour, ...]]
-    """Of each kind; one without an entry is dyed in any hue of ``hues``."""
+    """Of each kind; kinds without an entry take any hue of ``hues``."""
     hues: tuple[tuple[float, float], ...]
-    """Ranges of hue in [0, 1] that free colours come from."""
+    """Ranges of free hues in [0, 1]."""
     patterns: tuple[str, ...]
 
 
@@ -118,7 +118,7 @@ def _flowers(across: np.ndarray, down: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _motifs(across: np.ndarray, down: np.ndarray, rate: float, radius: float, petals: int) -> np.ndarray:
-    """Dots, or flowers of so many petals, in rows of which every second is moved by half; ``rate`` per face width."""
+    """Dots, or flowers of so many petals, in rows; every second row is moved by half; ``rate`` per face width."""
     row = np.floor(down * rate)
     x = np.mod(across * rate + 0.5 * np.mod(row, 2), 1) - 0.5
     y = np.mod(down * rate, 1) - 0.5
@@ -194,7 +194,7 @@ TRAINING_STYLES = MaskStyles(
     hues=((0.0, 0.12), (0.2, 0.4), (0.52, 0.7)),
     patterns=("stripes", "dots", "flowers", "plaid", "camouflage"),
 )
-"""What training draws from."""
+"""Styles of training."""
 
 
 TEST_STYLES = MaskStyles(
@@ -219,4 +219,4 @@ TEST_STYLES = MaskStyles(
     hues=((0.13, 0.19), (0.42, 0.5), (0.72, 0.98)),
     patterns=("chevron", "checks", "rings"),
 )
-"""Styles that training never sees, for honest tests."""
+"""Styles of tests, which training never sees."""

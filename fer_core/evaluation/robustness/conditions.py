@@ -10,7 +10,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from fer_core.augmentation.masks.bank import MASKS, TEST_STYLES, UNDER_NOSE_SHARE, MaskBank, MaskKind
+from fer_core.augmentation.masks.bank import UNDER_NOSE_SHARE, MaskBank
+from fer_core.augmentation.masks.textures import MASK_KINDS, TEST_STYLES, MaskKind
 
 SEED = 0
 
@@ -91,7 +92,7 @@ def _unmasked(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     masked=True,
 )
 def _any_mask(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _bank(faces.shape[1], *MASKS, under_nose=UNDER_NOSE_SHARE).apply(faces, rng).images
+    return _bank(faces.shape[1], *MASK_KINDS, under_nose=UNDER_NOSE_SHARE).apply(faces, rng).images
 
 
 @_register("surgical", "Surgical mask", "drawn over the nose, in styles that no training draws", masked=True)

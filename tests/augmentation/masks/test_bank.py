@@ -9,23 +9,15 @@ import pytest
 from fer_core.augmentation import transforms as augmentation
 from fer_core.augmentation.masks import bank as masks
 from fer_core.augmentation.masks import placement as mask_placing
-from fer_core.augmentation.masks.bank import (
-    FER2013_LANDMARKS,
-    MASKS,
-    TEST_STYLES,
-    TRAINING_STYLES,
-    MaskAnchors,
-    MaskBank,
-    MaskKind,
-    draw_mask,
-)
+from fer_core.augmentation.masks.bank import MaskBank, draw_mask
 from fer_core.augmentation.masks.layers import CANVAS_LEFT, CANVAS_TOP, UNDER_NOSE_TOP, draw_layer
+from fer_core.augmentation.masks.placement import FER2013_MASK_ANCHORS, MaskAnchors
 from fer_core.augmentation.masks.shapes import LENSES, SHAPES
-from fer_core.augmentation.masks.textures import PATTERNS
+from fer_core.augmentation.masks.textures import MASK_KINDS, PATTERNS, TEST_STYLES, TRAINING_STYLES, MaskKind
 from fer_core.augmentation.transforms import Augmentation
 from fer_core.store.store import ModelStore
 
-ALL = (*MASKS, MaskKind.SUNGLASSES)
+ALL = (*MASK_KINDS, MaskKind.SUNGLASSES)
 STYLE_SETS = (TRAINING_STYLES, TEST_STYLES)
 
 
@@ -45,12 +37,12 @@ def alpha_at(layer, x: float, y: float) -> int:
 
 def landmarks_at(size: float, left: float = 0.0, top: float = 0.0) -> MaskAnchors:
     """FER2013's face of ``size`` pixels, moved."""
-    places = {name: (left + x * size, top + y * size) for name, (x, y) in vars(FER2013_LANDMARKS).items()}
+    places = {name: (left + x * size, top + y * size) for name, (x, y) in vars(FER2013_MASK_ANCHORS).items()}
     return MaskAnchors(**places)
 
 
 @pytest.mark.parametrize("styles", STYLE_SETS, ids=lambda w: w.name)
-@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize("kind", MASK_KINDS)
 def test_a_mask_covers_mouth_and_chin_and_leaves_the_eyes(kind, styles):
     rng = np.random.default_rng(1)
     for nose_covered in (True, False):
@@ -59,7 +51,7 @@ def test_a_mask_covers_mouth_and_chin_and_leaves_the_eyes(kind, styles):
             assert (layer.kind, layer.nose_covered) == (kind, nose_covered)
             for x, y in ((0.5, 0.78), (0.5, 0.96), (0.38, 0.80), (0.62, 0.80)):
                 assert alpha_at(layer, x, y) == 255
-            for x, y in (FER2013_LANDMARKS.left_eye, FER2013_LANDMARKS.right_eye, (0.5, 0.2)):
+            for x, y in (FER2013_MASK_ANCHORS.left_eye, FER2013_MASK_ANCHORS.right_eye, (0.5, 0.2)):
                 assert alpha_at(layer, x, y) == 0
             assert (alpha_at(layer, 0.5, 0.60) == 255) == nose_covered
             assert (alpha_at(layer, 0.5, UNDER_NOSE_TOP - 0.03) == 255) == nose_covered
@@ -69,7 +61,7 @@ def test_a_mask_covers_mouth_and_chin_and_leaves_the_eyes(kind, styles):
 def test_sunglasses_cover_the_eyes_alone(styles):
     layer = draw_layer(MaskKind.SUNGLASSES, True, styles, np.random.default_rng(0), 96)
     assert not layer.nose_covered
-    for x, y in (FER2013_LANDMARKS.left_eye, FER2013_LANDMARKS.right_eye):
+    for x, y in (FER2013_MASK_ANCHORS.left_eye, FER2013_MASK_ANCHORS.right_eye):
         assert alpha_at(layer, x, y) > 230
     assert alpha_at(layer, 0.5, 0.62) == alpha_at(layer, 0.5, 0.77) == 0
 
@@ -138,7 +130,7 @@ def test_every_face_comes_back_with_what_it_wears(bank):
     np.testing.assert_array_equal(masked.images[unmasked], flat(unmasked.sum()))
     assert not masked.nose_covered[unmasked].any()
     assert (masked.images[~unmasked] != 128).any(axis=(1, 2)).all()
-    for kind in MASKS:
+    for kind in MASK_KINDS:
         assert 30 < (masked.kinds == str(kind)).sum() < 100
     worn_right = masked.nose_covered[~unmasked].mean()
     assert 0.55 < worn_right < 0.8  # one layer of three is worn under the nose: a fifth, rounded up
@@ -150,7 +142,7 @@ def test_masks_sit_a_little_differently_each_time_and_no_more_than_that():
     places = masks._random_places(np.random.default_rng(0), 3000)
     scales = np.sqrt(np.linalg.det(places[:, :2, :2]))
     angles = np.degrees(np.arctan2(places[:, 1, 0], places[:, 0, 0]))
-    nose = np.array(FER2013_LANDMARKS.nose_tip)
+    nose = np.array(FER2013_MASK_ANCHORS.nose_tip)
     shifts = (places @ np.array([*nose, 1]))[:, :2] - nose
     for values, largest in ((angles, 7.0), (scales - 1, 0.07), (shifts, 0.035)):
         assert np.abs(values).max() <= largest + 1e-9
@@ -237,9 +229,9 @@ def test_the_spline_takes_landmarks_home_and_lets_unknown_ones_go():
     for landmarks in (moved, replace(moved, left_contour=None, right_contour=None, left_jaw=None, right_jaw=None)):
         places = mask_placing.places_in_frames(landmarks, (200, 200), grid=1)
         x, y = (int(v) for v in landmarks.chin)
-        assert places[y, x] == pytest.approx(FER2013_LANDMARKS.chin, abs=0.03)
+        assert places[y, x] == pytest.approx(FER2013_MASK_ANCHORS.chin, abs=0.03)
         x, y = (int(v) for v in landmarks.nose_tip)
-        assert places[y, x] == pytest.approx(FER2013_LANDMARKS.nose_tip, abs=0.04)
+        assert places[y, x] == pytest.approx(FER2013_MASK_ANCHORS.nose_tip, abs=0.04)
 
 
 def test_a_face_in_profile_does_not_fold_its_mask():
