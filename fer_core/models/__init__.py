@@ -1,8 +1,8 @@
 """The registry of network architectures: one decorated function each, with its configuration beside it.
 
 Every architecture maps a grey face ``(N, S, S, 1)`` of float pixels in 0..255 to a dictionary of logits, one entry
-per head, keyed by the name of the head's label set. Pixel scaling, and enlarging where a network works on more pixels
-than it is given, are part of the network, so that whoever feeds it only has to cut out the face.
+per head, keyed by the name of the head's label set. Scaling of pixel values and enlarging to the working size are part of
+the network, so its input is just the cropped face.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fer_core.labels import LABEL_SETS, LabelSet
 
 @dataclass(frozen=True)
 class ArchitectureConfig:
-    """What is fixed about an architecture, whatever data it is trained on."""
+    """Properties of an architecture that do not depend on its training."""
 
     name: str
     title: str
@@ -31,17 +31,17 @@ class ArchitectureConfig:
     reference: str
     """The paper the architecture follows."""
     summary: str
-    """One sentence for the people who choose a model."""
+    """One sentence for people who choose a model."""
     working_size: int | None = None
-    """Side in pixels that the network enlarges its input to, on two cores; ``None`` works on the input as it is."""
+    """Side in pixels to which the network enlarges its input, on two cores; ``None`` for the input's own."""
     full_size: int | None = None
-    """Side that its authors worked at; ``None`` where that is the working size."""
+    """Its authors' side in pixels; ``None`` if that is the working size."""
     channels: int = 1
-    """Colour channels that its layers see; a grey face is repeated into three."""
+    """Colour channels of its layers' input; a grey face is repeated into three."""
     preprocessing: str = "pixels scaled to -1..1"
-    """What the network itself does to pixels in 0..255."""
+    """Preprocessing of pixels in 0..255 within the network."""
     imagenet: bool = False
-    """Whether Keras publishes weights for it that were trained on ImageNet."""
+    """Whether Keras publishes ImageNet weights for it."""
 
 
 class Backbone(Protocol):
@@ -73,15 +73,15 @@ class Architecture:
         Args:
             heads: label sets to answer in; the first is the main one.
             input_size: side of the input in pixels; the architecture's own if left out, any size if ``None``.
-            working_size: side that the input is enlarged to; the architecture's own if left out.
+            working_size: side to which the input is enlarged; the architecture's own if left out.
             weights: ``None`` for random ones; ``"imagenet"`` or a file of such weights without top; or a ``.keras``
-                file of this project, of which every layer of the same name and shape is taken, heads included.
+                file of this project, from which every layer of the same name and shape is copied, heads included.
 
         Returns:
             A functional model ``(N, S, S, 1) float in 0..255 -> {label set name: (N, classes) float32 logits}``.
 
         Raises:
-            ModelError: the weights are not there or do not fit.
+            ModelError: the weights are missing or do not fit.
         """
         ours = weights is not None and weights.endswith(".keras")
         side = self.config.input_size if input_size == -1 else input_size
@@ -135,7 +135,7 @@ def transfer_weights(path: str | Path, model: keras.Model) -> int:
         source = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{path}: this is no Keras file of this project ({error}).") from None
-    # Names that Keras numbers run on through a process, so layers are paired by their order among those of a kind.
+    # Keras numbers layer names through the whole process, so layers are paired by their order among those of a kind.
     theirs, ours = _layers_by_place(source), _layers_by_place(model)
     copied = 0
     for place, layer in ours.items():
@@ -173,7 +173,7 @@ def register_architecture(
     Args:
         title: the architecture's name for people.
         reference: the paper it follows.
-        summary: one sentence for the people who choose a model.
+        summary: one sentence for people who choose a model.
         input_size: side of the square grey input in pixels.
         config: further fields of :class:`ArchitectureConfig`.
 

@@ -9,10 +9,10 @@ from keras import layers
 
 from fer_core.models import register_architecture
 
-# Mean of ImageNet's blue, green and red channel, which VGG16 and ResNet50 were trained without (caffe's convention).
 IMAGENET_MEANS = (103.939, 116.779, 123.68)
+"""Mean of ImageNet's blue, green and red channel, subtracted in the training of VGG16 and ResNet50 (caffe's convention)."""
 NORMALISATION_MOMENTUM = 0.99
-"""At most, per step: MobileNetV2's own 0.999 keeps moments that a run of some thousand steps has long left behind."""
+"""Upper bound per step: MobileNetV2's own 0.999 adapts too slowly for a run of some thousand steps."""
 
 
 def _features(

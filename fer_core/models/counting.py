@@ -9,9 +9,9 @@ from typing import Any
 
 
 def multiply_adds(model: Any, side: int) -> int:
-    """Multiplications, each with its addition, of the convolutions and dense layers for one face; biases left out.
+    """Multiply-adds of the convolutions and dense layers for one face, without biases.
 
-    Counted while one face runs through: a layer that is shared counts as often as it is used, one in a nested model too.
+    Counted in a forward pass of one face: a shared layer counts as often as it is used, and nested models count, too.
 
     Args:
         model: a Keras model ``(N, side, side, 1) ->`` anything.

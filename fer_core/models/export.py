@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-# Some hundreds of samples fix the activation ranges; more change nothing (LiteRT's guide to quantisation).
 CALIBRATION_FACES = 512
+"""Some hundreds of samples fix the activation ranges; more change nothing (LiteRT's guide to quantisation)."""
 
 
 def to_litert(model: keras.Model, faces: np.ndarray | None = None) -> bytes:
@@ -21,8 +21,8 @@ def to_litert(model: keras.Model, faces: np.ndarray | None = None) -> bytes:
 
     Args:
         model: float32 network of a fixed input size.
-        faces: ``(N, S, S) uint8`` to take activation ranges from: the result is int8 inside with float32 inputs
-            and outputs. Without them it is float32 with weights stored as float16.
+        faces: ``(N, S, S) uint8`` to calibrate activation ranges: the result is int8 inside with float32 inputs and
+            outputs. Without faces it is float32 with weights stored as float16.
     """
     import tensorflow as tf  # only here: the other backends train without it
 

@@ -1,4 +1,4 @@
-"""Answers of a Keras model for many faces."""
+"""Predictions of a Keras model for many faces."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 EVALUATION_BATCH = 256
+"""Faces in a batch."""
 
 
 def predict_logits(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:

@@ -7,8 +7,8 @@ from keras import layers
 
 from fer_core.models import register_architecture
 
-# Widths of the convolutions between two poolings: VGG's pattern at half its width, with batch normalisation.
 STAGES = ((32, 32), (64, 64), (128, 128, 128), (256, 256, 256))
+"""Filters of the convolutions between two poolings: VGG's pattern at half its width, with batch normalisation."""
 DROPOUT = 0.3
 
 
