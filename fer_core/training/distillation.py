@@ -1,4 +1,4 @@
-"""What stored networks say about the training faces, for a smaller one to learn from.
+"""Probabilities of stored networks for the training faces, from which a smaller network learns.
 
 Distillation (Hinton et al. 2015, arXiv:1503.02531) at temperature one: the teachers' probabilities are mixed into the
 labels, so that a student needs no loss of its own.
@@ -28,16 +28,16 @@ def distil(
     """Mean probabilities of a recipe's teachers over each training face and its mirror image.
 
     Args:
-        store: holds the teachers, networks or ensembles, each with its int8 LiteRT files, which answer as well and at once;
-            one that it lacks is taken from the store that ships.
-        recipe: names the teachers and the heads to be taught.
+        store: holds the teachers, networks or ensembles with int8 LiteRT files; teachers that it lacks are taken from the
+            store that ships.
+        recipe: names the teachers and the heads that learn from them.
         training: ``N`` faces.
-        folder: of the run; the answers are kept there, since asking takes minutes.
-        runs: where finished runs lie; a teacher that is one of them answers by its Keras network.
+        folder: of the run; the probabilities are cached there, since predicting them takes minutes.
+        runs: folder of finished runs; a teacher among them answers with its Keras network.
 
     Returns:
-        ``{head: (N, classes) float32}`` for the heads that a teacher answers; a teacher with a larger label set that
-        holds all classes of a head answers restricted to them.
+        ``{head: (N, classes) float32}`` for the heads that a teacher answers. A teacher whose label set holds all classes
+        of a head and more is restricted to them.
 
     Raises:
         ModelError: a teacher is not in the store or lacks a LiteRT file.

@@ -1,4 +1,14 @@
-"""The training run: batches, schedule, averaged weights, checkpoints after every epoch, and resuming from them."""
+"""The training run: batches, schedule, averaged weights, checkpoints after every epoch, and resuming from them.
+
+Keras' ``fit`` with its callbacks does not replace this loop. A stopped run must resume to the very weights of an
+uninterrupted one, and whatever is evaluated and kept must be the averaged weights. Keras 3.15 has neither:
+
+- ``BackupAndRestore`` resumes exactly only without randomness. The state of a Dropout layer's seed generator is in none of
+  its files, and neither is the position of the generators that sample the augmentation. Here both follow from the seed and
+  the number of the epoch.
+- With ``use_ema`` validation and checkpoints see the raw weights until training ends. Here every epoch evaluates, compares
+  and keeps the averages, the moving statistics of batch normalisation among them.
+"""
 
 from __future__ import annotations
 
@@ -30,39 +40,40 @@ from fer_core.storage import _write_arrays
 from fer_core.training.batches import Batches
 from fer_core.training.recipes import CheckpointMetric, Recipe
 
-# The moving average of the weights follows every so many steps; more often costs time and changes nothing.
 AVERAGE_EVERY = 8
+"""Steps between updates of the moving average of the weights; more often costs time and changes nothing."""
 
 
-# Of the masks on the validation faces: styles of training, but other draws of them.
 VALIDATION_MASKS_SEED = 1
+"""Seed of the masks on the validation faces: the styles of training, other samples of them."""
 
 
-# How many training faces, unchanged by augmentation, the training curves are measured on after each epoch.
 TRAINING_SAMPLE = 2048
+"""Training faces, without augmentation, on which the training curves are measured after each epoch."""
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where a run is, for whoever shows it."""
+    """Where a run is."""
 
     epoch: int
+    """Counted from 0."""
     step: int
     steps: int
     loss: float
 
 
 class TrainingRun:
-    """Trains one network by one recipe in a folder of its own, from which it can be taken up again.
+    """Trains one network by one recipe in a folder of its own, where it can be resumed.
 
     Args:
         recipe: what to do.
-        dataset: all splits; the network learns from ``training`` and its epoch is chosen on ``validation``, with and
-            without masks where the recipe draws masks. Without a validation split the last epoch is kept.
+        dataset: all splits; the network learns from ``training``, and the epoch to keep is chosen on ``validation``, with
+            and without masks where the recipe draws masks. Without a validation split the last epoch is kept.
         folder: where checkpoints and the history go.
         seed: of the weights, the order of the faces and every augmentation.
         weights: the file that ``recipe.weights`` stands for, if it stands for one.
-        distilled: what the recipe's teachers say about the training split, see :class:`Batches`.
+        distilled: the teachers' probabilities for the training split, see :class:`Batches`.
 
     Raises:
         ModelError: the recipe names an unknown optimizer, or there are fewer training faces than a batch holds.
@@ -82,7 +93,7 @@ class TrainingRun:
         self.seed = seed
         keras.utils.set_random_seed(seed)
         keras.mixed_precision.set_global_policy("mixed_bfloat16" if recipe.mixed_precision else "float32")
-        # Any input size, since training images may grow; a network with a dense top needs its own.
+        # Any input size where training images grow; a network with a dense top needs its own.
         sizes = {size for _, size in recipe.sizes}
         architecture = get_architecture(recipe.architecture)
         side = None if len(sizes) > 1 else sizes.pop()
@@ -150,7 +161,7 @@ class TrainingRun:
         return int(np.argmax([row["validation_score"] for row in self.history]))
 
     def recall(self) -> None:
-        """Take over the history of the run in the folder and what it was trained on, to package its best weights.
+        """Read the history of the run in the folder and its hardware, to package its best weights.
 
         Raises:
             ModelError: the folder holds no run, or one of another recipe or seed.
@@ -158,7 +169,7 @@ class TrainingRun:
         self.trained_on = self._read_history().get("trained_on", self.trained_on)
 
     def _read_history(self) -> dict[str, Any]:
-        """Take over the history of the run in the folder; returns all that was noted beside it."""
+        """Read the history of the run in the folder; returns the content of its state file."""
         try:
             state: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
         except FileNotFoundError:
@@ -178,7 +189,7 @@ class TrainingRun:
         return ModelError(f"{self.folder}: there is no checkpoint to resume; start without --resume.")
 
     def resume(self) -> None:
-        """Take up the run where its last complete epoch left it.
+        """Go on after the last complete epoch of the run in the folder.
 
         Raises:
             ModelError: the folder holds no checkpoint, or one of another recipe or seed.
@@ -202,7 +213,7 @@ class TrainingRun:
         """Run the remaining epochs; a checkpoint is written after each, the best weights whenever they improve.
 
         ``report`` is called after every step, ``every_epoch`` with the history's row after every epoch.
-        ``KeyboardInterrupt`` passes through; what the last complete epoch left stays in the folder.
+        ``KeyboardInterrupt`` passes through; the checkpoint of the last complete epoch stays in the folder.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         while not self.finished:
@@ -250,7 +261,7 @@ class TrainingRun:
         return losses
 
     def _keep(self, improved: bool) -> None:
-        """What an epoch left, into the folder."""
+        """Write the state after an epoch into the folder."""
         if improved:
             self._write_best(self._average)
         self._write_checkpoint()
@@ -260,7 +271,7 @@ class TrainingRun:
         return self.recipe.learning_rate_at(self.steps_done / steps, losses)
 
     def _seed_dropout(self, epoch: int) -> None:
-        """Dropout draws, too, follow from the seed and the epoch; their state is no weight and in no checkpoint."""
+        """Let Dropout follow from the seed and the epoch, too; the state of its generators is in no checkpoint."""
         generators = [layer.seed_generator for layer in self.model.layers if hasattr(layer, "seed_generator")]
         for number, generator in enumerate(generators):
             seeds = np.random.default_rng([self.seed, epoch, number]).integers(0, 2**31, 2)
@@ -291,7 +302,7 @@ class TrainingRun:
 
     @contextmanager
     def _averaged(self) -> Iterator[Predict]:
-        """What the averaged weights answer."""
+        """Within it, the network has the averaged weights; gives its logits."""
         current = self.model.get_weights()
         self.model.set_weights(self._average)
         try:
@@ -300,10 +311,10 @@ class TrainingRun:
             self.model.set_weights(current)
 
     def _score(self, metrics: Mapping[str, float]) -> float:
-        """What the kept epoch has most of."""
+        """The score of an epoch; the epoch of the highest one is kept."""
         main = f"validation_loss_{self.recipe.heads[0]}"
         if main not in metrics:
-            return float(len(self.history))  # nothing to judge by: the last epoch
+            return float(len(self.history))  # without a validation split the last epoch is kept
         if self.recipe.kept == CheckpointMetric.LOSS:
             return -metrics[main]
         splits = [split for split in self._evaluated if split != "training"]
@@ -335,13 +346,13 @@ class TrainingRun:
 
 
 def with_masks(faces: FaceDataset) -> FaceDataset:
-    """The same faces, every one under a drawn mask of the styles that training draws; always the same masks."""
+    """The same faces, each under a mask of the training styles; always the same masks."""
     bank = default_bank(faces.images.shape[1], VALIDATION_MASKS_SEED)
     return replace(faces, images=bank.apply(faces.images, np.random.default_rng(VALIDATION_MASKS_SEED)).images)
 
 
 def versions() -> dict[str, str]:
-    """Versions of what shaped the weights."""
+    """Versions of the packages that shape the weights."""
     packages: Mapping[str, Any] = {"keras": "keras", "numpy": "numpy", "opencv": "opencv-python-headless"}
     found = {label: importlib.metadata.version(name) for label, name in packages.items()}
     backend = keras.backend.backend()

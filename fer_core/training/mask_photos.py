@@ -1,8 +1,8 @@
-"""Photos of faces with and without masks, cut out as the pipeline does, and split so that no photo is in two splits.
+"""Photos of faces with and without masks, cropped as the pipeline crops, and split so that no photo is in two splits.
 
-Such collections hold rotated, mirrored and pixelated copies of their own photos under names that do not tell. Copies have
-the colours of their source: photos whose colour histograms are alike (Bhattacharyya 1943, Bull. Calcutta Math. Soc. 35)
-count as one source, and so do those that are like one of them, and whole sources go to one split.
+Such collections hold rotated, mirrored and pixelated copies of their own photos under unrelated names. Copies have the
+colours of their source: photos with similar colour histograms (Bhattacharyya 1943, Bull. Calcutta Math. Soc. 35) count as
+one source, as do photos similar to one of these, and every source goes to one split as a whole.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ SAME_SOURCE = 0.88
 
 
 LIKE_TRAINING = 0.80
-"""From which on a test photo is too like one of the training photos to be sure that it is another source."""
+"""Coefficient from which on a test photo may be of the same source as a training photo."""
 
 
 SHARES = {Split.TRAINING: 0.7, Split.VALIDATION: 0.1, Split.TEST: 0.2}
-"""Of the sources."""
+"""Share of the photos in each split."""
 
 
 RIM = 0.7
-"""Of the longer side, that the pixels at the border are repeated over before a face is looked for."""
+"""Width of the repeated border that is added before detection, as a share of the longer side."""
 
 
-LEAST_SIDE = 0.4
-"""Of the side of a photo of a face, that the face must have; what is smaller is an eye, or a thing in the picture."""
+MIN_FACE_SHARE = 0.4
+"""Smallest side of a face as a share of the photo's; smaller detections are eyes or objects."""
 
 
 _HISTOGRAM_SIDE, _HISTOGRAM_RIM = 64, 8
-"""Pixels that a photo is reduced to before its colours are counted, and of the rim that is not: copies differ there."""
+"""Side in pixels of the reduced photo whose colours are counted, and of its rim that is left out: copies differ there."""
 
 
 _BINS = [6, 12, 12]
-"""Of L*, a*, b*."""
+"""For L*, a*, b*."""
 
 
 _RANGES = [0, 256, 64, 192, 64, 192]
@@ -59,7 +59,7 @@ _RANGES = [0, 256, 64, 192, 64, 192]
 
 @dataclass(frozen=True)
 class MaskPhotos:
-    """Faces of photos, one a photo."""
+    """One face per photo."""
 
     crops: np.ndarray
     """``(N, side, side) uint8`` grey."""
@@ -68,12 +68,12 @@ class MaskPhotos:
     splits: np.ndarray
     """``(N,)`` of :class:`Split` values as strings."""
     detected: np.ndarray
-    """``(N,) bool``: the detector found the face; else the whole photo was taken for one."""
+    """``(N,) bool``: whether the detector found the face; if not, the crop is the whole photo."""
     like_training: np.ndarray
     """``(N,) float32``: the largest coefficient with a training photo of the same folder, 1 for training photos."""
 
     def rows(self, split: Split) -> np.ndarray:
-        """``(N,) bool``."""
+        """Which photos are in a split: ``(N,) bool``."""
         return self.splits == split
 
 
@@ -84,10 +84,10 @@ def read_mask_photos(
 
     Args:
         folder: holds both.
-        detector: finds the face; the largest one of a photo is taken.
+        detector: finds the faces; the largest one of a photo is kept.
         side: of the crops in pixels.
         seed: of the split.
-        progress: called with the share that is done, 0..1.
+        progress: called with the share of the photos that is read, 0..1.
 
     Raises:
         DatasetError: a folder is missing or holds no image, or a file is no image.
@@ -131,10 +131,10 @@ def colour_signature(photo: np.ndarray) -> np.ndarray:
 
 
 def split_by_source(likeness: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Splits ``(N,)`` such that photos alike by :data:`SAME_SOURCE`, and those alike to them, share one.
+    """Splits ``(N,)`` in which every source, that is photos connected by :data:`SAME_SOURCE`, is in one split.
 
-    Sources are dealt out in random order, each to the split that lacks most of its share, so that a large source does not
-    unbalance them.
+    Sources are dealt out from the largest to the smallest, in random order where they are equally large, each to the split
+    that lacks most of its share.
     """
     count, source = connected_components(csr_array(likeness >= SAME_SOURCE), directed=False)
     sizes = np.bincount(source, minlength=count)
@@ -159,11 +159,11 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _crop(photo: np.ndarray, detector: FaceDetector, side: int) -> tuple[np.ndarray, bool]:
-    """The face of a photo that may be cut so tightly that a detector, used to whole scenes, needs a rim to see it as one."""
+    """The face of a photo, and whether it was detected; tightly cropped photos need a border before a detector finds it."""
     height, width = photo.shape[:2]
     rim = round(RIM * max(height, width))
     framed = cv2.copyMakeBorder(photo, rim, rim, rim, rim, cv2.BORDER_REPLICATE)
     detections = detector.detect(framed)
-    if detections and detections[0].box.area >= LEAST_SIDE**2 * height * width:
+    if detections and detections[0].box.area >= MIN_FACE_SHARE**2 * height * width:
         return crop_faces(framed, [detector.framing.crop_box(detections[0].box)], side)[0], True
     return crop_faces(photo, [BoundingBox(0, 0, width, height)], side)[0], False

@@ -1,9 +1,9 @@
-"""Training of the small network that tells masked faces from bare ones, and from masks worn under the nose.
+"""Training of the small network that tells masked faces from unmasked ones, and from masks worn under the nose.
 
-It learns from FER2013's training faces, some of them under drawn masks, and from photos of real masks, of which there are
-few: so the lower faces of a batch change owners, as CutMix (Yun et al. 2019, arXiv:1905.04899) pastes patches, and a mask
-is seen under many more eyes than ever wore it. It is judged on photos of other sources, on FER2013's PrivateTest as it is,
-and on the same faces under masks in styles that no training draws.
+It learns from FER2013's training faces, some of them under drawn masks, and from the few photos of real masks. Lower faces
+are swapped within a batch, as CutMix (Yun et al. 2019, arXiv:1905.04899) pastes patches, so that the network sees a mask
+under many eyes. It is tested on photos of other sources, on FER2013's PrivateTest as it is, and on the same faces under
+masks in styles that no training draws.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ import pandas as pd
 from keras import layers
 from tqdm import tqdm
 
-from fer_core.augmentation.masks.bank import MaskBank, MaskKind
+from fer_core.augmentation.masks.bank import MaskBank
+from fer_core.augmentation.masks.textures import MaskKind
 from fer_core.augmentation.transforms import Augmentation
 from fer_core.datasets import read_dataset
 from fer_core.datasets.dataset import FaceDataset, Split
@@ -48,7 +49,7 @@ from fer_core.training.mask_photos import LIKE_TRAINING, MaskPhotos, read_mask_p
 from fer_core.vision.detection.registry import DEFAULT_DETECTOR, create_detector
 from fer_core.vision.mask_state import INPUT_SIZE, MASK_STATE_FILE, MASK_STATE_FOLDER, MaskStateNetwork
 
-LAYERS = ((16, 2), (32, 2), (64, 1), (64, 1), (128, 2), (128, 1))
+MASK_LAYERS = ((16, 2), (32, 2), (64, 1), (64, 1), (128, 2), (128, 1))
 """Filters and stride of each convolution."""
 
 
@@ -71,16 +72,15 @@ LABEL_SMOOTHING = 0.03
 
 
 FACES_SHARE = 0.3
-"""Of FER2013's training faces, drawn anew for each epoch."""
+"""Share of FER2013's training faces in an epoch, sampled anew for each."""
 
 
 PHOTO_REPEATS = 2
-"""How often an epoch shows each photo, since there are few of them: drawn masks, of which there are any number, teach
-less about real ones."""
+"""How often an epoch shows each photo: there are few of them, and drawn masks teach less about real ones."""
 
 
 SWAPPED_SHARE = 0.3
-"""Of a batch, that get the lower face of another."""
+"""Share of a batch that gets the lower face of another."""
 
 
 SWAP_HEIGHTS = 0.45, 0.55
@@ -92,23 +92,23 @@ SWAP_TILT = 0.12
 
 
 SWAP_BLEND = 0.04
-"""Of the side, over which one face goes over into the other."""
+"""Width of the blend between both faces, as a share of the side."""
 
 
-LARGEST_SHIFT, SHIFT_STEP = 4.0, 0.1
-"""Nats that are tried as an advantage of the bare state."""
+MAX_SHIFT, SHIFT_STEP = 4.0, 0.1
+"""Largest advantage of the unmasked state that is tried, and the step, in nats."""
 
 
-LARGEST_FALSE_ALARMS = 0.015
-"""Of PublicTest's bare faces, that may be called masked."""
+MAX_FALSE_ALARMS = 0.015
+"""Share of PublicTest's unmasked faces that may be called masked."""
 
 
 MASKED_SHARE, SUNGLASSES_SHARE = 0.35, 0.05
-"""Of the FER2013 faces of an epoch; sunglasses cover no mouth, and count as bare."""
+"""Shares of an epoch's FER2013 faces; sunglasses cover no mouth and count as unmasked."""
 
 
 UNDER_NOSE = 0.35
-"""Of the drawn masks, so that the rarest state is learnt as well."""
+"""Share of the drawn masks worn under the nose, so that the rarest state is learnt as well."""
 
 
 AUGMENTATION = Augmentation(rotation=15, zoom=0.15, shift=0.1, flip=0.5, brightness=0.2, contrast=0.4)
@@ -121,12 +121,12 @@ def build_mask_network() -> keras.Model:
     """``(N, 48, 48, 1) float in 0..255 -> (N, 3) logits``: a plain stack of convolutions of half a millisecond."""
     face = keras.Input((INPUT_SIZE, INPUT_SIZE, 1), name="face")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(face)
-    for filters, strides in LAYERS:
+    for filters, strides in MASK_LAYERS:
         x = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal")(
             x
         )
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-    # Where the mouth is matters, so places are not pooled away.
+    # No global pooling: the place of the mouth matters.
     x = layers.AveragePooling2D(2)(x)
     x = layers.Dropout(DROPOUT)(layers.Flatten()(x))
     return keras.Model(face, layers.Dense(len(MASK_STATES), dtype="float32", name="mask_state")(x), name="mask_state")
@@ -134,10 +134,10 @@ def build_mask_network() -> keras.Model:
 
 @dataclass(frozen=True)
 class MaskBatches:
-    """What an epoch shows; every draw follows from the seed and the epoch."""
+    """The batches of each epoch; every sample follows from the seed and the epoch."""
 
     faces: np.ndarray
-    """``(N, 48, 48) uint8`` bare."""
+    """``(N, 48, 48) uint8`` unmasked."""
     photos: np.ndarray
     """``(M, 48, 48) uint8``."""
     masked: np.ndarray
@@ -165,13 +165,13 @@ class MaskBatches:
 def swap_lower_faces(
     faces: np.ndarray, states: np.ndarray, rng: np.random.Generator, share: float = SWAPPED_SHARE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Some faces with the lower face, and hence the state, of another.
+    """Some faces with the lower face, and hence the mask state, of another.
 
     Args:
-        faces: ``(N, S, S) uint8``, framed as FER2013's are; they stay as they are.
+        faces: ``(N, S, S) uint8`` framed as FER2013's faces; not changed in place.
         states: ``(N,) int64``.
-        rng: source of every draw.
-        share: how many of them, in [0, 1].
+        rng: source of every random choice.
+        share: share of the faces to change, in [0, 1].
 
     Returns:
         ``(N, S, S) uint8`` and ``(N,) int64``.
@@ -207,10 +207,10 @@ def train_mask_state(
     epochs: int = EPOCHS,
     report: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Train, export, judge and store the network; the epoch is chosen on the validation photos and PublicTest.
+    """Train, export, test and store the network; the epoch is chosen on the validation photos and PublicTest.
 
     Args:
-        dataset: FER2013, bare.
+        dataset: FER2013, unmasked.
         photos: of real masks.
         folder: where the network, its card, history and predictions go.
         seed: of weights, batches and drawn masks.
@@ -226,46 +226,26 @@ def train_mask_state(
     training, validation = photos.rows(Split.TRAINING), photos.rows(Split.VALIDATION)
     batches = MaskBatches(dataset.split(Split.TRAINING).images, photos.crops[training], photos.masked[training], seed)
     public, public_states = drawn_masks(dataset.split(Split.VALIDATION).images, np.random.default_rng(seed), seed + 1)
-    steps = epochs * len(batches)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        PEAK_RATE / 10, steps, warmup_target=PEAK_RATE, warmup_steps=steps // 10
-    )
-    model.compile(
-        keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
-        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING),
-        jit_compile=False,
-    )
-    one_hot = np.eye(len(MASK_STATES), dtype=np.float32)
-    history: list[dict[str, float]] = []
-    best = model.get_weights()
-    for epoch in range(epochs):
-        losses = [float(model.train_on_batch(faces, one_hot[states])) for faces, states in batches.epoch(epoch)]
-        of_photos = _covered(model, photos.crops[validation]) == photos.masked[validation]
-        of_faces = _probabilities(model, public).argmax(axis=1) == public_states
-        row = {
-            "epoch": epoch + 1,
-            "loss": float(np.mean(losses)),
-            "validation_photos": float(of_photos.mean()),
-            "validation_faces": float(of_faces.mean()),
+
+    def probabilities() -> tuple[np.ndarray, np.ndarray]:
+        return _probabilities(model, photos.crops[validation]), _probabilities(model, public)
+
+    def validate() -> dict[str, float]:
+        of_photos, of_faces = probabilities()
+        scores = {
+            "validation_photos": float(((of_photos[:, 0] < 0.5) == photos.masked[validation]).mean()),
+            "validation_faces": float((of_faces.argmax(axis=1) == public_states).mean()),
         }
-        row["validation_score"] = (row["validation_photos"] + row["validation_faces"]) / 2
-        if row["validation_score"] > max((r["validation_score"] for r in history), default=0.0):
-            best = model.get_weights()
-        history.append(row)
-        report(row)
-    model.set_weights(best)
-    shift = unmasked_advantage(
-        _probabilities(model, photos.crops[validation]),
-        photos.masked[validation],
-        _probabilities(model, public),
-        public_states,
-    )
+        return {**scores, "validation_score": sum(scores.values()) / 2}
+
+    history = _fit(model, batches, epochs, validate, report)
+    of_photos, of_faces = probabilities()
+    shift = unmasked_advantage(of_photos, photos.masked[validation], of_faces, public_states)
     kernel, bias = model.get_layer("mask_state").get_weights()
     bias[_STATE[MaskState.UNMASKED]] += shift
     model.get_layer("mask_state").set_weights([kernel, bias])
     samples = [images for images, _ in islice(batches.epoch(epochs), 5)]
-    faces = np.concatenate(samples)[..., 0].astype(np.uint8)
-    content = to_litert(model, faces)
+    content = to_litert(model, np.concatenate(samples)[..., 0].astype(np.uint8))
     folder.mkdir(parents=True, exist_ok=True)
     save_mask_predictions(folder / MASK_PREDICTIONS, predict_tests(MaskStateNetwork(content), dataset, photos))
     predictions = load_mask_predictions(folder / MASK_PREDICTIONS)  # rounded, as whoever verifies will find them
@@ -292,8 +272,39 @@ def train_mask_state(
     return card
 
 
+def _fit(
+    model: keras.Model,
+    batches: MaskBatches,
+    epochs: int,
+    validate: Callable[[], dict[str, float]],
+    report: Callable[[dict[str, float]], None],
+) -> list[dict[str, float]]:
+    """Train, and leave the weights of the epoch with the highest ``validation_score`` in the network; the history."""
+    steps = epochs * len(batches)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        PEAK_RATE / 10, steps, warmup_target=PEAK_RATE, warmup_steps=steps // 10
+    )
+    model.compile(
+        keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY),
+        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=LABEL_SMOOTHING),
+        jit_compile=False,
+    )
+    one_hot = np.eye(len(MASK_STATES), dtype=np.float32)
+    history: list[dict[str, float]] = []
+    best = model.get_weights()
+    for epoch in range(epochs):
+        losses = [float(model.train_on_batch(faces, one_hot[states])) for faces, states in batches.epoch(epoch)]
+        row = {"epoch": epoch + 1, "loss": float(np.mean(losses)), **validate()}
+        if row["validation_score"] > max((r["validation_score"] for r in history), default=0.0):
+            best = model.get_weights()
+        history.append(row)
+        report(row)
+    model.set_weights(best)
+    return history
+
+
 def predict_tests(network: MaskStateNetwork, dataset: FaceDataset, photos: MaskPhotos) -> MaskPredictions:
-    """What the network says of everything that it is judged on."""
+    """Predictions for all groups of test faces."""
     test = photos.rows(Split.TEST)
     private = dataset.split(Split.TEST).images
     drawn, states = drawn_test_faces(private)
@@ -322,8 +333,10 @@ def predict_tests(network: MaskStateNetwork, dataset: FaceDataset, photos: MaskP
 def unmasked_advantage(
     of_photos: np.ndarray, photos_masked: np.ndarray, of_faces: np.ndarray, face_states: np.ndarray
 ) -> float:
-    """What to add to the logit of the bare state, in nats: whatever tells most faces rightly covered or bare, photos and
-    FER2013's faces counting alike, while at most :data:`LARGEST_FALSE_ALARMS` of the bare ones of FER2013 are called masked.
+    """What to add to the logit of the unmasked state, in nats.
+
+    The value with the highest accuracy of covered against unmasked, where photos and FER2013's faces count alike, among
+    those that call at most :data:`MAX_FALSE_ALARMS` of FER2013's unmasked faces masked.
 
     Args:
         of_photos: ``(N, 3)`` probabilities.
@@ -335,11 +348,11 @@ def unmasked_advantage(
     def covered(probabilities: np.ndarray, shift: float) -> np.ndarray:
         return probabilities[:, 0] * np.exp(shift) < 1 - probabilities[:, 0]
 
-    best, best_score = LARGEST_SHIFT, -1.0
-    for shift in np.arange(0, LARGEST_SHIFT, SHIFT_STEP):
+    best, best_score = MAX_SHIFT, -1.0
+    for shift in np.arange(0, MAX_SHIFT, SHIFT_STEP):
         called = covered(of_faces, shift)
         unmasked = face_states == _STATE[MaskState.UNMASKED]
-        if called[unmasked].mean() > LARGEST_FALSE_ALARMS:
+        if called[unmasked].mean() > MAX_FALSE_ALARMS:
             continue
         score = (covered(of_photos, shift) == photos_masked).mean() + (called == ~unmasked).mean()
         if score > best_score:
@@ -348,15 +361,7 @@ def unmasked_advantage(
 
 
 def _probabilities(model: keras.Model, faces: np.ndarray) -> np.ndarray:
-    parts = [
-        model.predict_on_batch(faces[start : start + 512, ..., None].astype(np.float32))
-        for start in range(0, len(faces), 512)
-    ]
-    return softmax(np.concatenate(parts))
-
-
-def _covered(model: keras.Model, faces: np.ndarray) -> np.ndarray:
-    return _probabilities(model, faces)[:, 0] < 0.5
+    return softmax(model.predict(faces[..., None].astype(np.float32), batch_size=512, verbose=0))
 
 
 def _store(folder: Path, content: bytes, card: dict[str, Any], history: pd.DataFrame) -> None:
@@ -368,7 +373,7 @@ def _store(folder: Path, content: bytes, card: dict[str, Any], history: pd.DataF
 
 
 def train_and_print(options: argparse.Namespace) -> int:
-    """Read, train, store, and print what the card says; returns the exit status."""
+    """``python -m fer_core train-mask-state``: read, train, store, and print the card's metrics; the exit status."""
     dataset = read_dataset(options.data)
     with tqdm(total=100, unit="%", desc="photos") as bar:
         photos = read_mask_photos(

@@ -1,4 +1,4 @@
-"""From a finished training run to a model in the store: export, predictions, the choice of answers, the card."""
+"""From a finished training run to a model in the store: export, predictions, decision rules, the card."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ INTENDED_USE = (
     "Teaching, research and the comparison of networks; a hint about which expression a face shows. Not for decisions "
     "about people, and in the EU not for inferring emotions at work or in education save for medical or safety reasons."
 )
-LIMITS = (
+KNOWN_LIMITS = (
     "A score says how much a face looks like the faces that annotators gave that word to; it does not say what a "
     "person feels.",
     "Annotators of FER2013 agree with each other on about two thirds of the faces, which bounds what accuracy means.",
@@ -54,10 +54,10 @@ MASKED_LIMIT = (
 )
 
 
-LARGEST_FILE = 6_000_000
-"""Bytes; weights that need more are not shipped, their card says how to train them."""
-LARGEST_LITERT = 10_000_000
-"""Bytes, and weights, of the largest int8 network that is shipped: every version of a file stays in a clone for ever."""
+MAX_KERAS_BYTES = 6_000_000
+"""Larger ``.keras`` files are not shipped; the card says how to train the network."""
+MAX_LITERT_BYTES = 10_000_000
+"""Bytes, and so weights, of the largest int8 network that is shipped: every version of a file stays in a clone for ever."""
 
 
 def package(
@@ -70,33 +70,38 @@ def package(
 ) -> StoredModel:
     """Write the kept weights of a run into the store as model ``name``, and ``model.keras`` into the run's folder.
 
-    The int8 network, being the one that is served, decides the default answer on the validation split; the test
-    split is predicted once, here, and decides nothing.
+    Decision rules are chosen on the validation split by the int8 network, which is the one that is served. The test split
+    is predicted once, here, and decides nothing.
 
     Args:
         run: with at least one complete epoch.
-        dataset: what it was trained on.
+        dataset: the data that it was trained on.
         store: where the model goes.
         name: of the model.
         held_out: predictions of other runs that belong to the same model, such as those of cross-validation.
-        notes: entries of the card's ``data`` that only the protocol knows.
+        notes: entries of the card's ``data`` about the protocol.
     """
     recipe = run.recipe
     config = get_architecture(recipe.architecture).config
     model, content = write_network(run)
-    shipped = len(content) < LARGEST_FILE
+    shipped = len(content) < MAX_KERAS_BYTES
     litert_files = {}
     if exports_to_litert(model):
         training = dataset.split(Split.TRAINING)
         calibration = training.images[np.random.default_rng(run.seed).permutation(len(training))]
         int8 = to_litert(model, calibration)
-        if len(int8) < LARGEST_LITERT:
+        if len(int8) < MAX_LITERT_BYTES:
             litert_files[Network.INT8] = int8
     predictions = predict_splits(model, litert_files.get(Network.INT8), dataset, recipe.label_sets)
     if recipe.augmentation.mask:
         predictions = replace(predictions, masked=_predict_masked(model, litert_files.get(Network.INT8), dataset))
     if held_out:
-        predictions = _joined(predictions, held_out)
+        predictions = replace(
+            predictions,
+            probabilities={**predictions.probabilities, **held_out.probabilities},
+            labels={**predictions.labels, **held_out.labels},
+            train_duplicates={**predictions.train_duplicates, **held_out.train_duplicates},
+        )
     if (Split.VALIDATION, recipe.heads[0]) in predictions.labels:
         answers = fit_decision_rules(predictions, recipe.label_sets, predictions.served)
         chosen_on = "validation (PublicTest): epoch, fusion of heads, class biases, temperatures"
@@ -130,7 +135,7 @@ def package(
         hardware=run.trained_on["hardware"],
         versions=run.trained_on["versions"],
         intended_use=INTENDED_USE,
-        limits=(*LIMITS, MASKED_LIMIT if recipe.augmentation.mask else UNMASKED_LIMIT),
+        limits=(*KNOWN_LIMITS, MASKED_LIMIT if recipe.augmentation.mask else UNMASKED_LIMIT),
     )
     card = replace(card, figures=card_metrics(predictions, card.answers))
     return store.save(card, content if shipped else None, litert_files, history, predictions)
@@ -138,7 +143,7 @@ def package(
 
 def exports_to_litert(model: keras.Model) -> bool:
     """Whether a network is small enough, at a byte a weight, for a LiteRT file to be made of it."""
-    return model.count_params() < LARGEST_LITERT
+    return model.count_params() < MAX_LITERT_BYTES
 
 
 def write_network(run: TrainingRun) -> tuple[keras.Model, bytes]:
@@ -152,7 +157,7 @@ def write_network(run: TrainingRun) -> tuple[keras.Model, bytes]:
 def _finished_network(run: TrainingRun) -> keras.Model:
     """The kept weights as a float32 network of plain layers and a fixed input size.
 
-    The exported graphs are smaller for it, and a crop of another size is refused.
+    Exported graphs are smaller this way, and a crop of another size is refused.
     """
     recipe = run.recipe
     trained = run.best_model()
@@ -163,9 +168,9 @@ def _finished_network(run: TrainingRun) -> keras.Model:
 
 
 def _rounded(weights: np.ndarray) -> np.ndarray:
-    """Half precision, and of kernels its upper eight significant bits: what is zero after them packs well.
+    """Half precision, kernels to eight significant bits: trailing zeros pack well.
 
-    Rounding errors of 0.2% change no answer that matters; all figures are of the rounded network.
+    Rounding errors of 0.2% change no prediction that matters; all metrics are of the rounded network.
     """
     half = weights.astype(np.float16)
     if half.ndim > 1:
@@ -207,12 +212,9 @@ def predict_splits(
         for label_set in label_sets:
             labels[split, label_set.name] = faces.as_label_set(label_set).labels.astype(np.int8)
         train_duplicates[split] = faces.duplicates_of(training)
-    return Predictions({key: _shortened(p) for key, p in probabilities.items()}, labels, train_duplicates)
-
-
-def _shortened(probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities to eleven significant bits, a relative error under 0.03%, which pack into two thirds of the bytes."""
-    return _without_low_bits(probabilities.astype(np.float32), 13)
+    # Eleven significant bits, a relative error under 0.03%, pack into two thirds of the bytes.
+    short = {key: _without_low_bits(p.astype(np.float32), 13) for key, p in probabilities.items()}
+    return Predictions(short, labels, train_duplicates)
 
 
 def _without_low_bits(values: np.ndarray, count: int) -> np.ndarray:
@@ -222,7 +224,7 @@ def _without_low_bits(values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _predict_masked(model: keras.Model, int8_file: bytes | None, dataset: FaceDataset) -> dict[str, np.ndarray]:
-    """What will be served says of the validation faces under masks."""
+    """Probabilities of the served network for the validation faces under masks."""
     faces = dataset.split(Split.VALIDATION)
     if not len(faces):
         return {}
@@ -232,15 +234,6 @@ def _predict_masked(model: keras.Model, int8_file: bytes | None, dataset: FaceDa
         else partial(predict_probabilities, model)
     )
     return dict(predict(with_masks(faces).images))
-
-
-def _joined(one: Predictions, other: Predictions) -> Predictions:
-    return Predictions(
-        {**one.probabilities, **other.probabilities},
-        {**one.labels, **other.labels},
-        {**one.train_duplicates, **other.train_duplicates},
-        {**one.masked, **other.masked},
-    )
 
 
 def _keras_file(model: keras.Model) -> bytes:

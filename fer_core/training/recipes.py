@@ -1,7 +1,7 @@
-"""Training settings as data: what a run does is read off its recipe alone.
+"""Training settings as data: a recipe says everything that a run does.
 
-For each family there is one strong common recipe, sized for two cores, and where authors published theirs, their own
-settings. :func:`full_schedule` stretches any of them for a GPU.
+For each family there is one strong common recipe, sized for two cores, and the authors' own settings if they published
+them. :func:`full_schedule` stretches any recipe for a GPU.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Schedule(StrEnum):
 
 
 class CheckpointMetric(StrEnum):
-    """Which epoch's weights are kept; always judged on the validation split."""
+    """Which epoch's weights are kept, by its score on the validation split."""
 
     ACCURACY = "accuracy"
     """The best mean accuracy of the heads."""
@@ -38,7 +38,7 @@ class CheckpointMetric(StrEnum):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every choice of a training run."""
+    """All settings of a training run."""
 
     architecture: str
     epochs: int
@@ -47,7 +47,7 @@ class Recipe:
     """Label sets with a head of their own on the shared features; the first is the main one."""
     head_weights: tuple[float, ...] = (1.0, 1.0)
     label_smoothing: float = 0.1
-    """Of the heads with one label a face; a head trained on votes has soft labels already."""
+    """For heads with one label a face; a head trained on votes has soft labels already."""
     class_weight_power: float = 0.0
     """Faces weigh (1 / class share) to this power: 0 is plain, 1 balances the classes, 0.5 is between
     (Mahajan et al. 2018, arXiv:1805.00932, sec. 2.2)."""
@@ -61,10 +61,9 @@ class Recipe:
     weight_decay: float = 5e-3
     """Decoupled (Loshchilov & Hutter 2019, arXiv:1711.05101): the share of a kernel lost per step at rate 1."""
     average_momentum: float = 0.998
-    """Per step, of the moving average of the weights, which is what is evaluated and kept; 0 keeps the weights as
-    they are."""
+    """Per step, of the moving average of the weights, which is evaluated and kept; 0 keeps the weights themselves."""
     mixed_precision: bool = True
-    """bfloat16 where it is exact enough; faster on processors that are built for it."""
+    """bfloat16 where it is exact enough; faster on processors with bfloat16 arithmetic."""
     sizes: tuple[tuple[float, int], ...] = ((0.0, 48),)
     """Progressive resizing (Tan & Le 2021, arXiv:2104.00298, sec. 4): from a share of the epochs on, the side of
     the training images in pixels. Small images cost less, and come first."""
@@ -75,12 +74,12 @@ class Recipe:
     cutmix: float = 0.0
     """Alpha of CutMix (Yun et al. 2019, arXiv:1905.04899); with both, every batch draws one of them."""
     frozen: float = 0.0
-    """Share of the backbone's layers, counted from the input, whose weights stay as they start."""
+    """Share of the backbone's layers, counted from the input, that are not trained."""
     kept: CheckpointMetric = CheckpointMetric.ACCURACY
     weights: str | None = None
-    """What the run starts from: ``None`` random, ``"imagenet"``, or a file."""
+    """Initial weights: ``None`` for random ones, ``"imagenet"``, a file, a finished run or a stored model."""
     teachers: tuple[str, ...] = ()
-    """Stored models whose mean probabilities are learnt from (distillation, Hinton et al. 2015, arXiv:1503.02531)."""
+    """Stored models whose mean probabilities the network learns (distillation, Hinton et al. 2015, arXiv:1503.02531)."""
     teacher_share: float = 0.0
     """Weight of the teachers' probabilities against the labels, in [0, 1]."""
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -117,7 +116,7 @@ class Recipe:
         return self.peak_learning_rate * (1 + math.cos(math.pi * min(rest, 1.0))) / 2
 
 
-PATIENCE = 3
+PLATEAU_PATIENCE = 3
 """Epochs without a lower validation loss after which the plateau schedule halves the rate."""
 
 
@@ -128,7 +127,7 @@ def _plateaus(losses: tuple[float, ...]) -> int:
             best, waited = loss, 0
             continue
         waited += 1
-        if waited == PATIENCE:
+        if waited == PLATEAU_PATIENCE:
             count, waited = count + 1, 0
     return count
 
@@ -137,8 +136,8 @@ STRONG_AUGMENTATION = Augmentation(
     rotation=15, zoom=0.15, shift=0.1, flip=0.5, brightness=0.15, contrast=0.3, erasing=0.3
 )
 LIGHT_AUGMENTATION = Augmentation(rotation=10, zoom=0.1, shift=0.08, flip=0.5, contrast=0.2)
-# Rescaling, rotation, shear, zoom, width and height shift, at the strengths usual with Keras' own generator.
 AUTHORS_AUGMENTATION = Augmentation(rotation=10, shear=10, zoom=0.1, shift=0.1, flip=0.5)
+"""Rotation, shear, zoom, width and height shift at the strengths usual with Keras' own generator."""
 
 PROGRESSIVE = ((0.0, 32), (0.4, 40), (0.7, 48))
 
@@ -150,7 +149,7 @@ _RESIDUAL = Recipe(
     sizes=PROGRESSIVE,
     augmentation=STRONG_AUGMENTATION,
 )
-# The large networks of Keras, for as many epochs as their authors needed to their best.
+# The large networks of Keras, for as many epochs as their authors needed.
 _LARGE = Recipe(
     architecture="vgg16",
     epochs=7,
@@ -169,7 +168,7 @@ COMMON: dict[str, Recipe] = {
     "senet-wide": replace(_RESIDUAL, architecture="senet_wide"),
     "resnet": replace(_RESIDUAL, architecture="resnet", epochs=20),
     "vggnet": replace(_RESIDUAL, architecture="vggnet", epochs=16, teachers=("senet",), teacher_share=0.5),
-    # Its four dropouts leave no need of strong augmentation; under it, it learns too little in two hours.
+    # With four dropouts it needs no strong augmentation; with it, it learns too little in two hours.
     "cnn4": Recipe(
         architecture="cnn4",
         epochs=24,
@@ -183,7 +182,7 @@ COMMON: dict[str, Recipe] = {
     "resnet152v2": replace(_LARGE, architecture="resnet152v2", epochs=6),
     "resnet50": replace(_LARGE, architecture="resnet50", epochs=4),
     "tiny": replace(_RESIDUAL, architecture="tiny", epochs=60, teachers=("senet",), teacher_share=0.7),
-    # Half of the faces wear a mask, and the labels are mixed with what the teacher said of the bare face.
+    # Half of the faces wear a mask, and the labels are mixed with the teacher's answer for the unmasked face.
     "senet-masks": replace(
         _RESIDUAL,
         epochs=7,
@@ -304,7 +303,7 @@ FULL_CHANGES: dict[str, dict[str, Any]] = {
     **{key: {**_BY_THE_WIDE, "cutmix": 0.0} for key in ("mobilenet_v2", "vgg16", "resnet50", "resnet152v2")},
     **dict.fromkeys(("senet-masks", "senet-ckplus", "resnet50-ckplus"), _UNMIXED),
 }
-"""What else the full schedule changes: teachers that only a GPU can train, and no mixing for those who start from
+"""Further changes of the full schedule: teachers that only a GPU can train, and no mixing for networks that start from
 weights or have few."""
 
 
@@ -315,8 +314,8 @@ def full_schedule(recipe: Recipe, full_size: int | None = None, **changes: Any) 
     decay more slowly, so that as much of them is lost over the longer run.
 
     Args:
-        recipe: of either kind.
-        full_size: what the network enlarges its input to; as in ``recipe`` if left out.
+        recipe: a common one or the authors'.
+        full_size: side that the network enlarges its input to; as in ``recipe`` if left out.
         changes: further fields, such as those of :data:`FULL_CHANGES`.
     """
     batch = max(recipe.batch_size, FULL_BATCH)
@@ -345,12 +344,12 @@ def get_recipe(name: str, authors: bool = False) -> Recipe:
 
 
 def get_full_recipe(name: str, authors: bool = False, full_size: int | None = None) -> Recipe:
-    """What ``train NAME --full`` follows, see :func:`full_schedule`; raises :class:`ModelError` as :func:`get_recipe`."""
+    """The recipe of ``train NAME --full``, see :func:`full_schedule`; raises :class:`ModelError` as :func:`get_recipe`."""
     return full_schedule(get_recipe(name, authors), full_size, **({} if authors else FULL_CHANGES.get(name, {})))
 
 
 def presets() -> dict[str, Recipe]:
-    """Every recipe by what ``train`` calls it: ``senet``, ``senet --authors``, ``senet --full`` and so on."""
+    """Every recipe by its arguments of ``train``: ``senet``, ``senet --authors``, ``senet --full`` and so on."""
     named: dict[str, Recipe] = {}
     for name in dict.fromkeys((*COMMON, *AUTHORS)):
         if name in COMMON:
@@ -363,5 +362,5 @@ def presets() -> dict[str, Recipe]:
 
 
 def authors_using(transformation: str) -> tuple[str, ...]:
-    """The recipes that their authors published whose augmentation has this strength, see :class:`AugmentationPolicy`."""
+    """Names of the authors' recipes that use a transformation, see :attr:`AugmentationPolicy.strengths`."""
     return tuple(name for name, recipe in AUTHORS.items() if recipe.policy.strengths[transformation])

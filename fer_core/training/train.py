@@ -22,6 +22,7 @@ from fer_core.evaluation.hardware import lacks_bfloat16
 from fer_core.labels import FERPLUS
 from fer_core.models import get_architecture
 from fer_core.models.prediction import predict_probabilities
+from fer_core.store.card import ModelCard
 from fer_core.store.decision import with_mirror
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import ModelStore
@@ -55,37 +56,17 @@ def train(options: argparse.Namespace) -> int:
     dataset = read_dataset(options.data, options.votes)
     recipe = _fitted_to(dataset, recipe, options.name)
     weights = _start_weights(recipe.weights, options.runs, store)
-    undivided = is_undivided(dataset)
-    by_subject = undivided and dataset.subjects is not None
-    whole = divided(dataset, options.seed)
-    notes: dict[str, Any] = dict(CKPLUS_NOTES if by_subject else RANDOM_SPLIT_NOTES if undivided else {})
-    if options.exclude:
-        whole, notes["excluded"] = _thinned_out(whole, options.exclude, by_subject)
-    folder = options.runs / options.name
-    distilled = None if options.finish else _distilled(recipe, store, whole, options.runs, folder)
-    run = _kind_of_run(recipe)(recipe, whole, folder, options.seed, weights, distilled)
-    if options.finish:
-        run.recall()
-    elif options.resume:
-        run.resume()
-    elif (run.folder / "state.json").exists():
-        raise ModelError(f"{run.folder} holds a run already; go on with --resume, or remove the folder to start anew.")
+    by_subject = is_undivided(dataset) and dataset.subjects is not None
+    whole, notes = _divided(dataset, options, by_subject)
+    run = _open_run(options, recipe, whole, store, weights)
     held_out = None
-    if recipe.mixed_precision and not options.finish and lacks_bfloat16():
-        print("This processor has no bfloat16 arithmetic: without a GPU add --precision float32.", file=sys.stderr)
     try:
         if not options.finish:
             _fit(run)
         if by_subject:
-            held_out = _cross_validate(recipe, dataset, folder, options.seed, weights)
+            held_out = _cross_validate(recipe, dataset, run.folder, options.seed, weights)
     except KeyboardInterrupt:
-        done = len(run.history)
-        kept_weights = f"the best weights (epoch {run.best_epoch + 1}) are kept" if done else "no epoch was complete"
-        print(
-            f"\nStopped after {done} of {recipe.epochs} epochs; {kept_weights} in {run.folder}. "
-            "Go on with --resume, or package what there is with --finish.",
-            file=sys.stderr,
-        )
+        _say_where_it_stopped(run)
         return 130
     if not run.history:
         raise ModelError(f"{run.folder}: no epoch is complete yet, so there is nothing to package.")
@@ -98,15 +79,58 @@ def train(options: argparse.Namespace) -> int:
         )
         return 0
     print("Exporting and evaluating…", file=sys.stderr)
-    stored = package(run, whole, store, options.name, held_out, notes)
-    for network, answers in stored.card.figures.items():
-        for answer, splits in answers.items():
-            for split, figures in splits.items():
-                print(
-                    f"{network:9} {answer:12} {split:28} accuracy {figures['accuracy']:.4f}, "
-                    f"macro F1 {figures['macro_f1']:.4f}"
-                )
+    _print_metrics(package(run, whole, store, options.name, held_out, notes).card)
     return 0
+
+
+def _divided(dataset: FaceDataset, options: argparse.Namespace, by_subject: bool) -> tuple[FaceDataset, dict[str, Any]]:
+    """The data set with the splits that the network is trained on, and what its card notes about them."""
+    notes: dict[str, Any] = dict(CKPLUS_NOTES if by_subject else RANDOM_SPLIT_NOTES if is_undivided(dataset) else {})
+    whole = divided(dataset, options.seed)
+    if options.exclude:
+        whole, notes["excluded"] = _thinned_out(whole, options.exclude, by_subject)
+    return whole, notes
+
+
+def _open_run(
+    options: argparse.Namespace, recipe: Recipe, whole: FaceDataset, store: ModelStore, weights: str | None
+) -> TrainingRun:
+    """A new run, or the one in the folder, ready to train (or to be packaged, with ``--finish``)."""
+    folder = options.runs / options.name
+    distilled = None
+    if recipe.teachers and not options.finish:
+        distilled = distil(store, recipe, whole.split(Split.TRAINING), folder, options.runs)
+    run = _kind_of_run(recipe)(recipe, whole, folder, options.seed, weights, distilled)
+    if options.finish:
+        run.recall()
+        return run
+    if options.resume:
+        run.resume()
+    elif (folder / "state.json").exists():
+        raise ModelError(f"{folder} holds a run already; go on with --resume, or remove the folder to start anew.")
+    if recipe.mixed_precision and lacks_bfloat16():
+        print("This processor has no bfloat16 arithmetic: without a GPU add --precision float32.", file=sys.stderr)
+    return run
+
+
+def _say_where_it_stopped(run: TrainingRun) -> None:
+    done = len(run.history)
+    kept_weights = f"the best weights (epoch {run.best_epoch + 1}) are kept" if done else "no epoch was complete"
+    print(
+        f"\nStopped after {done} of {run.recipe.epochs} epochs; {kept_weights} in {run.folder}. "
+        "Go on with --resume, or package what there is with --finish.",
+        file=sys.stderr,
+    )
+
+
+def _print_metrics(card: ModelCard) -> None:
+    for network, answers in card.figures.items():
+        for answer, splits in answers.items():
+            for split, metrics in splits.items():
+                print(
+                    f"{network:9} {answer:12} {split:28} accuracy {metrics['accuracy']:.4f}, "
+                    f"macro F1 {metrics['macro_f1']:.4f}"
+                )
 
 
 def _thinned_out(dataset: FaceDataset, path: Path, by_subject: bool) -> tuple[FaceDataset, str]:
@@ -180,14 +204,6 @@ def _kind_of_run(recipe: Recipe) -> type[TrainingRun]:
     from fer_core.training.loop_jax import AcceleratedRun  # JAX is no requirement
 
     return AcceleratedRun
-
-
-def _distilled(
-    recipe: Recipe, store: ModelStore, dataset: FaceDataset, runs: Path, folder: Path
-) -> dict[str, np.ndarray] | None:
-    if not recipe.teachers:
-        return None
-    return distil(store, recipe, dataset.split(Split.TRAINING), folder, runs)
 
 
 def _cross_validate(recipe: Recipe, dataset: FaceDataset, folder: Path, seed: int, weights: str | None) -> Predictions:

@@ -1,6 +1,6 @@
 """``python -m fer_core tune``: a search over a recipe's settings, judged on the validation split alone.
 
-Optuna draws (at random, or by a tree-structured Parzen estimator, Bergstra et al. 2011), stops hopeless trials early
+Optuna samples (at random, or by a tree-structured Parzen estimator, Bergstra et al. 2011), stops hopeless trials early
 (the median rule) and keeps the study in an SQL database, so that several machines can work on one and a search that was
 stopped goes on.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fer_core.augmentation.transforms import LIMITS, Augmentation
+from fer_core.augmentation.transforms import TRANSFORM_LIMITS, Augmentation
 from fer_core.datasets import FaceDataset, read_dataset
 from fer_core.errors import ModelError
 from fer_core.training.loop import TrainingRun
@@ -25,9 +25,8 @@ from fer_core.training.recipes import Recipe, get_recipe
 if TYPE_CHECKING:
     import optuna
 
-SAMPLERS = ("tpe", "random")
-# Trials that are run to their end before any other is stopped early, and epochs that every trial is given.
 STARTUP_TRIALS, STARTUP_EPOCHS = 4, 2
+"""Trials that are run to their end before any other is stopped early, and epochs that every trial is given."""
 
 
 def tune(options: argparse.Namespace) -> int:
@@ -61,7 +60,7 @@ def tune(options: argparse.Namespace) -> int:
 
 
 def sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
-    """Optuna's sampler of this name, one of ``SAMPLERS``."""
+    """Optuna's sampler: ``tpe`` or ``random``."""
     import optuna
 
     if name == "random":
@@ -72,12 +71,12 @@ def sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
 def make_objective(
     base: Recipe, dataset: FaceDataset, folder: Path, seed: int
 ) -> Callable[[optuna.trial.Trial], float]:
-    """What a trial does: one run by a drawn recipe, reported after every epoch and stopped where it is hopeless.
+    """What a trial does: one run by a sampled recipe, reported after every epoch and stopped where it is hopeless.
 
     Args:
-        base: whose settings are varied.
+        base: the recipe to vary.
         dataset: all splits.
-        folder: each trial gets one of its own in it.
+        folder: each trial gets a folder of its own in it.
         seed: of every run, so that trials differ by their settings alone.
 
     Returns:
@@ -87,7 +86,7 @@ def make_objective(
     def objective(trial: optuna.trial.Trial) -> float:
         import optuna
 
-        run = TrainingRun(drawn(base, trial), dataset, folder / f"trial-{trial.number}", seed)
+        run = TrainingRun(sampled_recipe(base, trial), dataset, folder / f"trial-{trial.number}", seed)
 
         def every_epoch(row: dict[str, float]) -> None:
             trial.report(row["validation_score"], int(row["epoch"]))
@@ -100,8 +99,8 @@ def make_objective(
     return objective
 
 
-def drawn(base: Recipe, trial: optuna.trial.Trial) -> Recipe:
-    """A recipe with its most telling settings drawn around those of ``base``."""
+def sampled_recipe(base: Recipe, trial: optuna.trial.Trial) -> Recipe:
+    """A recipe with its most telling settings sampled around those of ``base``."""
     rate, decay = base.peak_learning_rate, base.weight_decay or 1e-4
     strength = trial.suggest_float("augmentation", 0.0, 1.5)
     return replace(
@@ -119,17 +118,19 @@ def scaled(augmentation: Augmentation, strength: float) -> Augmentation:
     """Every strength times ``strength``, within its limits; mirroring and masks, which are no strengths, as they are."""
     names = [f.name for f in fields(augmentation) if f.name not in ("flip", "vertical_flip", "mask")]
     values = {name: float(np.round(getattr(augmentation, name) * strength, 4)) for name in names}
-    return replace(augmentation, **{name: min(value, LIMITS.get(name, 1.0)) for name, value in values.items()})
+    return replace(
+        augmentation, **{name: min(value, TRANSFORM_LIMITS.get(name, 1.0)) for name, value in values.items()}
+    )
 
 
 def write_plots(study: optuna.study.Study, path: Path) -> Path:
     """One page with how the search went, which settings mattered and how they hang together."""
     from optuna import visualization
 
-    metrics = [visualization.plot_optimization_history(study), visualization.plot_slice(study)]
+    figures = [visualization.plot_optimization_history(study), visualization.plot_slice(study)]
     if len({trial.value for trial in study.trials if trial.value is not None}) > 1:
-        metrics.insert(1, visualization.plot_param_importances(study))
-    parts = [figure.to_html(full_html=False, include_plotlyjs=number == 0) for number, figure in enumerate(metrics)]
+        figures.insert(1, visualization.plot_param_importances(study))
+    parts = [figure.to_html(full_html=False, include_plotlyjs=number == 0) for number, figure in enumerate(figures)]
     path.write_text(f"<!doctype html><meta charset=utf-8><title>{study.study_name}</title>" + "".join(parts))
     return path
 

@@ -64,7 +64,7 @@ def test_the_bare_state_gets_the_advantage_that_tells_most_faces_rightly_and_bou
 
 def test_a_network_is_trained_judged_and_stored_and_the_card_says_how(tmp_path, monkeypatch):
     monkeypatch.setattr(mask_state, "MASK_BATCH", 16)
-    monkeypatch.setattr(mask_state, "LAYERS", ((4, 2), (4, 2)))
+    monkeypatch.setattr(mask_state, "MASK_LAYERS", ((4, 2), (4, 2)))
     dataset = make_dataset(per_class=6)
     crops = np.random.default_rng(0).integers(0, 256, (30, 48, 48)).astype(np.uint8)
     splits = np.repeat([Split.TRAINING, Split.VALIDATION, Split.TEST], 10)
