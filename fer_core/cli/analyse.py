@@ -1,4 +1,4 @@
-"""``python -m fer_core analyse``: photos to a table, or a whole archive of photos and films to a data set."""
+"""The command ``analyse``: photos to a table, or a whole archive of photos and videos to a data set."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 def add_analyse(commands: argparse._SubParsersAction) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser("analyse", help="faces and their expressions in photos and films")
+    """Add ``analyse``."""
+    parser = commands.add_parser("analyse", help="faces and their expressions in photos and videos")
     parser.add_argument(
         "paths",
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="image files or folders of them; with --out also films, glob patterns, and lists of paths (.txt)",
+        help="image files or folders of them; with --out also videos, glob patterns, and lists of paths (.txt)",
     )
     parser.add_argument("--model", action="append", help="model name; repeat to compare (default: senet)")
     parser.add_argument("--answer", help="name of the models' answer (default: each card's first)")
@@ -24,11 +24,11 @@ def add_analyse(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        help="write a Parquet data set, partitioned by source, into this folder; goes on where it was",
+        help="write a Parquet data set, partitioned by source, into this folder; a stopped run goes on where it was",
     )
     parser.add_argument("--workers", type=int, help="processes, for --out (default: one per processor core)")
     parser.add_argument(
-        "--per-second", type=float, help="frames of a film to look at in a second, for --out (default: every one)"
+        "--per-second", type=float, help="frames of a video to analyse in a second, for --out (default: every one)"
     )
     parser.add_argument(
         "--scheduler",
@@ -57,7 +57,7 @@ def _photos(options: argparse.Namespace) -> int:
     for path in image_files(options.paths):
         try:
             if path.suffix.lower() in VIDEO_SUFFIXES:
-                raise ArchiveError(f"{path} is a film: name a folder for what is found in it with --out DIR.")
+                raise ArchiveError(f"{path} is a video: name a folder for its results with --out DIR.")
             reports.append(PhotoReport(str(path), analyser.analyse(read_image(path))))
         except FerError as error:
             print(f"error: {error}", file=sys.stderr)
@@ -88,12 +88,12 @@ def _archive(options: argparse.Namespace) -> int:
     )
     with tqdm(total=len(files), unit="file", disable=None) as bar:
 
-        def tell(result: FileResult) -> None:
+        def report(result: FileResult) -> None:
             bar.update()
             if result.note and result.outcome is not Outcome.FAILED:
                 bar.write(f"{result.source}: {result.note}", file=sys.stderr)
 
-        results = analyse_archive(files, options.out, settings, options.workers, tell, options.scheduler)
+        results = analyse_archive(files, options.out, settings, options.workers, report, options.scheduler)
     counts = {outcome: sum(result.outcome is outcome for result in results) for outcome in Outcome}
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + f"; {options.out}")
     failures = [result for result in results if result.outcome is Outcome.FAILED]

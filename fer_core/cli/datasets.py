@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from fer_core.cli.arguments import add_data, read_data
 from fer_core.errors import DatasetError
 
 
-def _add_summarise(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("summarise", help="what the data set page shows where the data is not at hand")
-    parser.add_argument("--data", required=True, type=Path, help="as for train")
-    parser.add_argument("--votes", type=Path, help="FER+'s fer2013new.csv (default: the one beside the csv)")
+def add_summarise(commands: argparse._SubParsersAction) -> None:
+    """Add ``summarise``."""
+    parser = commands.add_parser("summarise", help="what the data set page shows where the data itself is not present")
+    add_data(parser)
     parser.add_argument("--out", type=Path, help="where to write it (default: artifacts/datasets)")
     parser.add_argument("--exclude-file", type=Path, help="also write a cleaned index for train --exclude")
     parser.add_argument(
@@ -30,9 +31,8 @@ def _summarise(options: argparse.Namespace) -> int:
     from fer_core.curation.audit import write_exclusions
     from fer_core.curation.exclusions import DUPLICATES, cleaned_index, findings
     from fer_core.curation.summary import DEFAULT_SUMMARIES, save_summary, summarise
-    from fer_core.datasets import read_dataset
 
-    dataset = read_dataset(options.data, options.votes)
+    dataset = read_data(options)
     with tqdm(total=100, unit="%", desc=dataset.name) as bar:
         summary = summarise(dataset, lambda share: bar.update(100 * share - bar.n))
     place = save_summary(summary, options.out or DEFAULT_SUMMARIES)

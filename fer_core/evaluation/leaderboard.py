@@ -1,9 +1,10 @@
-"""The tables of all stored models, one per label set, as text and as Markdown for the README."""
+"""The metrics of stored models in one row form, and what is shown of it: as text, in Markdown, as a table to sort."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fer_core.evaluation.baselines import PUBLISHED, published_for
 from fer_core.evaluation.curves import macro_f1_interval
 from fer_core.evaluation.metrics import lowest_recall
 from fer_core.evaluation.scored import reported, rules_in
+from fer_core.evaluation.tables import markdown_lines, percent_with_interval
 from fer_core.labels import LABEL_SETS, LabelSet
 from fer_core.store.card import reported_splits, split_title
 from fer_core.store.decision import DecisionRule
@@ -43,8 +45,8 @@ def leaderboard(store: ModelStore, every_network: bool = False) -> dict[LabelSet
 
     Args:
         store: the models.
-        every_network: also the networks that people do not get an answer from by default; without it there are, of
-            every model, the served one (int8 where predicted) and the float one's mean over mirror images.
+        every_network: also the networks that do not answer by default; without it there are, of every model, the served
+            one (int8 where predicted) and the float one's mean over mirror images.
 
     Returns:
         By label set; models by the accuracy of their first row, the best first. Cells are texts for people, ``-`` where
@@ -53,10 +55,10 @@ def leaderboard(store: ModelStore, every_network: bool = False) -> dict[LabelSet
     models = store.all()
     tables = {}
     for label_set in LABEL_SETS.values():
-        groups = [list(_rows(model, label_set, every_network)) for model in models]
-        ranked = sorted((rows for rows in groups if rows), key=lambda rows: -rows[0][0])
+        groups = [list(_network_rows(model, label_set, every_network)) for model in models]
+        ranked = sorted((rows for rows in groups if rows), key=lambda rows: -rows[0]["accuracy"])
         if ranked:
-            tables[label_set] = pd.DataFrame([row for rows in ranked for _, row in rows])
+            tables[label_set] = pd.DataFrame([_cells(row) for rows in ranked for row in rows])
     return tables
 
 
@@ -68,56 +70,76 @@ def as_text(tables: Mapping[LabelSet, pd.DataFrame]) -> str:
 
 def as_markdown(tables: Mapping[LabelSet, pd.DataFrame]) -> str:
     """The tables in Markdown."""
-    lines = []
-    for label_set, table in tables.items():
-        lines += [f"### {label_set.title}", ""]
-        lines += ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
-        lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
-        lines.append("")
-    return "\n".join([*lines, NOTE])
+    parts = [[f"### {label_set.title}", "", *markdown_lines(table), ""] for label_set, table in tables.items()]
+    return "\n".join([*chain.from_iterable(parts), NOTE])
 
 
-def _rows(model: StoredModel, label_set: LabelSet, every_network: bool) -> Iterator[tuple[float, dict[str, str]]]:
-    """Accuracy and cells of each row of a model."""
-    card = model.card
-    present = [network for network in NETWORK_TITLES if network in card.figures]
-    served = present[:1]
-    shown = present if every_network else [n for n in present if n in (*served, Network.MIRRORED)]
-    for network in shown:
-        for rule in card.answers:
-            metrics = card.figures[network].get(rule.name, {})
+def _network_rows(model: StoredModel, label_set: LabelSet, every_network: bool) -> Iterator[dict[str, Any]]:
+    """The rows of a model's networks, the served one first."""
+    present = [network for network in NETWORK_TITLES if network in model.card.figures]
+    for network in present if every_network else [n for n in present if n in (present[0], Network.MIRRORED)]:
+        for rule in model.card.answers:
+            metrics = model.card.figures[network].get(rule.name, {})
             if rule.label_set == label_set:
                 for split in reported_splits(metrics):
-                    yield metrics[split]["accuracy"], _cells(model, network, rule, split, metrics)
+                    yield _row(model, network, rule, split, metrics) | cost_row(model, network)
 
 
-def _cells(
+def _row(
     model: StoredModel, network: Network, rule: DecisionRule, split: Split, metrics: Mapping[str, Any]
-) -> dict[str, str]:
+) -> dict[str, Any]:
+    """A network's metrics by one answer on one split: numbers (NaN where there is none), intervals and names."""
     card, label_set, of_split = model.card, rule.label_set, metrics[split]
-    unique = metrics.get(f"{split}-without-repeats")
-    low, high = (100 * end for end in of_split["accuracy_interval"])
+    unique = metrics.get(f"{split}-without-repeats", {"accuracy": math.nan, "accuracy_interval": None})
     lowest, recall = lowest_recall(of_split["per_class"])
-    before, after = (of_split[f"expected_calibration_error{kind}"] for kind in ("_uncalibrated", ""))
-    milliseconds = card.costs.get("milliseconds_per_face", {}).get(network)
-    size = model.litert_bytes(network) if network == Network.INT8 else None
-    chosen = split_title(card, label_set, Split.VALIDATION) if Split.VALIDATION in metrics else NONE
     return {
         "model": model.name,
-        "network": NETWORK_TITLES[network],
+        "network": network,
         "answer": rule.name,
-        "parameters (M)": f"{card.parameters / 1e6:.2f}",
-        "int8 MB": f"{size / 1e6:.2f}" if size else NONE,
-        "ms/face": f"{milliseconds:.2f}" if milliseconds else NONE,
-        "chosen on": chosen,
-        "reported on": f"{split_title(card, label_set, split)}, {of_split['faces']} faces",
-        "accuracy": f"{of_split['accuracy']:.1%} [{low:.1f}, {high:.1f}]",
-        "without repeats": f"{unique['accuracy']:.1%}" if unique else NONE,
-        "macro F1": f"{of_split['macro_f1']:.1%}",
-        "lowest recall": f"{lowest} {recall:.1%}",
-        "ECE": f"{before:.1%} → {after:.1%}",
-        "published": "; ".join(map(str, published_for(card.architecture, label_set))) or NONE,
+        "chosen on": split_title(card, label_set, Split.VALIDATION) if Split.VALIDATION in metrics else NONE,
+        "reported on": split_title(card, label_set, split),
+        "faces": of_split["faces"],
+        "accuracy": of_split["accuracy"],
+        "accuracy 95%": of_split["accuracy_interval"],
+        "without repeats": unique["accuracy"],
+        "without repeats 95%": unique["accuracy_interval"],
+        "macro F1": of_split["macro_f1"],
+        "macro F1 95%": None,  # resampled from the confusion where it is shown
+        "confusion": of_split["confusion"],
+        "lowest recall": recall,
+        "of": lowest,
+        "ECE": of_split["expected_calibration_error"],
+        "ECE before": of_split["expected_calibration_error_uncalibrated"],
+        "published": published_for(card.architecture, label_set),
     }
+
+
+_TEXT_ALONE = ("network", "chosen on", "published")
+"""What the terminal says of a row; the table to sort has published results as rows of their own."""
+
+
+def _cells(row: Mapping[str, Any]) -> dict[str, str]:
+    """A row as texts for the terminal and Markdown."""
+    return {
+        "model": row["model"],
+        "network": NETWORK_TITLES[row["network"]],
+        "answer": row["answer"],
+        "parameters (M)": _cell(row["parameters (M)"], ".2f"),
+        "int8 MB": _cell(row["int8 MB"], ".2f") if row["network"] == Network.INT8 else NONE,
+        "ms/face": _cell(row["ms/face"], ".2f"),
+        "chosen on": row["chosen on"],
+        "reported on": f"{row['reported on']}, {row['faces']} faces",
+        "accuracy": percent_with_interval(row["accuracy"], row["accuracy 95%"]),
+        "without repeats": _cell(row["without repeats"], ".1%"),
+        "macro F1": f"{row['macro F1']:.1%}",
+        "lowest recall": f"{row['of']} {row['lowest recall']:.1%}",
+        "ECE": f"{row['ECE before']:.1%} → {row['ECE']:.1%}",
+        "published": "; ".join(map(str, row["published"])) or NONE,
+    }
+
+
+def _cell(number: float, form: str) -> str:
+    return NONE if math.isnan(number) else format(number, form)
 
 
 MEASURED, PUBLISHED_MARK = "measured here", "◇ published, not measured here"
@@ -133,15 +155,15 @@ COSTS = {
 """Columns of costs, with their titles as axes, those first that say most about running a model."""
 
 
-def cost_row(model: StoredModel) -> dict[str, float]:
-    """The columns of :data:`COSTS` for one model; NaN where it was not measured."""
+def cost_row(model: StoredModel, network: Network = Network.INT8) -> dict[str, float]:
+    """The columns of :data:`COSTS` for one model, the time being that of a network; NaN where it was not measured."""
     card = model.card
     try:
         size = model.litert_bytes(Network.INT8)
     except ModelError:  # an ensemble whose members are not here still has its predictions
         size = None
     return {
-        "ms/face": card.costs.get("milliseconds_per_face", {}).get(Network.INT8, math.nan),
+        "ms/face": card.costs.get("milliseconds_per_face", {}).get(network, math.nan),
         "multiply-adds (M)": card.costs.get("multiply_adds", math.nan) / 1e6,
         "parameters (M)": card.parameters / 1e6 if card.parameters else math.nan,
         "int8 MB": size / 1e6 if size else math.nan,
@@ -173,7 +195,7 @@ def cost_table(models: Sequence[StoredModel], titles: Mapping[str, str]) -> pd.D
 def leaderboard_table(models: Sequence[StoredModel], label_set: LabelSet, titles: Mapping[str, str]) -> pd.DataFrame:
     """Every model, answer and reported split in a label set, then what others publish; best accuracy first in each.
 
-    Shares are in [0, 1]; intervals are texts for people, of 95%. Figures are those of the network that is served.
+    Shares are in [0, 1]; intervals are texts for people, of 95%. Metrics are those of the served network.
     """
     rows = [row for model in models for row in _answer_rows(model, label_set, titles[model.name])]
     rows.sort(key=lambda row: -row["accuracy"])
@@ -183,25 +205,14 @@ def leaderboard_table(models: Sequence[StoredModel], label_set: LabelSet, titles
 def _answer_rows(model: StoredModel, label_set: LabelSet, title: str) -> Iterator[dict[str, Any]]:
     costs = cost_row(model)
     for rule in rules_in(model, label_set):
-        for split, (_, metrics) in reported(model, rule).items():
-            of_split = metrics[split]
-            unique = metrics.get(f"{split}-without-repeats")
-            lowest, recall = lowest_recall(of_split["per_class"])
-            yield {
+        for split, (network, metrics) in reported(model, rule).items():
+            row = _row(model, network, rule, split, metrics)
+            unique, confusion = row["without repeats 95%"], row.pop("confusion")
+            yield {column: cell for column, cell in row.items() if column not in _TEXT_ALONE} | {
                 "model": title,
-                "answer": rule.name,
-                "reported on": split_title(model.card, label_set, split),
-                "faces": of_split["faces"],
-                "accuracy": of_split["accuracy"],
-                "accuracy 95%": _interval(of_split["accuracy_interval"]),
-                "without repeats": unique["accuracy"] if unique else math.nan,
-                "without repeats 95%": _interval(unique["accuracy_interval"]) if unique else "",
-                "macro F1": of_split["macro_f1"],
-                "macro F1 95%": _interval(macro_f1_interval(np.array(of_split["confusion"]))),
-                "lowest recall": recall,
-                "of": lowest,
-                "ECE": of_split["expected_calibration_error"],
-                "ECE before": of_split["expected_calibration_error_uncalibrated"],
+                "accuracy 95%": _interval(row["accuracy 95%"]),
+                "without repeats 95%": _interval(unique) if unique else "",
+                "macro F1 95%": _interval(macro_f1_interval(np.array(confusion))),
                 **costs,
                 "source": MEASURED,
             }

@@ -16,6 +16,7 @@ from fer_core.errors import ModelError
 from fer_core.evaluation.metrics import accuracy_interval, expected_calibration_error
 from fer_core.evaluation.robustness.conditions import CONDITIONS, MASKS_OF_ALL_KINDS, UNMASKED
 from fer_core.evaluation.robustness.evaluate import faces_of, robustness_metrics
+from fer_core.evaluation.tables import percent_with_interval
 from fer_core.labels import FER2013
 from fer_core.results import SURE, SURE_OF_TWO
 from fer_core.store.store import MASK_AWARE_MODEL, ModelStore, StoredModel
@@ -117,12 +118,11 @@ def _heads(model: StoredModel) -> dict[str, dict[str, np.ndarray]]:
 
 def _row(way: str, condition: str, probabilities: np.ndarray, labels: np.ndarray, share: float) -> dict[str, str]:
     right = probabilities.argmax(axis=1) == labels
-    low, high = accuracy_interval(right)
     verdicts = verdict_shares(probabilities, labels)
     return {
         "way": way,
         "faces": CONDITIONS[condition].title,
-        "accuracy": f"{right.mean():.1%} [{100 * low:.1f}, {100 * high:.1f}]",
+        "accuracy": percent_with_interval(right.mean(), accuracy_interval(right)),
         "share of bare": "" if condition == UNMASKED else f"{share:.0%}",
         "ECE": f"{expected_calibration_error(probabilities, labels):.1%}",
         "one emotion (right)": f"{verdicts.one:.0%} ({verdicts.one_right:.0%})",

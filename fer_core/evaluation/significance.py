@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
 from fer_core.evaluation.metrics import accuracy_interval
+from fer_core.evaluation.tables import percent_with_interval
 from fer_core.store.card import split_title
 from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network
@@ -85,10 +86,10 @@ class Comparison:
 
     def __str__(self) -> str:
         lines = [f"{self.answers[0].label_set.title}; {self.split_title}, {self.faces} faces"]
-        for name, rule, network, accuracy, (low, high) in zip(
+        for name, rule, network, accuracy, interval in zip(
             self.names, self.answers, self.networks, self.accuracies, self.intervals, strict=True
         ):
-            lines.append(f"{name}, {network}, {rule.name}: {accuracy:.1%} [{low * 100:.1f}, {high * 100:.1f}]")
+            lines.append(f"{name}, {network}, {rule.name}: {percent_with_interval(accuracy, interval)}")
         test = self.test
         lines += [
             f"both right {test.both_right}, only {self.names[0]} {test.only_a}, only {self.names[1]} {test.only_b}, "

@@ -63,7 +63,7 @@ def test_one_bad_file_is_named_and_the_others_are_answered(photos, capsys):
     ("arguments", "message"),
     [
         (["analyse", "absent.jpg"], "absent.jpg: there is no file at this path"),
-        (["analyse", str(SAMPLE.with_suffix(".mp4"))], "astronaut.mp4 is a film: name a folder"),
+        (["analyse", str(SAMPLE.with_suffix(".mp4"))], "astronaut.mp4 is a video: name a folder"),
         (["analyse", str(SAMPLE), "--model", "vgg"], "no model 'vgg' in the store"),
         (["analyse", str(SAMPLE), "--detector", "mtcn"], "no face detector 'mtcn'"),
         (["analyse", str(SAMPLE), "--answer", "nine"], "no answer 'nine'"),

@@ -17,6 +17,7 @@ from fer_core.evaluation.robustness.evaluate import (
     models_to_measure,
     robustness_metrics,
 )
+from fer_core.evaluation.tables import markdown_lines, percent_with_interval
 from fer_core.store.store import ModelStore
 
 NOTE = (
@@ -69,9 +70,9 @@ def robustness_table(store: ModelStore, names: Sequence[str] = ()) -> pd.DataFra
         for rule in measured_rules(model):
             cells = {}
             for of_condition in robustness_metrics(model, rule):
-                low, high = (100 * end for end in of_condition.interval)
                 share = "" if of_condition.condition.name == UNMASKED else f" ({of_condition.share:.0%})"
-                cells[of_condition.condition.title] = f"{of_condition.accuracy:.1%} [{low:.1f}, {high:.1f}]{share}"
+                accuracy = percent_with_interval(of_condition.accuracy, of_condition.interval)
+                cells[of_condition.condition.title] = accuracy + share
             if cells:
                 columns[f"{model.name}, {rule.name}"] = cells
     table = pd.DataFrame(columns)
@@ -86,8 +87,4 @@ def as_text(table: pd.DataFrame) -> str:
 
 def as_markdown(table: pd.DataFrame) -> str:
     """The table in Markdown."""
-    if table.empty:
-        return NOTHING
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
-    return "\n".join([*lines, "", NOTE])
+    return NOTHING if table.empty else "\n".join([*markdown_lines(table), "", NOTE])
