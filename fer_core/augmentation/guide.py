@@ -85,10 +85,8 @@ _MOUTH, _EYES, _LEFT_EYE = (
     FER2013_MASK_ANCHORS.left_eye[0],
 )
 
-
 MAX_LEAN = 45.0
 """Degrees that a neck bends to either side (American Academy of Orthopaedic Surgeons 1965, "Joint Motion")."""
-
 
 TRANSFORMATIONS = (
     Transformation(
@@ -302,7 +300,6 @@ TRANSFORMATIONS = (
     ),
 )
 """In the order of the page."""
-
 
 ALWAYS = {
     "Greyscale": "Networks here see grey faces: 0.299 red, 0.587 green and 0.114 blue (ITU-R BT.601).",

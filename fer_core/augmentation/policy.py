@@ -21,12 +21,8 @@ from fer_core.media.images import as_bytes
 
 MAX_ALPHA = 32.0
 """Of MixUp and CutMix: the largest that Zhang et al. 2018 try (sec. 3.4); above it every share is about a half."""
-
-
 PREVIEWED = 24
 """Samples that a preview shows."""
-
-
 _FILE = "augmentation.toml"
 
 
@@ -91,8 +87,6 @@ class AugmentationPolicy:
 
 
 _MIXING = ("mixup", "cutmix")
-
-
 _TABLES = {"augmentation": tuple(f.name for f in fields(Augmentation)), "mixing": _MIXING}
 
 

@@ -15,12 +15,8 @@ from fer_core.labels import FERPLUS, LabelSet
 
 DATASET_SIDE = 48
 """Side in pixels of FER2013's faces, and of the faces that all readers give."""
-
-
 NO_LABEL = -1
 """Label of a row for which the label set at hand has no class."""
-
-
 FERPLUS_COLUMNS = len(FERPLUS) + 2
 """Vote columns: the eight emotions, then ``unknown`` and ``NF`` (not a face)."""
 

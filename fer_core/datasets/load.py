@@ -30,22 +30,14 @@ from fer_core.labels import FER2013, Emotion
 from fer_core.storage import cache_folder
 
 VOTES_FILE = "fer2013new.csv"
-
-
 _EXPECTED = (
     "FER2013's csv (plain, .gz, .xz, .zip or .tar.gz), CK+48.zip, ExpW's label.lst, a zip or folder of folders of classes, "
     "an npz of this studio, or a folder that holds one of them"
 )
-
-
 _CACHE_VERSION = 1
 """Raised whenever the meaning of the cached arrays changes."""
-
-
 ProgressCallback = Callable[[float], None]
 """Called with the share that is read, 0..1; an exception that it raises ends the work."""
-
-
 Note = Callable[[str], None]
 """Called with a sentence about each thing that was changed or left out."""
 

@@ -11,8 +11,6 @@ from fer_core.store.decision import softmax
 
 Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
 """Faces ``(N, S, S) uint8`` to logits ``(N, classes)`` per head."""
-
-
 EVALUATION_BATCH = 256
 """Faces in a batch."""
 

@@ -42,12 +42,8 @@ from fer_core.training.recipes import CheckpointMetric, Recipe
 
 AVERAGE_EVERY = 8
 """Steps between updates of the moving average of the weights; more often costs time and changes nothing."""
-
-
 VALIDATION_MASKS_SEED = 1
 """Seed of the masks on the validation faces: the styles of training, other samples of them."""
-
-
 TRAINING_SAMPLE = 2048
 """Training faces, without augmentation, on which the training curves are measured after each epoch."""
 

@@ -26,11 +26,7 @@ from fer_core.training.recipes import Recipe
 
 SAVED_EVERY = 60.0
 """Seconds between checkpoints: fetching the weights of a large network takes longer than its epoch."""
-
-
 Arrays = list[jax.Array]
-
-
 State = dict[str, Arrays]
 """``trainable``, ``others`` (moving statistics, states of dropout), ``optimizer``, and the moving averages of the first
 two, ``average`` and ``average_others``."""

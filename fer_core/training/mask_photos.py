@@ -24,36 +24,20 @@ from fer_core.vision.crops import crop_faces
 from fer_core.vision.detection.base import FaceDetector
 
 MASKED_FOLDER, UNMASKED_FOLDER = "with_mask", "without_mask"
-
-
 SAME_SOURCE = 0.88
 """Bhattacharyya coefficient of the colour histograms from which on two photos count as one source."""
-
-
 LIKE_TRAINING = 0.80
 """Coefficient from which on a test photo may be of the same source as a training photo."""
-
-
 SHARES = {Split.TRAINING: 0.7, Split.VALIDATION: 0.1, Split.TEST: 0.2}
 """Share of the photos in each split."""
-
-
 RIM = 0.7
 """Width of the repeated border that is added before detection, as a share of the longer side."""
-
-
 MIN_FACE_SHARE = 0.4
 """Smallest side of a face as a share of the photo's; smaller detections are eyes or objects."""
-
-
 _HISTOGRAM_SIDE, _HISTOGRAM_RIM = 64, 8
 """Side in pixels of the reduced photo whose colours are counted, and of its rim that is left out: copies differ there."""
-
-
 _BINS = [6, 12, 12]
 """For L*, a*, b*."""
-
-
 _RANGES = [0, 256, 64, 192, 64, 192]
 
 

@@ -51,69 +51,33 @@ from fer_core.vision.mask_state import INPUT_SIZE, MASK_STATE_FILE, MASK_STATE_F
 
 MASK_LAYERS = ((16, 2), (32, 2), (64, 1), (64, 1), (128, 2), (128, 1))
 """Filters and stride of each convolution."""
-
-
 DROPOUT = 0.3
-
-
 EPOCHS = 30
-
-
 MASK_BATCH = 64
-
-
 PEAK_RATE = 4e-3
-
-
 WEIGHT_DECAY = 1e-2
-
-
 LABEL_SMOOTHING = 0.03
-
-
 FACES_SHARE = 0.3
 """Share of FER2013's training faces in an epoch, sampled anew for each."""
-
-
 PHOTO_REPEATS = 2
 """How often an epoch shows each photo: there are few of them, and drawn masks teach less about real ones."""
-
-
 SWAPPED_SHARE = 0.3
 """Share of a batch that gets the lower face of another."""
-
-
 SWAP_HEIGHTS = 0.45, 0.55
 """Where the lower face begins, as shares of the side: between the eyes and the tip of the nose."""
-
-
 SWAP_TILT = 0.12
 """Largest slope of that border, to either side."""
-
-
 SWAP_BLEND = 0.04
 """Width of the blend between both faces, as a share of the side."""
-
-
 MAX_SHIFT, SHIFT_STEP = 4.0, 0.1
 """Largest advantage of the unmasked state that is tried, and the step, in nats."""
-
-
 MAX_FALSE_ALARMS = 0.015
 """Share of PublicTest's unmasked faces that may be called masked."""
-
-
 MASKED_SHARE, SUNGLASSES_SHARE = 0.35, 0.05
 """Shares of an epoch's FER2013 faces; sunglasses cover no mouth and count as unmasked."""
-
-
 UNDER_NOSE = 0.35
 """Share of the drawn masks worn under the nose, so that the rarest state is learnt as well."""
-
-
 AUGMENTATION = Augmentation(rotation=15, zoom=0.15, shift=0.1, flip=0.5, brightness=0.2, contrast=0.4)
-
-
 _STATE = {state: number for number, state in enumerate(MASK_STATES)}
 
 

@@ -52,8 +52,6 @@ MASKED_LIMIT = (
     "Under a mask it sees eyes and brows alone: disgust and anger, or sadness and neutral, look alike there, so it is less "
     "often right and less sure."
 )
-
-
 MAX_KERAS_BYTES = 6_000_000
 """Larger ``.keras`` files are not shipped; the card says how to train the network."""
 MAX_LITERT_BYTES = 10_000_000

@@ -33,13 +33,11 @@ from fer_core.training.recipes import Recipe, get_full_recipe, get_recipe
 
 FOLDS = 10
 
-
 RANDOM_SPLIT_NOTES = {
     "split_titles": {str(Split.TEST): "random 30%"},
     "reported_on": "a random 30%, since the data set has no splits of its own and does not say who is on which photo: other "
     "photos of the same people may be in training",
 }
-
 
 CKPLUS_NOTES = {
     "split_titles": {str(Split.TEST): "random 30%", str(Split.CROSS_VALIDATION): f"{FOLDS} folds by subject"},

@@ -27,20 +27,12 @@ from fer_core.media.images import as_bytes
 TILT, ZOOM, SHIFT = 7.0, 0.07, 0.035
 """Variation of a mask's place by the common framing: largest angle in degrees, relative change of size and shift in
 frames, uniform."""
-
-
 UNDER_NOSE_SHARE = 0.2
 """Share of the masks that are worn under the nose."""
-
-
 LAYERS_PER_KIND = 32
 """Layers of each kind in a bank; place, tilt, mirror image and light make many different masks of one layer."""
-
-
 OVERSAMPLING = 2
 """Layers are warped at twice the resolution of the face, and then averaged."""
-
-
 _MAX_PIXELS = 600
 """Pixels per frame of a layer drawn for a single photo."""
 
@@ -197,11 +189,7 @@ def draw_mask(
 
 LUMA = (0.114, 0.587, 0.299)
 """ITU-R BT.601, of BGR, as OpenCV converts."""
-
-
 _LUMA = np.array(LUMA, np.float32)
-
-
 _LIGHT_SIDE = 48
 """Side in pixels of the reduced face on which :func:`draw_mask` measures the light."""
 

@@ -17,27 +17,15 @@ from fer_core.media.images import as_bytes
 
 CANVAS_LEFT, CANVAS_TOP, CANVAS_SIDE = -0.3, -0.2, 1.6
 """Area of a layer, in frames: straps reach the ears and scarves the neck."""
-
-
 SUPERSAMPLING = 2
-
-
 OUTLINE_JITTER = 0.012
 """Standard deviation of each point of an outline, in frames."""
-
-
 UNDER_NOSE_TOP = 0.69
 """Height, in frames, of the upper edge of a mask that leaves the nose free: just below the nostrils."""
-
-
 FIXED_HEIGHT = 1.0
 """Height, in frames, below which a mask under the nose does not move: the chin."""
-
-
 STRAP_WIDTH = 0.014
 """In frames: about 3 mm."""
-
-
 SHADOW_STRENGTH, SHADOW_SIZE = 0.45, 0.02
 """Darkening of the skin along an edge, as a share, and its reach in frames."""
 

@@ -46,25 +46,16 @@ FER2013_MASK_ANCHORS = MaskAnchors(
 MediaPipe's 468-point face mesh (points 33+133, 362+263, 1, 13+14, 152, 234, 454, 172, 397). The points of single faces
 have a standard deviation of 0.06 to 0.1."""
 
-
 STIFFNESS = (0.01, 0.05, 0.3, 1e6)
 """Stiffness of the spline, in squares of a face's width: the first nearly follows every landmark, the last is nearly the
 affine map alone. A face in profile takes a stiff spline, since a soft one would fold over."""
-
-
 NEAR_NOSE, MIN_AREA = 0.6, 0.2
 """Distance from the nose, in frames, within which the spline must not fold over, and the smallest area of a part of it
 relative to the median."""
-
-
 FULL_LIGHT = 190.0
 """Grey level of lit skin at which a mask is as bright as its fabric."""
-
-
 LIGHT_POWER = 0.7
 """Below 1, since dark skin is not all due to dim light."""
-
-
 MAX_SLOPE = 0.5
 """Of the light across a face, relative to its mean, per frame."""
 

@@ -32,24 +32,14 @@ class MaskKind(StrEnum):
 
 MASK_KINDS = (MaskKind.SURGICAL, MaskKind.CLOTH, MaskKind.N95, MaskKind.PATTERNED, MaskKind.SCARF)
 """Everything that covers mouth and chin."""
-
-
 Colour = tuple[int, int, int]
 """RGB of the fabric in full light, 0..255."""
-
-
 Pattern = Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]
 """From places across and down the fabric, ``(H, W) float32`` in widths of a face, to the share of the second colour."""
-
-
 PATTERNS: dict[str, Pattern] = {}
 """All patterns by name."""
-
-
 COLOUR_JITTER = 10.0
 """Standard deviation, in levels of 255, of a dyed colour from its name."""
-
-
 _PIXELS_OF_NOISE = 24
 """Cells of smooth noise across a canvas at scale 1."""
 
@@ -163,7 +153,6 @@ def _rings(across: np.ndarray, down: np.ndarray, rng: np.random.Generator) -> np
 
 _WHITE, _BLACK = (240, 240, 240), (36, 36, 40)
 
-
 TRAINING_STYLES = MaskStyles(
     "training",
     shapes=MappingProxyType(
@@ -195,7 +184,6 @@ TRAINING_STYLES = MaskStyles(
     patterns=("stripes", "dots", "flowers", "plaid", "camouflage"),
 )
 """Styles of training."""
-
 
 TEST_STYLES = MaskStyles(
     "test",

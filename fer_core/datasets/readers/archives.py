@@ -24,30 +24,16 @@ from fer_core.errors import DatasetError
 
 NESTED = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
 """File names of archives; an archive inside of another one is not read."""
-
-
 MAX_DEPTH = 6
 """Levels below a folder that are searched; a split and a class need two, and downloads have one or two above."""
-
-
 _RATIO_FROM_BYTES = 16 << 20
 """Unpacked size from which on the ratio of packing is checked: small flat pictures pack very well."""
-
-
 _DIRECTORY_BYTES_PER_FILE = 256
 """A name and the 46 bytes around it, with room for long names (APPNOTE.TXT 6.3.10, sec. 4.3.12)."""
-
-
 _DRIVE = re.compile(r"[A-Za-z]:")
-
-
 _ENCRYPTED = 0x1
-
-
 # Python bounds what it unpacks at a time for these two alone.
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-
-
 # What zipfile raises for damaged and exotically packed archives.
 _BROKEN_ZIP = (
     *(zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError),
@@ -72,8 +58,6 @@ class Limits:
 
 
 ARCHIVE_LIMITS = Limits()
-
-
 MAX_TEXT_BYTES = 1 << 30
 """Of a csv, unpacked: FER2013's has 301 MB."""
 

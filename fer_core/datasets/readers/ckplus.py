@@ -20,14 +20,8 @@ from fer_core.labels import CKPLUS, parse_emotion
 # The public archive: 1.8 MB packed, 981 members of at most 1.9 KB, 1.7 MB in all. The bounds leave room for other
 # encodings and for more frames a sequence (CK+ has 10,708), and keep a hostile archive small.
 _LIMITS = Limits(archive_bytes=32 << 20, files=20_000, file_bytes=64 << 10, total_bytes=64 << 20)
-
-
 _SUBJECT = re.compile(r"(S\d{3})_")
-
-
 _LAYOUT = "CK+48/<emotion>/S010_004_00000017.png"
-
-
 _DEPTHS = ("*/*", "*/*/*")  # with no and with one folder above the class folders
 
 

@@ -21,18 +21,10 @@ from fer_core.errors import DatasetError
 from fer_core.labels import FER2013
 
 LABEL_FILE = "label.lst"
-
-
 _COLUMNS = 8
-
-
 # As published (data/label/label.lst, data/image/origin/), and with less around it.
 _LABEL_PLACES = (LABEL_FILE, f"label/{LABEL_FILE}", f"data/{LABEL_FILE}", f"data/label/{LABEL_FILE}")
-
-
 _IMAGE_PLACES = ("image/origin", "image", "origin", ".")
-
-
 _TENTHS = (*[Split.TRAINING] * 8, Split.VALIDATION, Split.TEST)
 
 

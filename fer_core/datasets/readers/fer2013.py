@@ -26,18 +26,11 @@ from fer_core.labels import FER2013
 
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 """What the csv is called on Kaggle, in lower case."""
-
-
 PIXELS = DATASET_SIDE * DATASET_SIDE
-
-
 _BLOCK_BYTES = 1 << 20
 """Small enough for a processor's second-level cache, which makes the array operations fast."""
-
-
 _MAX_LINE_BYTES = 16 * PIXELS
 """A row has at most 48*48 numbers of three digits with separators; a line far beyond that is not of this format."""
-
 
 _SPLIT_OF_USAGE = {
     b"Training": Split.TRAINING,
@@ -45,13 +38,10 @@ _SPLIT_OF_USAGE = {
     b"PrivateTest": Split.TEST,
 }
 
-
 _FERPLUS_HEADER = (
     *("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"),
     *("unknown", "NF"),
 )
-
-
 _Rows = tuple[np.ndarray, np.ndarray, list[Split]]
 """Labels ``(R,) int64``, images ``(R, 48, 48) uint8`` and splits."""
 

@@ -15,14 +15,9 @@ from fer_core.labels import CKPLUS, FER2013, FERPLUS, Emotion, LabelSet, parse_e
 
 UNLABELLED = "unlabelled"
 """Name of the folder of faces that nobody has given an emotion yet."""
-
-
 _NAMED = 6
 """Names listed in a message."""
-
-
 _LAYOUT = "<emotion>/*.jpg, or train/<emotion>/*.jpg beside test/ and validation/"
-
 
 _SPLIT_OF_FOLDER = {
     "train": Split.TRAINING,

@@ -26,15 +26,9 @@ from fer_core.errors import DatasetError
 from fer_core.labels import Emotion
 
 _EXPECTED = f"images (N, {DATASET_SIDE}, {DATASET_SIDE}) uint8, labels (N,) whole numbers and label_names (C,) text"
-
-
 _MAX_HEADER_BYTES = 10_000
 """Of NumPy's header of an array, which holds its type and shape."""
-
-
 _MAX_STEM = 40
-
-
 # Raised by NumPy for damaged headers and data, and by zipfile for a damaged archive.
 _BROKEN = (
     *(ValueError, TypeError, OverflowError, MemoryError, RuntimeError, SyntaxError, TokenError, struct.error),
