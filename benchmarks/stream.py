@@ -39,7 +39,7 @@ def stream_speed(model: str, frames: int = FRAMES) -> str:
     rows = []
     with threadpool_limits(1, user_api="blas"):
         for faces, frame in ((1, webcam_frame()), (5, frame_of_five())):
-            for attribute_level in (AttributeLevel.NOTHING, AttributeLevel.ATTENTION):
+            for attribute_level in (AttributeLevel.NONE, AttributeLevel.ATTENTION):
                 for scheduled in (False, True):
                     memory = StreamMemory(scheduled=scheduled)
                     rows.append(

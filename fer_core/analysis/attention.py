@@ -195,7 +195,7 @@ class AttentionWatch:
             yaw += GAZE_WEIGHT * (gaze.yaw - camera_yaw - yaw)
             pitch += GAZE_WEIGHT * (gaze_pitch - self._gaze_neutral - pitch)
         furthest = FURTHEST * np.array([YAW_BEYOND, PITCH_BEYOND])
-        yaw, pitch = self._angles.update(0, np.clip([yaw, pitch], -furthest, furthest), timestamp).tolist()
+        yaw, pitch = self._angles.update(np.clip([yaw, pitch], -furthest, furthest), timestamp).tolist()
         looks = self._look(yaw, pitch)
         if looks != self._looks:
             self._looks, self._looks_since = looks, timestamp

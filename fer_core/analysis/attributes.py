@@ -1,9 +1,9 @@
-"""What the landmarks of a face tell beside its expression: head pose, gaze, eyes, and whether the person attends."""
+"""What the landmarks of a face say beside its expression: head pose, gaze, eyes, and whether the person attends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from fer_core.vision.gaze import Gaze, estimate_gaze, eye_openness
 from fer_core.vision.head_pose import Camera, estimate_head_pose
 from fer_core.vision.landmarks import FaceLandmarks, LandmarkReader
 
-KEPT_SECONDS = 0.5
-"""For so long what was seen of someone stands while others have their turn."""
+ATTRIBUTES_HOLD_SECONDS = 0.5
+"""For so long a person keeps what was read of them while others have their turn."""
 
 
 GAZE_SECONDS = 0.1
@@ -25,7 +25,7 @@ GAZE_SECONDS = 0.1
 
 
 class FaceAttributesReader:
-    """Reads what landmarks tell; may be shared between threads.
+    """Reads landmarks and what follows from them; may be shared between threads.
 
     Args:
         threads: CPU threads of one call.
@@ -49,12 +49,12 @@ class FaceAttributesReader:
 
         Args:
             frame: ``(H, W, 3) uint8`` BGR.
-            crop_boxes: one square per face, as networks of expressions are given it.
-            rolls: degrees, where they are known, see :meth:`fer_core.vision.landmarks.LandmarkReader.read`.
-            with_eyes: whose eyes are looked at.
+            crop_boxes: one square per face, as the expression networks get it.
+            rolls: per face in degrees, None where unknown; see :meth:`fer_core.vision.landmarks.LandmarkReader.read`.
+            with_eyes: per face whether to read gaze and openness as well.
 
         Returns:
-            Per face what was found, None where the landmark network sees no face.
+            Per face its attributes; None where the landmark network sees no face.
         """
         camera = Camera.of_frame(frame.shape[1], frame.shape[0])
         attributes: list[FaceAttributes | None] = []
@@ -71,84 +71,64 @@ class FaceAttributesReader:
         return FaceAttributes(face, pose, estimate_gaze(face, pose, camera) if pose else None, openness)
 
 
-@dataclass
-class _Person:
-    attributes: FaceAttributes
-    box: BoundingBox
-    """In which the look was seen."""
-    read_at: float
-    """In seconds of the stream."""
-    eyes_at: float
-    blinks: BlinkCounter = field(default_factory=BlinkCounter)
-    attention: AttentionWatch = field(default_factory=AttentionWatch)
-    gaze: Gaze | None = None
-    openness: float | None = None
-
-
 class FaceAttributesMemory:
-    """What is remembered of the looks of a stream's people; not for two threads at once."""
+    """Follows the attributes of one person of a stream; not for two threads at once."""
 
     def __init__(self) -> None:
-        self._people: dict[int, _Person] = {}
-        self._gaze = Smoother(GAZE_SECONDS)
+        self._read: tuple[FaceAttributes, BoundingBox, float] | None = None
+        """What was read last, the face's box then, and the time in seconds of the stream."""
+        self._eyes_at = 0.0
+        """When the eyes were seen last."""
+        self._gaze: Gaze | None = None
+        self._openness: float | None = None
+        self._gaze_smoother = Smoother(GAZE_SECONDS)
+        self._blinks = BlinkCounter()
+        self._attention = AttentionWatch()
 
-    def roll(self, track: int) -> float | None:
-        """Degrees at which a person's head was rolled when looked at last."""
-        return self._people[track].attributes.landmarks.roll if track in self._people else None
+    @property
+    def roll(self) -> float | None:
+        """Degrees by which the head was rolled when it was read last."""
+        return self._read[0].landmarks.roll if self._read else None
 
-    def follow(
-        self, track: int, attributes: FaceAttributes | None, box: BoundingBox, timestamp: float, with_attention: bool
+    def update(
+        self, attributes: FaceAttributes | None, box: BoundingBox, timestamp: float, with_attention: bool
     ) -> FaceAttributes | None:
-        """A person's look after another frame: with blinks, PERCLOS and attention, and what was seen last.
+        """The person's attributes after another frame: with blinks, PERCLOS and attention, and what was read last.
 
         Args:
-            track: the person's id.
-            attributes: what was read in this frame; None for those whose turn it was not, and where nothing was found.
-            box: of the face in this frame; landmarks that were read in an earlier one move with it.
+            attributes: what was read in this frame; None where it was another's turn, or where nothing was found.
+            box: of the face in this frame; landmarks that were read in an earlier frame move with it.
             timestamp: of the frame, in seconds.
             with_attention: whether to follow that as well.
 
         Returns:
-            The look, or None where nothing was found for :data:`KEPT_SECONDS`.
+            The attributes, or None where nothing was found for :data:`ATTRIBUTES_HOLD_SECONDS`.
         """
-        person = self._people.get(track)
-        if person is None:
-            if attributes is None:
-                return None
-            person = self._people[track] = _Person(attributes, box, timestamp, timestamp)
         if attributes is not None:
-            person.attributes, person.box, person.read_at = attributes, box, timestamp
-        elif not 0 <= timestamp - person.read_at <= KEPT_SECONDS:
+            self._eyes_at = timestamp if self._read is None else self._eyes_at
+            self._read = attributes, box, timestamp
+        if self._read is None or not 0 <= timestamp - self._read[2] <= ATTRIBUTES_HOLD_SECONDS:
             return None
         if attributes is not None and attributes.openness is not None:
-            self._update_eyes(track, person, attributes, timestamp)
-        elif not 0 <= timestamp - person.eyes_at <= KEPT_SECONDS:
-            person.gaze = person.openness = None
-        known = (
-            person.attributes
-            if attributes
-            else replace(person.attributes, landmarks=person.attributes.landmarks.moved(person.box, box))
-        )
+            self._update_eyes(attributes, timestamp)
+        elif not 0 <= timestamp - self._eyes_at <= ATTRIBUTES_HOLD_SECONDS:
+            self._gaze = self._openness = None
+        latest, box_then, _ = self._read
         known = replace(
-            known,
-            gaze=person.gaze,
-            openness=person.openness,
-            perclos=person.blinks.perclos(),
-            blinks_per_minute=person.blinks.blinks_per_minute(),
+            latest,
+            landmarks=latest.landmarks if attributes else latest.landmarks.moved(box_then, box),
+            gaze=self._gaze,
+            openness=self._openness,
+            perclos=self._blinks.perclos(),
+            blinks_per_minute=self._blinks.blinks_per_minute(),
         )
         if not with_attention:
             return known
-        return replace(known, attention=person.attention.update(timestamp, known.pose, known.gaze, known.openness))
+        return replace(known, attention=self._attention.update(timestamp, known.pose, known.gaze, known.openness))
 
-    def _update_eyes(self, track: int, person: _Person, attributes: FaceAttributes, timestamp: float) -> None:
-        person.blinks.update(timestamp, attributes.openness)
-        person.eyes_at, person.openness, person.gaze = timestamp, attributes.openness, attributes.gaze
+    def _update_eyes(self, attributes: FaceAttributes, timestamp: float) -> None:
+        self._blinks.update(timestamp, attributes.openness)
+        self._eyes_at, self._openness, self._gaze = timestamp, attributes.openness, attributes.gaze
         if attributes.gaze is not None:
-            yaw, pitch = self._gaze.update(track, np.array([attributes.gaze.yaw, attributes.gaze.pitch]), timestamp)
-            person.gaze = Gaze(float(yaw), float(pitch))
-
-    def forget(self, tracks: Iterable[int]) -> None:
-        """Drop what is known of people whose tracks have ended."""
-        self._gaze.forget(tracks)
-        for track in tracks:
-            self._people.pop(track, None)
+            angles = np.array([attributes.gaze.yaw, attributes.gaze.pitch])
+            self._gaze = Gaze(*self._gaze_smoother.update(angles, timestamp).tolist())

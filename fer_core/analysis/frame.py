@@ -71,7 +71,7 @@ class FrameAnalysis:
     detector: str
     faces: tuple[FaceObservation, ...]
     milliseconds: dict[str, float] = field(default_factory=dict, compare=False)
-    """Time spent per step: ``detect``, ``crop``, ``track``, ``mask``, ``classify``, ``attributes``."""
+    """Time spent per step: ``detect``, ``crop``, ``track``, ``mask``, ``classify``, ``look`` for the attributes."""
 
     def __iter__(self) -> Iterator[FaceObservation]:
         return iter(self.faces)
@@ -83,7 +83,9 @@ class FrameAnalysis:
 class AttributeLevel(Enum):
     """What to see in a face beside its expression; each includes the one before."""
 
+    NONE = 0
     NOTHING = 0
+    """The old name."""
     LANDMARKS = 1
     """Landmarks, head pose, gaze, eye openness, blinks and PERCLOS."""
     ATTENTION = 2

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from fer_core.analysis.attributes import FaceAttributesReader
 from fer_core.analysis.frame import AttributeLevel, FaceAttributes, FaceObservation, FrameAnalysis, FrameInference
-from fer_core.analysis.stream import StreamMemory
+from fer_core.analysis.stream import Person, StreamMemory
 from fer_core.results import BoundingBox, ExpressionScores, FaceDetection, MaskReading, MaskState
 from fer_core.store.predictions import Network
 from fer_core.store.store import MASK_AWARE_MODEL, ModelStore
@@ -110,7 +110,7 @@ class FrameAnalyser:
         frame: np.ndarray,
         timestamp: float = 0.0,
         memory: StreamMemory | None = None,
-        attribute_level: AttributeLevel = AttributeLevel.NOTHING,
+        attribute_level: AttributeLevel = AttributeLevel.NONE,
         inference: FrameInference | None = None,
     ) -> FrameAnalysis:
         """Everything about one frame.
@@ -125,66 +125,39 @@ class FrameAnalyser:
         Returns:
             The faces, largest first, with every model's answer.
         """
-        started = time.perf_counter()
-        people = memory or StreamMemory()
-        detections = inference.detections if inference else self.find(frame, timestamp, people.near)
-        detected = time.perf_counter()
-        boxes = self._boxes(detections)
+        watch, stream = _Stopwatch(), memory or StreamMemory()
+        detections = inference.detections if inference else self.find(frame, timestamp, stream.near)
+        watch.lap("detect")
         crops = inference.crops if inference else self._crops(frame, detections)
-        cropped = time.perf_counter()
-        tracks = people.identify(detections, timestamp, crops[MASK_INPUT_SIZE] if memory else None)
-        due = np.flatnonzero(people.due_for_classification(tracks, timestamp)).tolist()
-        tracked = time.perf_counter()
-        if self._masks:
-            found = (
-                [inference.readings[row] for row in due] if inference else self._masks.read(crops[MASK_INPUT_SIZE][due])
-            )
-            for row, reading in zip(due, found, strict=True):
-                if reading is not None:
-                    people.read_mask(tracks[row], reading, timestamp)
-        readings = [people.known(track)[0] for track in tracks]
-        read = time.perf_counter()
-        # Who answers depends on the mask, which over time may be another than the one that was read in this frame.
-        known = (
-            {r: inference.scores[r] for r in due if _covered(readings[r]) == _covered(inference.readings[r])}
-            if inference
-            else {}
-        )
-        asked = [row for row in due if row not in known]
-        answers = self._classify({size: of[asked] for size, of in crops.items()}, [readings[row] for row in asked])
-        known |= dict(zip(asked, answers, strict=True))
-        for row in due:
-            people.answer(tracks[row], known[row], timestamp)
-        scores = [people.known(track)[1] for track in tracks]
-        classified = time.perf_counter()
+        watch.lap("crop")
+        tracks = stream.identify(detections, timestamp, crops[MASK_INPUT_SIZE] if memory else None)
+        people = [stream.person(track) for track in tracks]
+        due = np.flatnonzero(stream.due_for_classification(tracks, timestamp)).tolist()
+        watch.lap("track")
+        for row, reading in self._read_masks(crops, due, inference).items():
+            people[row].update_mask(reading, timestamp)
+        watch.lap("mask")
+        # Which model answers depends on the mask state over time, which may differ from what this frame shows.
+        masks = {row: people[row].mask for row in due}
+        for row, scores in self._read_scores(crops, masks, inference).items():
+            people[row].update_scores(scores, timestamp, stream.smoothing)
+        watch.lap("classify")
+        boxes = self._boxes(detections)
         attributes: list[FaceAttributes | None] = [None] * len(tracks)
-        if attribute_level is not AttributeLevel.NOTHING and self._attributes_reader and tracks:
-            attributes = self._read_attributes(
-                frame,
-                timestamp,
-                detections,
-                boxes,
-                tracks,
-                people,
-                bool(memory) and attribute_level is AttributeLevel.ATTENTION,
-            )
-        looked = time.perf_counter()
-        ids = tracks if memory else [None] * len(tracks)
-        return FrameAnalysis(
-            timestamp=timestamp,
-            width=frame.shape[1],
-            height=frame.shape[0],
-            detector=self.detector.name,
-            faces=tuple(map(FaceObservation, detections, boxes, scores, readings, ids, attributes)),
-            milliseconds={
-                "detect": (detected - started) * 1e3,
-                "crop": (cropped - detected) * 1e3,
-                "track": (tracked - cropped) * 1e3,
-                "mask": (read - tracked) * 1e3,
-                "classify": (classified - read) * 1e3,
-                "look": (looked - classified) * 1e3,
-            },
-        )
+        if attribute_level is not AttributeLevel.NONE and self._attributes_reader and tracks:
+            read = self._read_attributes(frame, detections, people, *stream.due_for_attributes(tracks, timestamp))
+            with_attention = bool(memory) and attribute_level is AttributeLevel.ATTENTION
+            attributes = [
+                person.attributes.update(read.get(row), boxes[row], timestamp, with_attention)
+                for row, person in enumerate(people)
+            ]
+        watch.lap("look")
+        faces = [
+            FaceObservation(detection, box, person.scores, person.mask, track if memory else None, seen)
+            for detection, box, person, track, seen in zip(detections, boxes, people, tracks, attributes, strict=True)
+        ]
+        height, width = frame.shape[:2]
+        return FrameAnalysis(timestamp, width, height, self.detector.name, tuple(faces), watch.milliseconds)
 
     def infer(self, frame: np.ndarray, detections: Sequence[FaceDetection] | None = None) -> FrameInference:
         """The part of :meth:`analyse` that asks the networks, which takes nearly all of its time.
@@ -236,35 +209,55 @@ class FrameAnalyser:
             near.compare(self._near.detect(frame))
         return detections
 
+    def _read_masks(
+        self, crops: Mapping[int, np.ndarray], rows: Sequence[int], inference: FrameInference | None
+    ) -> dict[int, MaskReading]:
+        """By row the mask readings of these faces in this frame; empty without a network that reads masks."""
+        if self._masks is None:
+            return {}
+        read = (
+            inference.readings
+            if inference
+            else dict(zip(rows, self._masks.read(crops[MASK_INPUT_SIZE][rows]), strict=True))
+        )
+        return {row: reading for row in rows if (reading := read[row]) is not None}
+
+    def _read_scores(
+        self,
+        crops: Mapping[int, np.ndarray],
+        masks: Mapping[int, MaskReading | None],
+        inference: FrameInference | None,
+    ) -> dict[int, Sequence[ExpressionScores]]:
+        """By row the scores of faces in this frame, from the models that answer for their mask states.
+
+        An inference has them already where its own mask reading leads to the same models.
+        """
+        scores: dict[int, Sequence[ExpressionScores]] = {}
+        if inference:
+            known = [row for row in masks if _covered(masks[row]) == _covered(inference.readings[row])]
+            scores = {row: inference.scores[row] for row in known}
+        missing = [row for row in masks if row not in scores]
+        classified = self._classify({size: of[missing] for size, of in crops.items()}, [masks[row] for row in missing])
+        return scores | dict(zip(missing, classified, strict=True))
+
     def _read_attributes(
         self,
         frame: np.ndarray,
-        timestamp: float,
         detections: Sequence[FaceDetection],
-        boxes: Sequence[BoundingBox],
-        tracks: Sequence[int],
-        people: StreamMemory,
-        with_attention: bool,
-    ) -> list[FaceAttributes | None]:
-        """What the landmarks of every face tell."""
+        people: Sequence[Person],
+        due: Sequence[bool],
+        with_eyes: Sequence[bool],
+    ) -> dict[int, FaceAttributes | None]:
+        """By row what the landmarks of the due faces say in this frame."""
         assert self._attributes_reader is not None
-        faces, eyes = people.due_for_attributes(tracks, timestamp)
-        due = np.flatnonzero(faces).tolist()
+        rows = np.flatnonzero(due).tolist()
         rolls = []
-        for row in due:
-            roll, points = people.roll(tracks[row]), detections[row].key_points
+        for row in rows:
+            roll, points = people[row].attributes.roll, detections[row].key_points
             rolls.append(roll_of_eyes(*points[:2]) if roll is None and points is not None else roll)
-        attributes: list[FaceAttributes | None] = [None] * len(tracks)
-        for row, seen in zip(
-            due,
-            self._attributes_reader.read(frame, [boxes[r] for r in due], rolls, [eyes[r] for r in due]),
-            strict=True,
-        ):
-            attributes[row] = seen
-        return [
-            people.follow(track, seen, box, timestamp, with_attention)
-            for track, seen, box in zip(tracks, attributes, boxes, strict=True)
-        ]
+        boxes = self._boxes([detections[row] for row in rows])
+        read = self._attributes_reader.read(frame, boxes, rolls, [with_eyes[row] for row in rows])
+        return dict(zip(rows, read, strict=True))
 
     def _classify(
         self, crops: Mapping[int, np.ndarray], readings: Sequence[MaskReading | None]
@@ -297,15 +290,28 @@ def _stand_ins(
     if MASK_AWARE_MODEL not in store.served_names():
         return [None] * len(classifiers)
     model = store.load(MASK_AWARE_MODEL)
-    known = {c.rule.name: c for c in classifiers if c.mask_aware}
-    stand_ins: list[ExpressionClassifier | None] = []
-    for classifier in classifiers:
+    by_rule = {c.rule.name: c for c in classifiers if c.mask_aware}
+
+    def stand_in(classifier: ExpressionClassifier) -> ExpressionClassifier | None:
         rule = model.card.masked_rule(classifier.rule.name)
         if classifier.mask_aware or rule is None or rule.label_set != classifier.rule.label_set:
-            stand_ins.append(None)
-            continue
-        if rule.name not in known:
+            return None
+        if rule.name not in by_rule:
             own = network if network in model.networks else Network.INT8
-            known[rule.name] = ExpressionClassifier(model, rule.name, own, threads)
-        stand_ins.append(known[rule.name])
-    return stand_ins
+            by_rule[rule.name] = ExpressionClassifier(model, rule.name, own, threads)
+        return by_rule[rule.name]
+
+    return [stand_in(classifier) for classifier in classifiers]
+
+
+class _Stopwatch:
+    """Milliseconds of each step since the one before."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        """The step has ended now."""
+        now = time.perf_counter()
+        self.milliseconds[step], self._last = (now - self._last) * 1e3, now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,21 +54,19 @@ class Scheduler:
     """
 
     def __init__(self, interval: Interval) -> None:
-        self._interval = interval
+        self._shortest, self._longest = interval.shortest - _EARLY_SECONDS, interval.longest - _EARLY_SECONDS
+        self._per_frame = interval.per_frame
         self._last: dict[int, float] = {}
 
     def due(self, tracks: Sequence[int], timestamp: float) -> list[bool]:
         """Whose turn it is in the frame of this time, among the people in it; whoever is new has theirs."""
         waited = np.array([timestamp - self._last.get(track, -math.inf) for track in tracks])
         waited[waited < 0] = math.inf  # the clock has gone back
-        due = waited >= self._interval.longest - _EARLY_SECONDS
-        waiting = np.flatnonzero(~due & (waited >= self._interval.shortest - _EARLY_SECONDS))
-        places = max(0, self._interval.per_frame - int(due.sum()))
+        due = waited >= self._longest
+        waiting = np.flatnonzero(~due & (waited >= self._shortest))
+        places = max(0, self._per_frame - int(due.sum()))
         due[waiting[np.argsort(-waited[waiting], kind="stable")[:places]]] = True
         self._last.update((track, timestamp) for track, mine in zip(tracks, due, strict=True) if mine)
+        # Who has waited for the longest time is due like someone new, so that nobody who has left is remembered.
+        self._last = {track: then for track, then in self._last.items() if 0 <= timestamp - then < self._longest}
         return due.tolist()
-
-    def forget(self, tracks: Iterable[int]) -> None:
-        """Drop what is known of people whose tracks have ended."""
-        for track in tracks:
-            self._last.pop(track, None)

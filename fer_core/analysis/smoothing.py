@@ -1,4 +1,4 @@
-"""Probabilities that don't flicker: an exponential moving average in time, one per person.
+"""Probabilities that don't flicker: an exponential moving average in time.
 
 The average is of the line through the samples, not of the samples: with weights that fall by 1/e per time constant, taken
 over the signal interpolated between frames (``EMA_lin`` in Eckner 2012, "Algorithms for Unevenly Spaced Time Series: Moving
@@ -8,7 +8,6 @@ uneven intervals, and noise that alternates from frame to frame cancels instead 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +17,11 @@ TIME_CONSTANT_SECONDS = 0.622
 for a step from one sure answer to another to change the label within 0.5 s at any rate from 8 up."""
 
 
-LONGEST_GAP = 3.0
-"""In time constants. After a longer one less than 5% of the past would be left, and what lay between is not known."""
+MAX_GAP_CONSTANTS = 3.0
+"""In time constants. After a longer gap less than 5% of the past would be left, and what lay between is not known."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Average:
     value: np.ndarray
     sample: np.ndarray
@@ -30,7 +29,7 @@ class _Average:
 
 
 class Smoother:
-    """Averages vectors over time, each person's on their own.
+    """Averages one vector over time, such as the probabilities of one person.
 
     Args:
         time_constant: seconds over which the weight of a sample falls to 1/e; 0 leaves every vector as it is. It may be
@@ -38,28 +37,23 @@ class Smoother:
 
     Example:
         >>> smoother = Smoother(time_constant=0.5)
-        >>> smoother.update(1, np.array([1.0, 0.0]), 0.0).tolist()
+        >>> smoother.update(np.array([1.0, 0.0]), 0.0).tolist()
         [1.0, 0.0]
-        >>> smoother.update(1, np.array([0.0, 1.0]), 0.5).round(2).tolist()
+        >>> smoother.update(np.array([0.0, 1.0]), 0.5).round(2).tolist()
         [0.63, 0.37]
     """
 
     def __init__(self, time_constant: float = TIME_CONSTANT_SECONDS) -> None:
         self.time_constant = time_constant
-        self._averages: dict[int, _Average] = {}
+        self._average: _Average | None = None
 
-    def __len__(self) -> int:
-        """How many people are remembered."""
-        return len(self._averages)
+    def update(self, values: np.ndarray, timestamp: float) -> np.ndarray:
+        """The smoothed vector after another sample.
 
-    def update(self, track: int, values: np.ndarray, timestamp: float) -> np.ndarray:
-        """The smoothed vector of one person after another sample.
-
-        The average starts anew after a gap of :data:`LONGEST_GAP`, when the clock has gone back, or with a vector of
+        The average starts anew after a gap of :data:`MAX_GAP_CONSTANTS`, when the clock has gone back, or with a vector of
         another length, as after a change of the model.
 
         Args:
-            track: the person's id.
             values: ``(n,)`` floats, such as probabilities.
             timestamp: of the frame, in seconds.
 
@@ -67,13 +61,12 @@ class Smoother:
             ``(n,)`` in the type of ``values``; it sums to what they sum to.
         """
         sample = np.array(values, float)
-        past = self._averages.get(track)
-        value = sample
+        past, value = self._average, sample
         if past is not None and past.value.shape == sample.shape:
             step = timestamp - past.timestamp
-            if 0 <= step < LONGEST_GAP * self.time_constant:
+            if 0 <= step < MAX_GAP_CONSTANTS * self.time_constant:
                 value = self._follow(past, sample, step)
-        self._averages[track] = _Average(value, sample, timestamp)
+        self._average = _Average(value, sample, timestamp)
         return value.astype(values.dtype)
 
     def _follow(self, past: _Average, sample: np.ndarray, step: float) -> np.ndarray:
@@ -82,8 +75,3 @@ class Smoother:
         kept = np.exp(-step / self.time_constant)
         mean_kept = (1 - kept) * self.time_constant / step
         return kept * past.value + (mean_kept - kept) * past.sample + (1 - mean_kept) * sample
-
-    def forget(self, tracks: Iterable[int]) -> None:
-        """Drop what is known of people whose tracks have ended; ids that are not known do no harm."""
-        for track in tracks:
-            self._averages.pop(track, None)

@@ -17,7 +17,6 @@ from zipfile import BadZipFile
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
 
 from fer_core.curation.row_predictions import FACES_PER_CALL, crops_for, network_digest, own_division
 from fer_core.curation.summary import DEFAULT_SUMMARIES, slug
@@ -28,6 +27,7 @@ from fer_core.storage import cache_folder
 from fer_core.store.decision import softmax
 from fer_core.store.predictions import Network
 from fer_core.store.store import StoredModel
+from fer_core.vision.litert import LiteRTModel
 
 MOST_FACES = 2000
 """On a map: more hide each other, and time grows with their number."""
@@ -153,7 +153,7 @@ def _cache_path(digest: str, fingerprint: str) -> Path:
     return cache_folder() / "maps" / f"{fingerprint}-{digest}.npz"
 
 
-class FeatureReader:
+class FeatureReader(LiteRTModel):
     """A LiteRT network that also gives what its heads read, with nothing else changed.
 
     Args:
@@ -166,20 +166,15 @@ class FeatureReader:
 
     def __init__(self, content: bytes, threads: int = 1) -> None:
         try:
-            self._interpreter = Interpreter(model_content=_with_features(content), num_threads=threads)
-            self._runner = self._interpreter.get_signature_runner("serving_default")
-            outputs = self._runner.get_output_details()
-            self.input_size = int(self._runner.get_input_details()["face"]["shape_signature"][1])
-        except (ValueError, RuntimeError, KeyError, IndexError, AttributeError, TypeError, struct.error) as error:
-            raise ModelError(
-                "The file is no LiteRT model of this project, expected face -> logits per head."
-            ) from error
-        self._scale, self._zero = outputs[_FEATURES]["quantization"]
-        self.size = int(outputs[_FEATURES]["shape"][-1])
+            with_features = _with_features(content)
+        except (ValueError, IndexError, KeyError, AttributeError, TypeError, struct.error) as error:
+            raise ModelError(f"The file is no {self.expected}.") from error
+        super().__init__(with_features, threads)
+        self._scale, self._zero = self.outputs[_FEATURES]["quantization"]
 
     def read(self, crops: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Features ``(N, F) float32`` and probabilities per head of ``(N, S, S) uint8`` grey crops."""
-        outputs = self._runner(face=crops[..., None].astype(np.float32))
+        outputs = self.run(crops)
         features = outputs.pop(_FEATURES).astype(np.float32)
         if self._scale:  # 0 says that it is no int8
             features = (features - self._zero) * self._scale

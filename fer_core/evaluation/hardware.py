@@ -76,11 +76,11 @@ def peak_megabytes_of(*litert_files: Path) -> float:
 def _run(litert_files: Sequence[Path]) -> None:
     import numpy as np
 
-    from fer_core.vision.litert import LARGEST_BATCH, LiteRTNetwork
+    from fer_core.vision.litert import MAX_BATCH, LiteRTNetwork
 
     networks = [LiteRTNetwork(file.read_bytes()) for file in litert_files]
     for network in networks:
-        network.predict(np.zeros((LARGEST_BATCH, network.input_size, network.input_size), np.uint8))
+        network.predict(np.zeros((MAX_BATCH, network.input_size, network.input_size), np.uint8))
 
 
 if __name__ == "__main__":

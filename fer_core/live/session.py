@@ -64,7 +64,7 @@ class Analyser(Protocol):
         frame: np.ndarray,
         timestamp: float = 0.0,
         memory: StreamMemory | None = None,
-        attribute_level: AttributeLevel = AttributeLevel.NOTHING,
+        attribute_level: AttributeLevel = AttributeLevel.NONE,
     ) -> FrameAnalysis:
         """See :meth:`fer_core.analysis.pipeline.FrameAnalyser.analyse`."""
         ...
@@ -91,7 +91,7 @@ class LiveSettings:
         """What the analysis has to see for all this."""
         if self.attention or any(rule.sign is Sign.EYES_CLOSED for rule in self.rules):
             return AttributeLevel.ATTENTION
-        return AttributeLevel.LANDMARKS if self.layers & ATTRIBUTE_LAYERS else AttributeLevel.NOTHING
+        return AttributeLevel.LANDMARKS if self.layers & ATTRIBUTE_LAYERS else AttributeLevel.NONE
 
 
 @dataclass(frozen=True)

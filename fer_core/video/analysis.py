@@ -138,7 +138,7 @@ def analyse_video(
     start: float | None = None,
     end: float | None = None,
     per_second: float | None = None,
-    look: AttributeLevel = AttributeLevel.NOTHING,
+    look: AttributeLevel = AttributeLevel.NONE,
     smoothing: float = TIME_CONSTANT_SECONDS,
     film: str | os.PathLike[str] | BinaryIO | None = None,
     on_progress: Callable[[VideoProgress], None] = lambda progress: None,

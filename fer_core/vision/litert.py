@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -54,49 +55,67 @@ def mediapipe_model_path(file_name: str) -> Path:
     return path
 
 
-# A crowd is worked through in pieces of this size, which bounds the memory of one call.
-LARGEST_BATCH = 64
+MAX_BATCH = 64
+"""Faces of one call; a crowd is worked through in pieces of this size, which bounds the memory."""
 
 
-class LiteRTNetwork:
-    """One ``.tflite`` file; calls from several threads take turns.
+class LiteRTModel:
+    """One ``.tflite`` file that takes face crops; calls from several threads take turns.
 
     Args:
-        content: the flatbuffer, with a signature ``face (N, S, S, 1) float32 in 0..255 -> {head: logits}``.
+        content: the flatbuffer, with a signature ``face (N, S, S, 1) float32 in 0..255 -> {output: (N, values)}``.
         threads: CPU threads of one call.
+
+    Raises:
+        ModelError: the bytes are no such model.
+    """
+
+    expected = "LiteRT model of this project, expected face -> logits per head"
+    """What an error says that the file should be."""
+
+    def __init__(self, content: bytes, threads: int = 1) -> None:
+        try:
+            self._runner = Interpreter(model_content=content, num_threads=threads).get_signature_runner(
+                "serving_default"
+            )
+            shape = tuple(int(side) for side in self._runner.get_input_details()["face"]["shape_signature"])
+        except (ValueError, RuntimeError, KeyError) as error:
+            raise ModelError(f"The file is no {self.expected}.") from error
+        if len(shape) != 4 or shape[3] != 1:
+            raise ModelError(f"The file is no {self.expected}: its faces are {shape}, expected (N, S, S, 1).")
+        self.input_size = shape[1]
+        """Side S of a crop in pixels."""
+        self.outputs: dict[str, dict[str, Any]] = self._runner.get_output_details()
+        """By name, LiteRT's details: shape, type and quantization."""
+        self._lock = threading.Lock()
+
+    def run(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """Every output for ``(N, S, S) uint8`` grey crops: ``{output: (N, values)}`` in the output's type."""
+        parts = {name: [np.empty((0, of["shape"][-1]), of["dtype"])] for name, of in self.outputs.items()}
+        for start in range(0, len(crops), MAX_BATCH):
+            batch = crops[start : start + MAX_BATCH, ..., None].astype(np.float32)
+            with self._lock:
+                outputs = self._runner(face=batch)
+            for name, values in outputs.items():
+                parts[name].append(values)
+        return {name: np.concatenate(of_output) for name, of_output in parts.items()}
+
+
+class LiteRTNetwork(LiteRTModel):
+    """An expression network: every output is a head, named after the label set that it answers in.
 
     Raises:
         ModelError: the bytes are no LiteRT model, or its inputs and outputs are not those of this project.
     """
 
     def __init__(self, content: bytes, threads: int = 1) -> None:
-        try:
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            self._runner = self._interpreter.get_signature_runner("serving_default")
-            shape = self._runner.get_input_details()["face"]["shape_signature"]
-        except (ValueError, RuntimeError, KeyError) as error:
+        super().__init__(content, threads)
+        self.heads = tuple(self.outputs)
+        if any(head not in LABEL_SETS for head in self.heads):
             raise ModelError(
-                "The file is no LiteRT model of this project, expected face -> logits per head."
-            ) from error
-        self.input_size = int(shape[1])
-        self.heads = tuple(self._runner.get_output_details())
-        if len(shape) != 4 or shape[3] != 1 or any(head not in LABEL_SETS for head in self.heads):
-            raise ModelError(
-                f"The LiteRT model takes {tuple(shape)} and answers {', '.join(self.heads)}; expected (N, S, S, 1) "
-                f"and heads out of {', '.join(LABEL_SETS)}."
+                f"The LiteRT model answers {', '.join(self.heads)}; expected heads out of {', '.join(LABEL_SETS)}."
             )
-        self._lock = threading.Lock()
 
     def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """Probabilities of every head for ``(N, S, S) uint8`` grey crops: ``{head: (N, classes) float32}``."""
-        parts = []
-        for start in range(0, len(crops), LARGEST_BATCH):
-            batch = crops[start : start + LARGEST_BATCH, ..., None].astype(np.float32)
-            with self._lock:
-                parts.append(self._runner(face=batch))
-        return {
-            head: softmax(np.concatenate([part[head] for part in parts]))
-            if parts
-            else np.empty((0, len(LABEL_SETS[head])), np.float32)
-            for head in self.heads
-        }
+        return {head: softmax(logits) for head, logits in self.run(crops).items()}

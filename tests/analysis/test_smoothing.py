@@ -1,4 +1,4 @@
-"""Smoothing means the same at every frame rate, follows changes, keeps noise out, and forgets who has gone."""
+"""Smoothing means the same at every frame rate, follows changes and keeps noise out."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ HAPPY, SAD = np.array([0.9, 0.1, 0.0]), np.array([0.0, 0.1, 0.9])
 def smoothed(signal: Callable[[float], np.ndarray], rate: float, seconds: float = 6.0) -> tuple[np.ndarray, np.ndarray]:
     """Times and the smoothed samples of a signal at so many frames a second."""
     smoother, times = Smoother(), np.arange(round(seconds * rate)) / rate
-    return times, np.stack([smoother.update(1, signal(time), time) for time in times])
+    return times, np.stack([smoother.update(signal(time), time) for time in times])
 
 
 def step_at(moment: float) -> Callable[[float], np.ndarray]:
@@ -38,7 +38,7 @@ def test_uneven_frames_give_the_same_curve() -> None:
     kept = np.sort(np.random.default_rng(0).choice(len(times), 90, replace=False))
     kept[0] = 0
     smoother = Smoother()
-    uneven = [smoother.update(1, swinging(time), time) for time in times[kept]]
+    uneven = [smoother.update(swinging(time), time) for time in times[kept]]
     assert np.abs(uneven - even[kept]).max() <= 0.05
 
 
@@ -74,7 +74,7 @@ def test_random_noise_does_not_flip_the_label() -> None:
 def test_probabilities_stay_probabilities_in_their_type() -> None:
     smoother, rng = Smoother(), np.random.default_rng(0)
     for time in np.cumsum(rng.exponential(0.1, 200)):
-        value = smoother.update(1, rng.dirichlet(np.ones(7)).astype(np.float32), time)
+        value = smoother.update(rng.dirichlet(np.ones(7)).astype(np.float32), time)
         assert value.dtype == np.float32
         assert value.min() >= 0
         assert value.sum() == pytest.approx(1, abs=1e-6)
@@ -82,65 +82,48 @@ def test_probabilities_stay_probabilities_in_their_type() -> None:
 
 def test_a_time_constant_of_zero_leaves_every_vector_as_it_is() -> None:
     smoother = Smoother(0)
-    assert smoother.update(1, HAPPY, 0.0).tolist() == HAPPY.tolist()
-    assert smoother.update(1, SAD, 0.0).tolist() == SAD.tolist()
-    assert smoother.update(1, HAPPY, 0.1).tolist() == HAPPY.tolist()
+    assert smoother.update(HAPPY, 0.0).tolist() == HAPPY.tolist()
+    assert smoother.update(SAD, 0.0).tolist() == SAD.tolist()
+    assert smoother.update(HAPPY, 0.1).tolist() == HAPPY.tolist()
 
 
 def test_the_strength_may_change_while_frames_come() -> None:
     smoother = Smoother(0)
-    smoother.update(1, HAPPY, 0.0)
+    smoother.update(HAPPY, 0.0)
     smoother.time_constant = 1.0
-    assert smoother.update(1, SAD, 0.1)[0] > 0.8
+    assert smoother.update(SAD, 0.1)[0] > 0.8
     smoother.time_constant = 0.0
-    assert smoother.update(1, SAD, 0.2)[0] == 0
-
-
-def test_each_person_has_an_average_of_their_own() -> None:
-    smoother = Smoother()
-    smoother.update(1, HAPPY, 0.0)
-    assert smoother.update(2, SAD, 0.0).tolist() == SAD.tolist()
-    assert smoother.update(1, HAPPY, 0.1).tolist() == pytest.approx(HAPPY.tolist())
+    assert smoother.update(SAD, 0.2)[0] == 0
 
 
 @pytest.mark.parametrize("timestamp", [10.0, -0.1, float("nan"), float("inf")])
 def test_after_a_gap_or_on_another_clock_the_average_starts_anew(timestamp: float) -> None:
     smoother = Smoother()
-    smoother.update(1, HAPPY, 0.0)
-    assert smoother.update(1, SAD, timestamp).tolist() == SAD.tolist()
+    smoother.update(HAPPY, 0.0)
+    assert smoother.update(SAD, timestamp).tolist() == SAD.tolist()
 
 
 def test_a_gap_shorter_than_three_time_constants_is_bridged() -> None:
     for gap, anew in ((2.9, False), (3.1, True)):
         smoother = Smoother(0.5)
-        smoother.update(1, HAPPY, 0.0)
-        assert (smoother.update(1, SAD, gap * 0.5).tolist() == SAD.tolist()) is anew
+        smoother.update(HAPPY, 0.0)
+        assert (smoother.update(SAD, gap * 0.5).tolist() == SAD.tolist()) is anew
 
 
 def test_two_samples_of_one_moment_move_nothing() -> None:
     smoother = Smoother()
-    smoother.update(1, HAPPY, 1.0)
-    assert smoother.update(1, SAD, 1.0).tolist() == HAPPY.tolist()
+    smoother.update(HAPPY, 1.0)
+    assert smoother.update(SAD, 1.0).tolist() == HAPPY.tolist()
 
 
 def test_a_vector_of_another_length_starts_anew() -> None:
     smoother = Smoother()
-    smoother.update(1, HAPPY, 0.0)
-    assert smoother.update(1, np.array([0.5, 0.5]), 0.1).tolist() == [0.5, 0.5]
-
-
-def test_who_has_gone_is_forgotten() -> None:
-    smoother = Smoother()
-    for track in range(1, 6):
-        smoother.update(track, HAPPY, 0.0)
-    smoother.forget([1, 2, 99])
-    assert len(smoother) == 3
-    assert smoother.update(1, SAD, 0.1).tolist() == SAD.tolist()
-    assert smoother.update(3, SAD, 0.1)[0] > 0.5
+    smoother.update(HAPPY, 0.0)
+    assert smoother.update(np.array([0.5, 0.5]), 0.1).tolist() == [0.5, 0.5]
 
 
 def test_what_the_caller_does_to_vectors_changes_no_average() -> None:
     smoother, sample = Smoother(), HAPPY.copy()
-    smoother.update(1, sample, 0.0)[:] = 0
+    smoother.update(sample, 0.0)[:] = 0
     sample[:] = 0
-    assert smoother.update(1, HAPPY, 0.1).tolist() == pytest.approx(HAPPY.tolist())
+    assert smoother.update(HAPPY, 0.1).tolist() == pytest.approx(HAPPY.tolist())

@@ -42,7 +42,7 @@ class PlainAnalyser:
         frame: np.ndarray,
         timestamp: float = 0.0,
         memory: StreamMemory | None = None,
-        attribute_level: AttributeLevel = AttributeLevel.NOTHING,
+        attribute_level: AttributeLevel = AttributeLevel.NONE,
     ) -> FrameAnalysis:
         self.frames.append(frame)
         self.looks.append(attribute_level)
@@ -246,7 +246,7 @@ def test_at_a_slower_pace_frames_between_show_the_last_answer() -> None:
 @pytest.mark.parametrize(
     ("settings", "attribute_level"),
     [
-        (LiveSettings(), AttributeLevel.NOTHING),
+        (LiveSettings(), AttributeLevel.NONE),
         (LiveSettings(layers=frozenset({Layer.GAZE})), AttributeLevel.LANDMARKS),
         (LiveSettings(attention=True), AttributeLevel.ATTENTION),
         (LiveSettings(rules=(AlertRule(Sign.EYES_CLOSED, 5),)), AttributeLevel.ATTENTION),
@@ -272,7 +272,7 @@ def test_a_log_holds_what_was_seen_while_it_was_written() -> None:
     assert not snapshot.logging
     assert snapshot.log is not None
     assert len(read_log(snapshot.log.to_csv())) == 60
-    assert analyser.looks[29:31] == [AttributeLevel.NOTHING, AttributeLevel.LANDMARKS], "a log holds head pose and gaze"
+    assert analyser.looks[29:31] == [AttributeLevel.NONE, AttributeLevel.LANDMARKS], "a log holds head pose and gaze"
     session.clear()
     assert session.snapshot(now).log is not None, "it outlives the stream"
 

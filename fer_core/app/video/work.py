@@ -160,7 +160,7 @@ def choose_wish(video: ChosenVideo, attention: bool) -> Wish:
         video.start + first if first > 0 else None,
         video.start + last if last < length else None,
         per_second,
-        AttributeLevel.ATTENTION if attention else AttributeLevel.NOTHING,
+        AttributeLevel.ATTENTION if attention else AttributeLevel.NONE,
     )
 
 
