@@ -1,12 +1,12 @@
 """The overlay shows the answer, stays inside the frame and costs next to nothing."""
 
-import time
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from fer_core.analysis import overlay
 from fer_core.analysis.frame import AttributeLevel, FaceObservation, FrameAnalysis
 from fer_core.analysis.overlay import STANDARD_LAYERS, Layer, draw_analysis
 from fer_core.analysis.pipeline import FrameAnalyser
@@ -143,16 +143,22 @@ def test_the_answer_is_legible_on_any_background(level: int) -> None:
     assert int(label.max()) - int(label.min()) > 100
 
 
-def test_one_face_takes_less_than_a_millisecond(grey: np.ndarray) -> None:
+def test_one_face_takes_few_calls_of_opencv(grey: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = analysis(grey, face(200, 150, 150, scores()))
-    draw_analysis(grey, seen)
-    # The fastest run is what the drawing costs; slower ones tell of other work on the machine.
-    times = []
-    for _ in range(100):
-        started = time.perf_counter()
-        draw_analysis(grey, seen, WITH_BARS)
-        times.append(time.perf_counter() - started)
-    assert min(times) < 1e-3
+    draw_analysis(grey, seen, WITH_BARS)
+    calls: list[str] = []
+
+    class Counted:
+        def __getattr__(self, name: str) -> object:
+            of_cv2 = getattr(cv2, name)
+            return (
+                (lambda *given, **named: calls.append(name) or of_cv2(*given, **named)) if callable(of_cv2) else of_cv2
+            )
+
+    monkeypatch.setattr(overlay, "cv2", Counted())
+    draw_analysis(grey, seen, WITH_BARS)
+    # A panel's ground, box, label, and for each emotion a name and two bars: about 0.2 ms where a call takes microseconds.
+    assert 0 < len(calls) <= 8 + 3 * len(FER2013)
 
 
 def test_every_layer_is_drawn_when_it_is_asked_for_and_only_then(photo: np.ndarray) -> None:

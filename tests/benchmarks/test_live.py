@@ -83,7 +83,8 @@ def test_a_peer_gets_its_frames_back_and_what_the_analysis_takes_shows_in_rate_a
     assert 0 < peer.returned <= 1.5 / SLOW
     assert peer.repeated == 0, "no frame is sent twice"
     assert peer.delays.min() > SLOW * 1e3
-    assert np.median(peer.delays) < 1000
+    steps = run.decoding.wall + run.analysis.wall + run.encoding.wall
+    assert np.median(peer.delays) < 9 * steps, "a frame waits for few others, at any speed of the machine"
     assert run.decoding.wall > 0
     assert 0 < run.encoding.processor <= run.encoding.wall
     assert 0 < run.cores < 4

@@ -5,7 +5,6 @@ import json
 import pickle
 import struct
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -592,18 +591,16 @@ def test_whatever_the_process_does_becomes_a_sentence(monkeypatch, code, expecte
 
 
 def test_a_run_can_be_cancelled_and_no_more_than_two_go_on_at_once(monkeypatch):
-    fake_process(monkeypatch, READ_ALL + "import time; time.sleep(60)")
+    fake_process(monkeypatch, READ_ALL + "import time\nwhile True: time.sleep(60)")
     file = read_model_file(keras_file(network()), "mine.keras")
     tasks = [Task("test", random_faces(2), 0.0, 255.0)]
     runs = [SandboxRun(file, tasks, 7) for _ in range(2)]
     with pytest.raises(ModelError, match="wait until one is done"):
         SandboxRun(file, tasks, 7)
-    started = time.monotonic()
     for run in runs:
         run.cancel()
-        run.wait()
+        run.wait()  # which would not end before the process does
         assert not run.running
-    assert time.monotonic() - started < 10
     with pytest.raises(ModelError, match="was cancelled"):
         runs[0].answers()
 

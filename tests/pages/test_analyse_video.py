@@ -41,9 +41,7 @@ def upload(page: AppTest, content: bytes, name: str = "film.mp4") -> AppTest:
 
 def analyse(page: AppTest) -> AppTest:
     next(button for button in page.button if button.label == "Analyse").click().run()
-    for _ in range(100):
-        if page.get("download_button") or page.error:
-            break
+    while not (page.get("download_button") or page.error):
         time.sleep(0.1)
         page.run()
     assert not page.exception, page.exception[0].message
@@ -121,9 +119,7 @@ def test_the_annotated_film_is_made_when_asked_for(page, photo):
     analyse(upload(page, clip([cv2.resize(photo, (256, 256))] * 10)))
     assert "video-result-film" not in page.session_state
     next(button for button in page.button if button.label == "Make the annotated film").click().run()
-    for _ in range(50):
-        if "video-result-film" in page.session_state:
-            break
+    while "video-result-film" not in page.session_state:
         time.sleep(0.1)
         page.run()
     assert not page.exception

@@ -19,7 +19,7 @@ def page(monkeypatch) -> AppTest:
         import_photos_tab(Explored(load_summary(shipped_summaries()[0]), None))
 
     monkeypatch.setattr(background, "PATIENCE", 20)
-    at = AppTest.from_function(script, default_timeout=30).run()
+    at = AppTest.from_function(script, default_timeout=60).run()
     assert not at.exception
     return at
 

@@ -27,7 +27,7 @@ def page() -> AppTest:
         with_faces = "no faces" if explored.dataset is None else f"{len(explored.dataset)} faces"
         st.title(f"{explored.summary.name}, {explored.summary.faces}, {with_faces}, {explored.summary.label_set.name}")
 
-    at = AppTest.from_function(script, default_timeout=30).run()
+    at = AppTest.from_function(script, default_timeout=60).run()
     assert not at.exception
     return at
 
@@ -83,7 +83,7 @@ def test_a_copy_without_figures_says_how_to_get_them(tmp_path, monkeypatch):
         with errors_in_words():
             choose_explored()
 
-    at = AppTest.from_function(script, default_timeout=30).run()
+    at = AppTest.from_function(script, default_timeout=60).run()
     assert "No figures of a data set ship with this copy" in at.error[0].value
 
 

@@ -12,7 +12,7 @@ HOME = Path(__file__).resolve().parents[2] / "Home.py"
 
 
 def test_home_names_the_installed_models_with_their_test_figures(shipped):
-    at = AppTest.from_file(HOME, default_timeout=20).run()
+    at = AppTest.from_file(HOME, default_timeout=60).run()
     assert not at.exception
     table = at.dataframe[0].value
     assert shipped.card.title in table["Model"].tolist()
@@ -23,7 +23,7 @@ def test_home_names_the_installed_models_with_their_test_figures(shipped):
 
 
 def test_shares_of_other_faces_or_classes_stand_in_columns_of_their_own(mixed_store):
-    at = AppTest.from_file(HOME, default_timeout=20).run()
+    at = AppTest.from_file(HOME, default_timeout=60).run()
     assert not at.exception
     table = at.dataframe[0].value.set_index("Model")
     assert list(table.index) == [
@@ -94,14 +94,14 @@ def test_a_store_without_a_model_for_general_use_has_no_empty_columns(mixed_stor
 
 
 def test_home_has_a_card_for_every_page():
-    at = AppTest.from_file(HOME, default_timeout=20).run()
+    at = AppTest.from_file(HOME, default_timeout=60).run()
     labels = [element.proto.label for element in at.get("page_link")]
     pages = sorted(Path(HOME).parent.glob("pages/*.py"))
     assert labels == [f"**{page.stem.split('_', 1)[1].replace('_', ' ')}**" for page in pages]
 
 
 def test_home_says_what_a_score_is_and_what_the_law_forbids():
-    at = AppTest.from_file(HOME, default_timeout=20).run()
+    at = AppTest.from_file(HOME, default_timeout=60).run()
     assert "looks like" in at.info[0].value
     assert "prohibited" in at.warning[0].value
 
@@ -111,7 +111,7 @@ def test_home_without_a_model_says_how_to_get_one(monkeypatch, tmp_path):
 
     st.cache_data.clear()
     monkeypatch.setattr("fer_core.store.store.DEFAULT_STORE", tmp_path)
-    at = AppTest.from_file(HOME, default_timeout=20).run()
+    at = AppTest.from_file(HOME, default_timeout=60).run()
     st.cache_data.clear()
     assert not at.exception
     assert "No trained model is installed" in at.error[0].value

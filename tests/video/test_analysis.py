@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import weakref
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -19,6 +21,7 @@ from fer_core.analysis.stream import StreamMemory
 from fer_core.errors import VideoError
 from fer_core.media.video_reader import VideoFrame, read_video, video_info
 from fer_core.media.video_writer import write_video
+from fer_core.video import analysis as video_analysis
 from fer_core.video.analysis import VideoAnalysis, VideoProgress, analyse_video
 from fer_core.video.inference import infer_frames, stretch_number
 from fer_core.video.replay import analyses_of
@@ -90,15 +93,17 @@ def test_frames_a_second_and_landmarks_are_as_asked_for(analyser: FrameAnalyser)
     assert found.table()["attention"].notna().any()
 
 
-def test_who_stops_the_work_keeps_what_is_done(analyser: FrameAnalyser) -> None:
+def test_who_stops_the_work_keeps_what_is_done(analyser: FrameAnalyser, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(video_analysis, "time", SimpleNamespace(perf_counter=lambda: next(clock) / 10))
     seen: list[VideoProgress] = []
     found = analyse_video(SAMPLE, analyser, on_progress=seen.append, should_stop=lambda: len(seen) == 12)
     assert found.frames == len(found.table()) == 12
     assert found.notes == ("The analysis was ended at 0:00: what was found until then is kept.",)
     assert [progress.frames for progress in seen] == list(range(1, 13))
     assert seen[-1].share == pytest.approx(11 / 200)
-    assert seen[-1].frames_per_second > 1
-    assert seen[-1].seconds_left
+    assert seen[-1].frames_per_second == pytest.approx(10)
+    assert seen[-1].seconds_left == pytest.approx((200 - 11) / 10)
     assert seen[-1].pixels.shape == (480, 640, 3)
 
 
