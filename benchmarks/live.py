@@ -36,7 +36,7 @@ from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.errors import FerError
 from fer_core.evaluation.hardware import peak_megabytes
 from fer_core.live.session import Analyser, LiveSession, LiveSettings
-from fer_core.live.track import AnsweredVideo, to_video_frame
+from fer_core.live.track import ProcessedTrack, to_video_frame
 from fer_core.media.sample_clip import SAMPLE_CLIP
 from fer_core.media.video_reader import read_frames
 from fer_core.store.store import DEFAULT_MODEL
@@ -266,7 +266,7 @@ def _send_back(connection: RTCPeerConnection, relay: MediaRelay, process: Callab
 
     @connection.on("track")
     def on_track(track: MediaStreamTrack) -> None:
-        video = AnsweredVideo(annotate)
+        video = ProcessedTrack(annotate)
 
         async def feed() -> None:
             came = relay.subscribe(track)

@@ -39,7 +39,7 @@ WAYS = ("fer", "fer film", "fer mtcnn", "deepface")
 """See :func:`benchmarks.package_worker.run`."""
 
 
-MOST_SECONDS = 60.0
+MAX_SECONDS = 60.0
 """Of each way; slow ones see fewer frames."""
 
 
@@ -109,7 +109,7 @@ def _python(folder: Path, package: str) -> Path:
 
 
 def _run(python: Path, way: str, video: Path) -> dict[str, Any]:
-    command = [str(python), "-I", package_run.__file__, way, str(video), str(MOST_SECONDS)]
+    command = [str(python), "-I", package_run.__file__, way, str(video), str(MAX_SECONDS)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=video.parent)
     if done.returncode:
         raise FerError(f"{way} failed in {python}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")

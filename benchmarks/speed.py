@@ -29,7 +29,7 @@ from fer_core.vision.expression import ExpressionClassifier
 REPEATS = 200
 
 
-LONGEST_SERIES = 4.0
+MAX_SERIES_SECONDS = 4.0
 """Seconds after which a series of repeats ends early: what is that slow needs fewer of them."""
 
 
@@ -65,7 +65,7 @@ def frame_speed(model: str, repeats: int = REPEATS) -> str:
             analyser = FrameAnalyser.from_store([model], detector, network=network)
             times: list[float] = []
             steps: dict[str, list[float]] = {}
-            series_ends = time.perf_counter() + LONGEST_SERIES
+            series_ends = time.perf_counter() + MAX_SERIES_SECONDS
             for number in range(repeats + 5):
                 if number > 25 and time.perf_counter() > series_ends:
                     break

@@ -49,7 +49,7 @@ SCENE = (1280, 720)
 FACE_PIXELS = 64
 
 
-JITTER = 0.03
+BOX_JITTER = 0.03
 """Standard deviation of a detected box about the face, in widths: of its centre, and of its size."""
 
 
@@ -215,7 +215,7 @@ def _covered(box: BoundingBox, front: BoundingBox) -> bool:
 
 
 def _jittered(box: BoundingBox, rng: np.random.Generator) -> BoundingBox:
-    aside, below, larger = rng.normal(0, JITTER, 3)
+    aside, below, larger = rng.normal(0, BOX_JITTER, 3)
     side = box.width * math.exp(larger)
     x, y = box.x + box.width * (0.5 + aside) - side / 2, box.y + box.height * (0.5 + below) - side / 2
     return BoundingBox(x, y, side, side)

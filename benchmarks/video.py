@@ -28,7 +28,7 @@ WANTED_SPEED, WANTED_SPEED_WITH_VIDEO = 4.0, 2.0
 """Times real time on two cores."""
 
 
-MOST_GROWTH = 50.0
+MAX_GROWTH = 50.0
 """Megabytes that the long film may need more than the short one."""
 
 
@@ -51,7 +51,7 @@ def video_speed(model: str, short: float = SHORT_MINUTES, long: float = LONG_MIN
     lines.append(f"wanted on two cores: {WANTED_SPEED:g} times real time, {WANTED_SPEED_WITH_VIDEO:g} with the film")
     if long:
         growth = float(str(rows[2]["peak MB"])) - float(str(rows[0]["peak MB"]))
-        lines.append(f"{long:g} minutes need {growth:+.0f} MB more than {short:g} (at most {MOST_GROWTH:g} wanted)")
+        lines.append(f"{long:g} minutes need {growth:+.0f} MB more than {short:g} (at most {MAX_GROWTH:g} wanted)")
     return "\n".join(lines)
 
 
@@ -102,7 +102,7 @@ def measure(path: Path, model: str, with_video: bool) -> None:
     analyser = FrameAnalyser.from_store([model])
     analyse_video(path, analyser, end=1.0)  # loads what each thread needs
     started = time.perf_counter()
-    found = analyse_video(path, analyser, film=path.with_suffix(".drawn.mp4") if with_video else None)
+    found = analyse_video(path, analyser, annotated_video=path.with_suffix(".drawn.mp4") if with_video else None)
     seconds = time.perf_counter() - started
     print(json.dumps({"frames": found.frames, "seconds": seconds, "megabytes": peak_megabytes()}))
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fer_core.analysis.smoothing import Smoother
-from fer_core.vision.blinks import BLINK_BELOW, LONGEST_BLINK, LONGEST_STEP
+from fer_core.vision.blinks import BLINK_BELOW, BLINK_MAX_STEP, MAX_BLINK_SECONDS
 from fer_core.vision.gaze import CLOSED_OPENNESS, Gaze
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ PITCH_BEYOND, PITCH_WITHIN = 25.0, 18.0
 """Degrees up or down, likewise. A laptop's lower edge is 13 below its screen's middle, a phone in the hand 35 or more."""
 
 
-FURTHEST = 1.5
+MAX_TURN_SHARE = 1.5
 """Of the angle from which a person looks away: a turn counts no more, or smoothing would draw out the far ones."""
 
 
@@ -79,15 +79,15 @@ LEARNING_SECONDS = 60.0
 """Time constant with which a person's own pitch is learnt, from moments within the angles of someone who is back."""
 
 
-FURTHEST_NEUTRAL = 10.0
+MAX_NEUTRAL_SHIFT = 10.0
 """Degrees from the median that a person's own pitch may be, however long they read below the screen."""
 
 
-STEEPEST = 30.0
+MAX_BEND = 30.0
 """Degrees by which a head is bent down beyond which its lids hide open eyes from the camera."""
 
 
-LONGEST_GLANCE = 0.7
+MAX_GLANCE_SECONDS = 0.7
 """Seconds for which a look elsewhere, or back, leaves the state as it is."""
 
 
@@ -100,11 +100,11 @@ ABSENT_AFTER = 2.0
 
 
 STRIP_SECONDS = 60.0
-"""For how long spells are kept."""
+"""For how long intervals are kept."""
 
 
 @dataclass(frozen=True)
-class AttentionSpell:
+class AttentionInterval:
     """A stretch of time in one state."""
 
     start: float
@@ -116,8 +116,8 @@ class AttentionSpell:
 class AttentionWatch:
     """The attention of one person, driven by the timestamps of the frames, whatever their rate.
 
-    A state is known only when it has lasted (:data:`LONGEST_GLANCE`, :data:`CLOSED_AFTER`, :data:`ABSENT_AFTER`); spells,
-    shares and totals then count it from when it began. The first look at someone counts at once. Memory does not grow with
+    A state counts once it has lasted (:data:`MAX_GLANCE_SECONDS`, :data:`CLOSED_AFTER`, :data:`ABSENT_AFTER`); intervals,
+    shares and totals then date it from when it began. The first state of someone counts at once. Memory does not grow with
     the stream.
     """
 
@@ -132,7 +132,7 @@ class AttentionWatch:
         self._state, self._state_since = Attention.ABSENT, 0.0
         self._looks, self._looks_since = Attention.ATTENDING, 0.0  # as this frame has it, glances included
         self._shut, self._lids_since = False, 0.0  # likewise, blinks included
-        self._spells: deque[AttentionSpell] = deque()
+        self._intervals: deque[AttentionInterval] = deque()
         self._totals = dict.fromkeys(Attention, 0.0)
 
     def update(
@@ -171,16 +171,16 @@ class AttentionWatch:
             if timestamp - self._lids_since >= CLOSED_AFTER:
                 self._enter(Attention.EYES_CLOSED, self._lids_since)
         elif self._state is Attention.EYES_CLOSED:
-            if timestamp - self._lids_since >= LONGEST_BLINK:
+            if timestamp - self._lids_since >= MAX_BLINK_SECONDS:
                 self._enter(self._looks, self._lids_since)
-        elif timestamp - self._looks_since >= LONGEST_GLANCE:
+        elif timestamp - self._looks_since >= MAX_GLANCE_SECONDS:
             self._enter(self._looks, self._looks_since)
         return self._state
 
     def _watch_lids(self, timestamp: float, pose: HeadPose, openness: float | None) -> None:
         bent = self._head_neutral - (pose.pitch - pose.towards_camera()[1])
         shut = openness is not None and openness <= (BLINK_BELOW if self._shut else CLOSED_OPENNESS)
-        if bent > STEEPEST and self._state is not Attention.EYES_CLOSED:
+        if bent > MAX_BEND and self._state is not Attention.EYES_CLOSED:
             shut = False
         if shut != self._shut:
             self._shut, self._lids_since = shut, timestamp
@@ -194,13 +194,13 @@ class AttentionWatch:
             gaze_pitch = gaze.pitch - camera_pitch
             yaw += GAZE_WEIGHT * (gaze.yaw - camera_yaw - yaw)
             pitch += GAZE_WEIGHT * (gaze_pitch - self._gaze_neutral - pitch)
-        furthest = FURTHEST * np.array([YAW_BEYOND, PITCH_BEYOND])
+        furthest = MAX_TURN_SHARE * np.array([YAW_BEYOND, PITCH_BEYOND])
         yaw, pitch = self._angles.update(np.clip([yaw, pitch], -furthest, furthest), timestamp).tolist()
         looks = self._look(yaw, pitch)
         if looks != self._looks:
             self._looks, self._looks_since = looks, timestamp
         if abs(yaw) < YAW_WITHIN and abs(pitch) < PITCH_WITHIN and not self._shut and self._seen is not None:
-            rate = 1 - math.exp(-min(timestamp - self._seen, LONGEST_STEP) / LEARNING_SECONDS)
+            rate = 1 - math.exp(-min(timestamp - self._seen, BLINK_MAX_STEP) / LEARNING_SECONDS)
             self._head_neutral = _learn(self._head_neutral, head_pitch, rate, MEDIAN_HEAD_PITCH)
             if gaze_pitch is not None:
                 self._gaze_neutral = _learn(self._gaze_neutral, gaze_pitch, rate, MEDIAN_GAZE_PITCH)
@@ -222,9 +222,9 @@ class AttentionWatch:
             return
         if start > self._state_since:
             self._totals[self._state] += start - self._state_since
-            self._spells.append(AttentionSpell(self._state_since, start, self._state))
-        while self._spells and self._spells[0].end < start - STRIP_SECONDS:
-            self._spells.popleft()
+            self._intervals.append(AttentionInterval(self._state_since, start, self._state))
+        while self._intervals and self._intervals[0].end < start - STRIP_SECONDS:
+            self._intervals.popleft()
         self._state, self._state_since = state, start
 
     def state_at(self, now: float) -> Attention:
@@ -232,16 +232,16 @@ class AttentionWatch:
         gone = self._seen is None or now - self._seen >= ABSENT_AFTER
         return Attention.ABSENT if gone else self._state
 
-    def _latest(self, now: float) -> list[AttentionSpell]:
-        """The spell that goes on, and the absence that followed if no frame came since."""
+    def _latest(self, now: float) -> list[AttentionInterval]:
+        """The interval that goes on, and the absence that followed if no frame came since."""
         if self._updated is None:
             return []
-        spell = AttentionSpell(self._state_since, now, self._state)
+        interval = AttentionInterval(self._state_since, now, self._state)
         if self._seen is None or self.state_at(now) is self._state:
-            return [spell]
-        return [replace(spell, end=self._seen), AttentionSpell(self._seen, now, Attention.ABSENT)]
+            return [interval]
+        return [replace(interval, end=self._seen), AttentionInterval(self._seen, now, Attention.ABSENT)]
 
-    def spells(self, now: float, seconds: float = STRIP_SECONDS) -> list[AttentionSpell]:
+    def intervals(self, now: float, seconds: float = STRIP_SECONDS) -> list[AttentionInterval]:
         """The states of the last so many seconds, :data:`STRIP_SECONDS` at most, in order and without gaps.
 
         Args:
@@ -249,12 +249,14 @@ class AttentionWatch:
             seconds: to look back.
         """
         since = now - min(seconds, STRIP_SECONDS)
-        clipped = (replace(spell, start=max(spell.start, since)) for spell in (*self._spells, *self._latest(now)))
-        return [spell for spell in clipped if spell.end > spell.start]
+        clipped = (
+            replace(interval, start=max(interval.start, since)) for interval in (*self._intervals, *self._latest(now))
+        )
+        return [interval for interval in clipped if interval.end > interval.start]
 
     def shares(self, now: float, seconds: float = STRIP_SECONDS) -> dict[Attention, float]:
-        """Share of each state in what :meth:`spells` returns, in [0, 1], summing to one; all 0 before any time passed."""
-        shares = _sums(self.spells(now, seconds))
+        """Share of each state in what :meth:`intervals` returns, in [0, 1], summing to one; all 0 before any time passed."""
+        shares = _sums(self.intervals(now, seconds))
         total = sum(shares.values())
         return {state: share / total if total else 0.0 for state, share in shares.items()}
 
@@ -266,11 +268,11 @@ class AttentionWatch:
 
 def _learn(neutral: float, seen: float, rate: float, median: float) -> float:
     learnt = neutral + rate * (seen - neutral)
-    return min(max(learnt, median - FURTHEST_NEUTRAL), median + FURTHEST_NEUTRAL)
+    return min(max(learnt, median - MAX_NEUTRAL_SHIFT), median + MAX_NEUTRAL_SHIFT)
 
 
-def _sums(spells: list[AttentionSpell]) -> dict[Attention, float]:
+def _sums(intervals: list[AttentionInterval]) -> dict[Attention, float]:
     sums = dict.fromkeys(Attention, 0.0)
-    for spell in spells:
-        sums[spell.state] += spell.end - spell.start
+    for interval in intervals:
+        sums[interval.state] += interval.end - interval.start
     return sums

@@ -200,7 +200,7 @@ class FrameAnalyser:
         """
         if near is None or self._near is None:
             return self.detector.detect(frame)
-        if expected := near.expected(frame, timestamp):
+        if expected := near.required_faces(frame, timestamp):
             found = self._near.detect(frame)
             if len(found) == expected:
                 return near.record_near_detection(found)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer_core.vision.detection.near_faces import EARLY_SECONDS
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -37,10 +39,6 @@ EYES_INTERVAL = Interval(0, 0.2, 1)
 """Of eyes: a lone person's in every frame, since a blink lasts a tenth of a second."""
 
 
-_EARLY_SECONDS = 1e-3
-"""Seconds by which frames come too early."""
-
-
 class Scheduler:
     """Says whose turn it is; people who have waited for longest go first.
 
@@ -54,7 +52,7 @@ class Scheduler:
     """
 
     def __init__(self, interval: Interval) -> None:
-        self._shortest, self._longest = interval.shortest - _EARLY_SECONDS, interval.longest - _EARLY_SECONDS
+        self._shortest, self._longest = interval.shortest - EARLY_SECONDS, interval.longest - EARLY_SECONDS
         self._per_frame = interval.per_frame
         self._last: dict[int, float] = {}
 

@@ -49,7 +49,7 @@ SPEED_SECONDS = 0.5
 """Time in which a velocity is forgotten: its autocorrelation falls to 1/e."""
 
 
-JITTER = 0.04
+TRACK_JITTER = 0.04
 """Standard deviation of a detector's box about the face: centre in widths, and logarithm of the size."""
 
 
@@ -61,11 +61,11 @@ UNLIKENESS = 0.02
 """Mean of one minus the Bhattacharyya coefficient between two crops of one person, which differ in expression."""
 
 
-MOST_UNLIKE = 6.0
+MAX_UNLIKENESS = 6.0
 """Most that appearance may cost: a hand before the face changes it more than another person would."""
 
 
-ALIKE = 3.0
+SAME_APPEARANCE = 3.0
 """What the appearance of anyone costs on the average; less speaks for the same person, more against it."""
 
 
@@ -77,7 +77,7 @@ BESIDE = 0.9
 """Two faces closer than this, in widths across and down, may be on each other's crops, which are not learnt from."""
 
 
-STRANGER = 7.0
+MAX_PAIR_COST = 7.0
 """A pair that costs more is two people: the box starts a new track."""
 
 
@@ -89,7 +89,7 @@ DEVIATIONS = 2.0
 """Grey levels are spread over so many standard deviations to either side of the mean."""
 
 
-SAMPLES = 24
+APPEARANCE_PIXELS = 24
 """Pixels a side that are counted, at least: a crop has more than its histograms need."""
 
 
@@ -205,7 +205,7 @@ def _scale(places: np.ndarray) -> np.ndarray:
 def _begin(ids: np.ndarray, places: np.ndarray, looks: np.ndarray | None) -> np.ndarray:
     tracks = np.zeros(len(ids), _TRACK)
     tracks["id"], tracks["place"], tracks["seen"] = ids, places, 1
-    tracks["spread"][:, 0], tracks["spread"][:, 2] = JITTER**2, SPEED**2
+    tracks["spread"][:, 0], tracks["spread"][:, 2] = TRACK_JITTER**2, SPEED**2
     if looks is not None:
         tracks["look"] = looks
     return tracks
@@ -228,16 +228,16 @@ def _foresee(tracks: np.ndarray, step: float) -> None:
 
 def _pairs(tracks: np.ndarray, places: np.ndarray, looks: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the tracks and of the faces that are theirs, the likeliest pairing of all."""
-    variance = tracks["spread"][:, 0] + JITTER**2
+    variance = tracks["spread"][:, 0] + TRACK_JITTER**2
     away = (places - tracks["place"][:, None]) / _scale(tracks["place"])[:, None]
     distance = (away**2 / variance[:, None]).sum(axis=2)
     cost = (TAIL + 3) / 2 * np.log1p(distance / TAIL) + np.log(variance).sum(axis=1)[:, None] / 2
     if looks is not None:
         unlikeness = 1 - np.sqrt(tracks["look"]) @ np.sqrt(looks).T
-        strangeness = np.minimum(unlikeness / UNLIKENESS, MOST_UNLIKE) - ALIKE
+        strangeness = np.minimum(unlikeness / UNLIKENESS, MAX_UNLIKENESS) - SAME_APPEARANCE
         known = tracks["look"].sum(axis=1, keepdims=True) > 0
         cost += np.where(known, strangeness, 0.0)
-    worth = np.maximum(STRANGER - cost, 0.0)
+    worth = np.maximum(MAX_PAIR_COST - cost, 0.0)
     rows, columns = linear_sum_assignment(worth, maximize=True)
     paired = worth[rows, columns] > 0
     return rows[paired], columns[paired]
@@ -247,13 +247,13 @@ def _correct(tracks: np.ndarray, owners: np.ndarray, places: np.ndarray) -> None
     """Bring tracks in line with where their faces were found."""
     old = tracks[owners]
     place, mixed, speed = old["spread"].swapaxes(0, 1)
-    variance = place + JITTER**2
+    variance = place + TRACK_JITTER**2
     away = places - old["place"]
     old["place"] += place / variance * away
     old["speed"] += mixed / variance * away
     speed -= mixed**2 / variance
-    mixed *= JITTER**2 / variance
-    place *= JITTER**2 / variance
+    mixed *= TRACK_JITTER**2 / variance
+    place *= TRACK_JITTER**2 / variance
     old["unseen"], old["missed"] = 0.0, 0
     old["seen"] += 1
     tracks[owners] = old
@@ -297,7 +297,7 @@ def appearance(crops: np.ndarray) -> np.ndarray:
     """
     if crops.ndim != 3 or crops.shape[1] != crops.shape[2]:
         raise ValueError(f"expected square grey crops (N, S, S), got {crops.shape}")
-    stride = max(1, crops.shape[1] // SAMPLES)
+    stride = max(1, crops.shape[1] // APPEARANCE_PIXELS)
     pixels = crops[:, ::stride, ::stride].astype(np.float32)
     count, side = pixels.shape[:2]
     pixels -= pixels.mean(axis=(1, 2), keepdims=True)

@@ -20,7 +20,7 @@ LOWER = 0.75
 """Of the threshold: a probability under it is needed for an alert to end."""
 
 
-LONGEST_GAP = 1.5
+ALERT_MAX_GAP = 1.5
 """Seconds for which a state may be interrupted, a face lost or frames fail to come before counting starts anew."""
 
 
@@ -28,11 +28,11 @@ ENDS_AFTER = 3.0
 """Seconds for which a state must be gone for its alert to end."""
 
 
-LONGEST_PAUSE = 10.0
+MAX_UNSURE_SECONDS = 10.0
 """Seconds of unsure answers after which nobody knows any more: counting starts anew, or the alert ends."""
 
 
-LONGEST_LOG = 1000
+MAX_ALERTS_KEPT = 1000
 """Alerts that are kept."""
 
 
@@ -43,7 +43,7 @@ class AlertError(FerError):
     """A rule that cannot be kept or can never fire."""
 
 
-class Sign(StrEnum):
+class AlertSignal(StrEnum):
     """What a rule looks for."""
 
     EMOTIONS = "emotions"
@@ -68,7 +68,7 @@ class AlertRule:
         AlertError: no time, a threshold that is no probability above 0, or emotions missing or out of place.
     """
 
-    sign: Sign
+    signal: AlertSignal
     seconds: float
     """For which it must have lasted."""
     emotions: tuple[Emotion, ...] = ()
@@ -81,18 +81,18 @@ class AlertRule:
             raise AlertError(f"An alert after {self.seconds:g} s is not possible, give a time above 0.")
         if not 0 < self.threshold <= 1:
             raise AlertError(f"A threshold of {self.threshold:.0%} is not possible, choose one above 0 and up to 100%.")
-        if (self.sign is Sign.EMOTIONS) is not bool(self.emotions):
+        if (self.signal is AlertSignal.EMOTIONS) is not bool(self.emotions):
             raise AlertError(
                 "An alert on emotions names none, choose at least one."
-                if self.sign is Sign.EMOTIONS
-                else f"An alert on {self.sign} names emotions, leave them out."
+                if self.signal is AlertSignal.EMOTIONS
+                else f"An alert on {self.signal} names emotions, leave them out."
             )
 
     @property
     def title(self) -> str:
         """``sad, fear or angry over 60% for 20 s``, ``no face for 60 s``."""
-        if self.sign is not Sign.EMOTIONS:
-            return f"{self.sign} for {self.seconds:g} s"
+        if self.signal is not AlertSignal.EMOTIONS:
+            return f"{self.signal} for {self.seconds:g} s"
         *first, last = self.emotions
         names = f"{', '.join(first)} or {last}" if first else str(last)
         return f"{names} over {100 * self.threshold:g}% for {self.seconds:g} s"
@@ -112,9 +112,9 @@ class AlertRule:
     def _evidence(
         self, people: Mapping[int, ExpressionScores], eyes_closed: Collection[int]
     ) -> dict[int | None, _Evidence]:
-        if self.sign is Sign.NO_FACE:
+        if self.signal is AlertSignal.NO_FACE:
             return {None: _Evidence.UNDER if people else _Evidence.OVER}
-        if self.sign is Sign.EYES_CLOSED:
+        if self.signal is AlertSignal.EYES_CLOSED:
             return dict.fromkeys(eyes_closed, _Evidence.OVER)
         return {track: self._of_scores(scores) for track, scores in people.items()}
 
@@ -128,8 +128,8 @@ class AlertRule:
 
 
 DEFAULT_RULES = (
-    AlertRule(Sign.EMOTIONS, 20.0, (Emotion.SAD, Emotion.FEAR, Emotion.ANGRY)),
-    AlertRule(Sign.NO_FACE, 60.0),
+    AlertRule(AlertSignal.EMOTIONS, 20.0, (Emotion.SAD, Emotion.FEAR, Emotion.ANGRY)),
+    AlertRule(AlertSignal.NO_FACE, 60.0),
 )
 
 
@@ -173,17 +173,17 @@ class _Episode:
             self.unsure += step
         else:
             self.gone += step
-        longest = ENDS_AFTER if told else LONGEST_GAP
-        return self.gone < longest - _ROUNDING and self.unsure < LONGEST_PAUSE - _ROUNDING
+        longest = ENDS_AFTER if told else ALERT_MAX_GAP
+        return self.gone < longest - _ROUNDING and self.unsure < MAX_UNSURE_SECONDS - _ROUNDING
 
 
 class AlertWatch:
     """Fires every rule once per episode and person; not for two threads at once.
 
     Only frames in which the rule is met add to its time. An unsure answer pauses the count: it adds nothing, and neither
-    fires nor ends an alert, but after :data:`LONGEST_PAUSE` of them the past counts no more. An episode ends when its state
-    has been gone for :data:`ENDS_AFTER`, be it that the probability fell under :data:`LOWER` of the threshold or that the
-    person left. What is remembered is bounded by the people in view and :data:`LONGEST_LOG`.
+    fires nor ends an alert, but after :data:`MAX_UNSURE_SECONDS` of them counting starts anew. An episode ends when its
+    state has been gone for :data:`ENDS_AFTER`: the probability fell under :data:`LOWER` of the threshold, or the person
+    left. Memory is bounded by the people in view and :data:`MAX_ALERTS_KEPT`.
 
     Args:
         rules: that are watched; see :meth:`AlertRule.check` for whether a model can meet them.
@@ -198,7 +198,7 @@ class AlertWatch:
 
     @property
     def log(self) -> tuple[Alert, ...]:
-        """The last alerts, :data:`LONGEST_LOG` at most, in the order in which they fired."""
+        """The last alerts, :data:`MAX_ALERTS_KEPT` at most, in the order in which they fired."""
         return tuple(self._log.values())
 
     def update(
@@ -218,7 +218,7 @@ class AlertWatch:
         last = timestamp if self._last is None else self._last
         step, self._last = timestamp - last, timestamp
         for key, episode in list(self._episodes.items()):
-            if step > LONGEST_GAP:
+            if step > ALERT_MAX_GAP:
                 episode.evidence = _Evidence.UNDER
             if step < 0 or not episode.spend(last, step):
                 self._end(key, last if episode.left is None else episode.left)
@@ -244,7 +244,7 @@ class AlertWatch:
 
     def _tell(self, alert: Alert) -> Alert:
         self._log[self._told] = alert
-        self._log.pop(self._told - LONGEST_LOG, None)
+        self._log.pop(self._told - MAX_ALERTS_KEPT, None)
         self._told += 1
         return alert
 

@@ -26,15 +26,15 @@ class ScreenCorner(Enum):
         return self.name.lower().replace("_", " ")
 
 
-FEWEST_SAMPLES = 5
+MIN_SAMPLES = 5
 """Looks at a corner that a calibration needs: half a second at 10 fps."""
 
 
-LEAST_TURN = 2.0
+MIN_TURN = 2.0
 """Degrees that gaze must turn between the left and the right corners, and between the top and the bottom ones."""
 
 
-LARGEST_MISS = 0.25
+MAX_MISS = 0.25
 """Of the screen's width or height, by which a fitted corner may be missed at most."""
 
 
@@ -58,27 +58,27 @@ class GazeCalibration:
         for corner in ScreenCorner:
             looks = np.array([(gaze.yaw, gaze.pitch) for gaze in samples.get(corner, ())]).reshape(-1, 2)
             looks = looks[np.isfinite(looks).all(axis=1)]
-            if len(looks) < FEWEST_SAMPLES:
+            if len(looks) < MIN_SAMPLES:
                 raise FerError(
                     f"Eyes were seen {len(looks)} times while looking at the {corner.title} corner, expected at least "
-                    f"{FEWEST_SAMPLES}: look at it for two seconds with the face in view."
+                    f"{MIN_SAMPLES}: look at it for two seconds with the face in view."
                 )
             medians.append(np.median(looks, axis=0))
         at, seen = np.array([corner.value for corner in ScreenCorner]), np.array(medians)
         across = abs(seen[at[:, 0] == 1, 0].mean() - seen[at[:, 0] == 0, 0].mean())
         down = abs(seen[at[:, 1] == 1, 1].mean() - seen[at[:, 1] == 0, 1].mean())
-        if min(across, down) < LEAST_TURN:
+        if min(across, down) < MIN_TURN:
             raise FerError(
                 f"Gaze turned by {across:.1f} degrees between left and right and by {down:.1f} between top and bottom, "
-                f"expected at least {LEAST_TURN:.0f} each: sit nearer to the screen and look right into its corners."
+                f"expected at least {MIN_TURN:.0f} each: sit nearer to the screen and look right into its corners."
             )
         design = np.column_stack([seen, np.ones(len(seen))])
         matrix = np.linalg.lstsq(design, at, rcond=None)[0].T
         missed = np.abs(design @ matrix.T - at)
-        if missed.max() > LARGEST_MISS:
+        if missed.max() > MAX_MISS:
             raise FerError(
                 f"The four looks do not form a screen: one corner is missed by {missed.max():.0%} of it, expected at "
-                f"most {LARGEST_MISS:.0%}; look at each corner while it is asked for and keep the head still."
+                f"most {MAX_MISS:.0%}; look at each corner while it is asked for and keep the head still."
             )
         return cls(matrix, float(np.sqrt((missed**2).sum(axis=1).mean())))
 

@@ -25,7 +25,7 @@ from fer_core.analysis.smoothing import TIME_CONSTANT_SECONDS
 from fer_core.analysis.stream import StreamMemory
 from fer_core.errors import FerError
 from fer_core.labels import LabelSet
-from fer_core.live.alerts import Alert, AlertRule, AlertWatch, Sign
+from fer_core.live.alerts import Alert, AlertRule, AlertSignal, AlertWatch
 from fer_core.logs.session_log import SessionLog
 from fer_core.results import ExpressionScores, MaskReading
 from fer_core.vision.gaze import Gaze
@@ -36,19 +36,19 @@ _log = logging.getLogger(__name__)
 HISTORY_SECONDS = 60.0
 
 
-RATE_SECONDS = 2.0
+LIVE_RATE_SECONDS = 2.0
 """Frame rate and times are taken over this long."""
 
 
-ANSWER_SECONDS = 1.0
+SCORES_HOLD_SECONDS = 1.0
 """For so long a face that was lost from sight is still answered for."""
 
 
-MOST_PEOPLE = 4
+MAX_PEOPLE = 4
 """Whose minutes are shown, unless more are asked for."""
 
 
-FASTEST_STREAM = 60
+MAX_STREAM_RATE = 60
 """Frames per second that memory is set aside for; cameras give 30."""
 
 
@@ -89,7 +89,7 @@ class LiveSettings:
     @property
     def attribute_level(self) -> AttributeLevel:
         """What the analysis has to see for all this."""
-        if self.attention or any(rule.sign is Sign.EYES_CLOSED for rule in self.rules):
+        if self.attention or any(rule.signal is AlertSignal.EYES_CLOSED for rule in self.rules):
             return AttributeLevel.ATTENTION
         return AttributeLevel.LANDMARKS if self.layers & ATTRIBUTE_LAYERS else AttributeLevel.NONE
 
@@ -100,7 +100,7 @@ class PersonMinute:
 
     track: int
     face: FaceObservation
-    """As it was seen last, in the last :data:`ANSWER_SECONDS`."""
+    """As it was seen last, in the last :data:`SCORES_HOLD_SECONDS`."""
     times: np.ndarray
     """``(N,)`` timestamps of all frames of the last :data:`HISTORY_SECONDS` since the person's first."""
     probabilities: np.ndarray
@@ -116,9 +116,9 @@ class LiveSnapshot:
     now: float
     """On the clock of the frames' timestamps."""
     analysis: FrameAnalysis | None
-    """Of the latest frame; None if none came in the last :data:`RATE_SECONDS`."""
+    """Of the latest frame; None if none came in the last :data:`LIVE_RATE_SECONDS`."""
     answer: ExpressionScores | None
-    """The first model's for the largest face, of the latest frame that had one in the last :data:`ANSWER_SECONDS`."""
+    """The first model's for the largest face, of the latest frame that had one in the last :data:`SCORES_HOLD_SECONDS`."""
     mask: MaskReading | None
     """Of the same face; None without one, or where nobody looked for a mask."""
     frames_per_second: float
@@ -180,7 +180,7 @@ class LiveSession:
             self._logging = False
 
     def _forget(self) -> None:
-        self._moments: deque[_Moment] = deque(maxlen=int(HISTORY_SECONDS * FASTEST_STREAM))
+        self._moments: deque[_Moment] = deque(maxlen=int(HISTORY_SECONDS * MAX_STREAM_RATE))
         self._latest: FrameAnalysis | None = None
         self._failure: str | None = None
         self._memory = StreamMemory(self._settings.smoothing, scheduled=True)
@@ -259,19 +259,21 @@ class LiveSession:
                 while self._moments[0].timestamp < timestamp - HISTORY_SECONDS:
                     self._moments.popleft()
                 self._latest, self._failure = analysis, None
-                self._watch.update(timestamp, *_signs(moment))
+                self._watch.update(timestamp, *_alert_signals(moment))
         return analysis
 
     def snapshot(self, now: float) -> LiveSnapshot:
         """What is known at ``now``, on the clock of the frames' timestamps."""
         with self._lock:
-            moments = [m for m in self._moments if m.timestamp > now - max(RATE_SECONDS, 3 * self._settings.interval)]
+            moments = [
+                m for m in self._moments if m.timestamp > now - max(LIVE_RATE_SECONDS, 3 * self._settings.interval)
+            ]
             latest, failure = self._latest, self._failure
             alerts, log, logging_ = self._watch.log, self._log, self._logging
             label_set = next(
                 (f.scores[0].label_set for m in reversed(self._moments) for f in m.faces if f.scores), None
             )
-            shown = max(ANSWER_SECONDS, 2 * self._settings.interval)
+            shown = max(SCORES_HOLD_SECONDS, 2 * self._settings.interval)
         answered = [
             face
             for moment in moments
@@ -297,11 +299,11 @@ class LiveSession:
         with self._lock:
             return [m.gaze for m in self._moments if m.gaze is not None and since <= m.timestamp <= until]
 
-    def people(self, now: float, most: int = MOST_PEOPLE) -> list[PersonMinute]:
+    def people(self, now: float, most: int = MAX_PEOPLE) -> list[PersonMinute]:
         """The last minute of those who are there now, by id; with more than ``most`` the largest ones."""
         with self._lock:
             moments = [moment for moment in self._moments if moment.timestamp >= now - HISTORY_SECONDS]
-            shown = max(ANSWER_SECONDS, 2 * self._settings.interval)
+            shown = max(SCORES_HOLD_SECONDS, 2 * self._settings.interval)
         sizes: dict[int, float] = {}
         for moment in moments:
             if moment.timestamp > now - shown:
@@ -310,7 +312,7 @@ class LiveSession:
         return [_minute(track, moments) for track in sorted(largest)]
 
 
-def _signs(moment: _Moment) -> tuple[dict[int, ExpressionScores], set[int]]:
+def _alert_signals(moment: _Moment) -> tuple[dict[int, ExpressionScores], set[int]]:
     """What alerts are raised about: the answers of everyone, and whose eyes are closed."""
     people = {face.track: face.scores[0] for face in moment.faces if face.track is not None and face.scores}
     return people, {track for track, state in moment.attention.items() if state is Attention.EYES_CLOSED}

@@ -18,7 +18,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamError
 
 
-class AnsweredVideo(MediaStreamTrack):
+class ProcessedTrack(MediaStreamTrack):
     """A track of answered frames, each answered on a thread of its own; it belongs to one connection.
 
     Args:
@@ -62,7 +62,7 @@ class AnsweredVideo(MediaStreamTrack):
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-class PlayedVideo(AnsweredVideo):
+class ClipTrack(ProcessedTrack):
     """Pictures at a steady pace where no camera sends any; what a slow machine cannot make in time is left out.
 
     Args:

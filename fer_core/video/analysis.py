@@ -1,7 +1,7 @@
-"""A recorded film through the same door as live video, every frame or some a second; one film in memory never whole.
+"""Analyses a recorded video as live video is analysed, every frame or some a second, without holding it in memory.
 
-The networks look at several frames at once; who is who, and how answers follow in time, is then told frame by frame in
-order, so that the result is the same for any number of threads.
+The networks work on several frames at once; identities and smoothing follow frame by frame in order, so that the result
+is the same for any number of threads.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from fer_core.video.persons import PersonSeries, people_of
 from fer_core.video.replay import analyses_of
 from fer_core.video.subtitles import webvtt
 
-RATE_SECONDS = 3.0
-"""Frames per second are told over the last so many."""
+PROGRESS_RATE_SECONDS = 3.0
+"""Progress gives frames per second over the last so many seconds."""
 
 
 MISSING_SECONDS = 0.5
-"""A film that ends this much before its header says has lost its tail."""
+"""A video that ends this much before the end in its header has lost its tail."""
 
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """How far the analysis of a film has come."""
+    """How far the analysis of a video has come."""
 
     frames: int
     """Analysed so far."""
     time: float
-    """Seconds of the film that it has come to."""
+    """Seconds of the video up to which it was analysed."""
     share: float
     """Of the range, in [0, 1]."""
     frames_per_second: float
-    """Analysed, over the last :data:`RATE_SECONDS`."""
+    """Analysed, over the last :data:`PROGRESS_RATE_SECONDS`."""
     seconds_left: float | None
     """At this pace; None at the beginning."""
     pixels: np.ndarray
@@ -62,21 +62,21 @@ class VideoProgress:
 
 @dataclass(frozen=True)
 class VideoAnalysis:
-    """What was found in a film."""
+    """What was found in a video."""
 
     source: str
-    """The film's name."""
+    """The video's name."""
     info: VideoInfo
     log: SessionLog
     """One row per face, model and frame; one for a frame without a face."""
     start: float
-    """Seconds on the film's clock at which the first analysed frame is shown."""
+    """Seconds on the video's clock at which the first analysed frame is shown."""
     end: float
     """Up to which it was analysed."""
     per_second: float | None
-    """Frames a second that were looked at, at most; None where it was every one."""
+    """At most so many frames a second were analysed; None where it was every one."""
     notes: tuple[str, ...]
-    """What is to be known of it, each a sentence: that it was ended early, lost its tail or shows no face."""
+    """Warnings, each a sentence: that the analysis was ended early, that the video lost its tail or shows no face."""
 
     @property
     def frames(self) -> int:
@@ -88,7 +88,7 @@ class VideoAnalysis:
         return self.log.table().to_pandas()
 
     def people(self) -> list[PersonSeries]:
-        """Everyone who was seen, by id."""
+        """Everyone who was found, by id."""
         return people_of(self.table())
 
     def key_moments(self) -> list[KeyMoment]:
@@ -99,16 +99,16 @@ class VideoAnalysis:
         """Subtitles, see :func:`fer_core.video.subtitles.webvtt`."""
         return webvtt(self.people(), 1 / (self.per_second or self.info.frames_per_second), offset)
 
-    def write_film(
+    def write_annotated_video(
         self,
-        film: VideoFile,
+        source: VideoFile,
         target: str | os.PathLike[str] | BinaryIO,
         on_progress: Callable[[float], None] = lambda share: None,
     ) -> int:
-        """Write the film again with what was found drawn on it, and its sound.
+        """Write the video again with what was found drawn on it, and its sound.
 
         Args:
-            film: the one that was analysed.
+            source: the video that was analysed.
             target: a path or a seekable binary file for the MP4.
             on_progress: given the share that is done after each frame; what it raises ends the work.
 
@@ -116,11 +116,11 @@ class VideoAnalysis:
             The number of frames written.
 
         Raises:
-            VideoError: the film cannot be read or written.
+            VideoError: the video cannot be read or written.
         """
         span = max(self.end - self.start, 1e-6)
         return write_annotated_video(
-            film,
+            source,
             analyses_of(self.log, self.info),
             target,
             self.source,
@@ -128,6 +128,15 @@ class VideoAnalysis:
             self.end,
             on_progress=lambda now: on_progress(min(1.0, (now - self.start) / span)),
         )
+
+    def write_film(
+        self,
+        film: VideoFile,
+        target: str | os.PathLike[str] | BinaryIO,
+        on_progress: Callable[[float], None] = lambda share: None,
+    ) -> int:
+        """The old name of :meth:`write_annotated_video`."""
+        return self.write_annotated_video(film, target, on_progress)
 
 
 def analyse_video(
@@ -138,36 +147,41 @@ def analyse_video(
     start: float | None = None,
     end: float | None = None,
     per_second: float | None = None,
-    look: AttributeLevel = AttributeLevel.NONE,
+    attribute_level: AttributeLevel = AttributeLevel.NONE,
     smoothing: float = TIME_CONSTANT_SECONDS,
-    film: str | os.PathLike[str] | BinaryIO | None = None,
+    annotated_video: str | os.PathLike[str] | BinaryIO | None = None,
     on_progress: Callable[[VideoProgress], None] = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
     threads: int | None = None,
+    look: AttributeLevel | None = None,
+    film: str | os.PathLike[str] | BinaryIO | None = None,
 ) -> VideoAnalysis:
-    """Find and follow everyone in a film.
+    """Find and follow everyone in a video.
 
     Args:
         source: a path, or the content of a file.
-        analyser: looks at the frames.
-        name: the film's name; by default the file's own.
-        start: seconds on the film's clock at which to begin, as ``ffprobe`` gives the times of frames.
-        end: and to end; by default where the film does.
-        per_second: at most so many frames a second are looked at; every frame if left out. People keep their ids where
-            it is 1 or more.
-        look: what to see in the faces beside their expression.
-        smoothing: time constant of the answers in seconds; 0 leaves every frame's own.
-        film: where to write the film with what was found drawn on it, see :meth:`VideoAnalysis.write_film`.
+        analyser: analyses the frames.
+        name: the video's name; by default the file's own.
+        start: seconds on the video's clock at which to begin, as ``ffprobe`` gives the times of frames.
+        end: and to end; by default where the video does.
+        per_second: analyse at most so many frames a second; every frame if left out. People keep their ids where it is 1
+            or more.
+        attribute_level: what to read in the faces beside their expression.
+        smoothing: time constant of the probabilities in seconds; 0 leaves every frame's own.
+        annotated_video: where to write the video with what was found drawn on it, see
+            :meth:`VideoAnalysis.write_annotated_video`.
         on_progress: called after each frame, on the calling thread.
-        should_stop: asked before each frame; what was done until then is kept.
-        threads: that look at frames; one more than there are processor cores if left out. With 0 this one does it all, on
-            one core.
+        should_stop: asked after each frame; what was done until then is kept.
+        threads: of the networks; one more than there are processor cores if left out, so that all cores are at work while
+            one thread waits. With 0 the calling thread does everything, on one core.
+        look: old name of ``attribute_level``.
+        film: old name of ``annotated_video``.
 
     Returns:
         The same whatever the number of threads.
 
     Raises:
-        VideoError: the source is no film, has no picture, no frame in the range, or the annotated film cannot be
+        VideoError: the source is no video, has no picture, no frame in the range, or the annotated video cannot be
             written.
 
     Example:
@@ -184,20 +198,23 @@ def analyse_video(
         Person 1: happy
         <BLANKLINE>
     """
+    attribute_level = attribute_level if look is None else look
+    target = annotated_video if film is None else film
     info = video_info(source, name)
     shown_name = name or (os.path.basename(source) if isinstance(source, (str, os.PathLike)) else "The video")
     origin, video_end = video_span(source, name, info)
     begin, until = (origin if start is None else start), (video_end if end is None else min(end, video_end))
     log, memory, meter = SessionLog(shown_name, bounded=False), StreamMemory(smoothing), _ProgressMeter(begin, until)
-    drawn = film is not None and per_second is None
     notes: list[str] = []
     first, last = begin, begin
-    seen = infer_frames(
-        read_video(source, name, start, end, per_second), analyser, _threads() if threads is None else threads
-    )
-    with closing(seen), _annotated(film if drawn else None, info, source, start, end) as annotated:
+    threads = (os.cpu_count() or 1) + 1 if threads is None else threads
+    seen = infer_frames(read_video(source, name, start, end, per_second), analyser, threads)
+    annotate: AbstractContextManager[AnnotatedVideo | None] = nullcontext()
+    if target is not None and per_second is None:  # else the frames between would be missing
+        annotate = AnnotatedVideo(VideoWriter(target, info, source, start, end))
+    with closing(seen), annotate as annotated:
         for frame, inference in seen:
-            analysis = analyser.analyse(frame.pixels, frame.time, memory, look, inference)
+            analysis = analyser.analyse(frame.pixels, frame.time, memory, attribute_level, inference)
             log.add(analysis, frame.number)
             if annotated:
                 annotated.add(frame, analysis)
@@ -214,29 +231,19 @@ def analyse_video(
     if not any(part["track"].null_count < len(part) for part in log.parts()):
         notes.append(no_face_note(shown_name))
     result = VideoAnalysis(shown_name, info, log, first, done, per_second, tuple(notes))
-    if film is not None and not drawn:
-        result.write_film(source, film)
+    if target is not None and per_second is not None:
+        result.write_annotated_video(source, target)
     return result
 
 
-def _annotated(
-    target: str | os.PathLike[str] | BinaryIO | None,
-    info: VideoInfo,
-    source: VideoFile,
-    start: float | None,
-    end: float | None,
-) -> AbstractContextManager[AnnotatedVideo | None]:
-    return AnnotatedVideo(VideoWriter(target, info, source, start, end)) if target is not None else nullcontext()
-
-
 def tail_note(name: str, info: VideoInfo, last: float, per_second: float | None) -> list[str]:
-    """That a film has lost its tail, as far as its header tells.
+    """A sentence if the video ends before the end in its header.
 
     Args:
-        name: of the film.
+        name: of the video.
         info: of the same.
-        last: seconds on its clock at its last frame.
-        per_second: frames a second that were looked at, at most.
+        last: time of its last frame in seconds.
+        per_second: at most so many frames a second were analysed.
     """
     slack = max(MISSING_SECONDS, 2 / info.frames_per_second, 1.5 / (per_second or math.inf))
     if info.end is None or last >= info.end - slack:
@@ -245,17 +252,12 @@ def tail_note(name: str, info: VideoInfo, last: float, per_second: float | None)
 
 
 def no_face_note(name: str) -> str:
-    """That nobody was seen in a film."""
+    """A sentence for a video without a face."""
     return f"No face was found in {name}."
 
 
-def _threads() -> int:
-    # One more than there are cores keeps all of those at work while another waits for its turn.
-    return (os.cpu_count() or 1) + 1
-
-
 class _ProgressMeter:
-    """Tells how fast the work goes and how long it still takes."""
+    """Measures how fast the analysis goes and how long it will still take."""
 
     def __init__(self, start: float, end: float) -> None:
         self._start, self._span = start, max(end - start, 1e-6)
@@ -265,7 +267,7 @@ class _ProgressMeter:
         now = time.perf_counter()
         share = min(1.0, max(0.0, (frame.time - self._start) / self._span))
         self._marks.append((now, frames, share))
-        while self._marks[0][0] < now - RATE_SECONDS:
+        while self._marks[0][0] < now - PROGRESS_RATE_SECONDS:
             self._marks.popleft()
         then, frames_then, share_then = self._marks[0]
         took = now - then

@@ -14,7 +14,7 @@ from fer_core.analysis.overlay import STANDARD_LAYERS, Layer, draw_analysis
 from fer_core.media.video_reader import VideoFile, VideoFrame, read_video, video_info
 from fer_core.media.video_writer import VideoWriter
 
-LAYERS = STANDARD_LAYERS | {Layer.BARS}
+VIDEO_LAYERS = STANDARD_LAYERS | {Layer.BARS}
 
 
 _WAITING = 8
@@ -31,7 +31,7 @@ class AnnotatedVideo(AbstractContextManager["AnnotatedVideo"]):
         layers: what to draw.
     """
 
-    def __init__(self, writer: VideoWriter, layers: Collection[Layer] = LAYERS) -> None:
+    def __init__(self, writer: VideoWriter, layers: Collection[Layer] = VIDEO_LAYERS) -> None:
         self._writer, self._layers = writer, layers
         self._frames: Queue[tuple[VideoFrame, FrameAnalysis] | None] = Queue(_WAITING)
         self._error: BaseException | None = None
@@ -72,7 +72,7 @@ def write_annotated_video(
     name: str | None = None,
     start: float | None = None,
     end: float | None = None,
-    layers: Collection[Layer] = LAYERS,
+    layers: Collection[Layer] = VIDEO_LAYERS,
     on_progress: Callable[[float], None] = lambda time: None,
 ) -> int:
     """Read a film again and write it with what was found in it, and with its sound.

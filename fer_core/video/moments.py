@@ -20,13 +20,13 @@ APART_SECONDS = 3.0
 """Two changes of one person that are nearer than this are one."""
 
 
-SMALLEST_CHANGE = 0.25
+MIN_CHANGE = 0.25
 
 
-MOST_CHANGES = 6
+MAX_CHANGES = 6
 
 
-_FEWEST_FRAMES = 2
+_MIN_FRAMES = 2
 """On either side of a change."""
 
 
@@ -66,7 +66,7 @@ class KeyMoment:
         return f"person {self.track} turns from {self.before} to {self.emotion}"
 
 
-def key_moments(people: Sequence[PersonSeries], most_changes: int = MOST_CHANGES) -> list[KeyMoment]:
+def key_moments(people: Sequence[PersonSeries], most_changes: int = MAX_CHANGES) -> list[KeyMoment]:
     """The largest changes of anyone and the peak of every emotion that was ever sure, in the order of time."""
     changes = sorted((change for person in people for change in _changes(person)), key=lambda moment: -moment.size)
     return sorted([*changes[:most_changes], *_peaks(people)], key=lambda moment: (moment.time, moment.track))
@@ -91,14 +91,14 @@ def _changes(person: PersonSeries) -> list[KeyMoment]:
     here = np.arange(len(times))
     first = np.searchsorted(times, times - CHANGE_SECONDS)
     last = np.searchsorted(times, times + CHANGE_SECONDS)
-    inside = (here - first >= _FEWEST_FRAMES) & (last - here >= _FEWEST_FRAMES)
+    inside = (here - first >= _MIN_FRAMES) & (last - here >= _MIN_FRAMES)
     here, first, last = here[inside], first[inside], last[inside]
     before = (sums[here] - sums[first]) / (here - first)[:, None]
     after = (sums[last] - sums[here]) / (last - here)[:, None]
     sizes = np.abs(after - before).sum(axis=1) / 2
     moments: list[KeyMoment] = []
     for at in np.argsort(-sizes, kind="stable"):
-        if sizes[at] < SMALLEST_CHANGE or len(moments) == MOST_CHANGES:
+        if sizes[at] < MIN_CHANGE or len(moments) == MAX_CHANGES:
             break
         time = float(times[here[at]])
         if all(abs(time - other.time) >= APART_SECONDS for other in moments):

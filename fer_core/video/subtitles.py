@@ -8,11 +8,11 @@ from itertools import groupby
 from fer_core.results import MaskState
 from fer_core.video.persons import PersonSeries
 
-SHORTEST_SECONDS = 0.4
+MIN_CUE_SECONDS = 0.4
 """A verdict that lasts less is not told: nobody could read it."""
 
 
-GAP_SECONDS = 0.5
+MAX_CUE_GAP_SECONDS = 0.5
 """Out of sight for longer, a person's subtitle ends."""
 
 
@@ -36,7 +36,7 @@ def _cues(person: PersonSeries, frame_seconds: float) -> list[tuple[float, float
     """Start, end and words of a person's cues."""
     cues: list[tuple[float, float, str]] = []
     times = person.times.tolist()
-    ends = [after if after - now <= max(GAP_SECONDS, 2 * frame_seconds) else now + frame_seconds
+    ends = [after if after - now <= max(MAX_CUE_GAP_SECONDS, 2 * frame_seconds) else now + frame_seconds
             for now, after in zip(times, [*times[1:], times[-1] + frame_seconds], strict=True)]  # fmt: skip
     states = zip(times, ends, map(_words, person.verdicts, person.masks), strict=True)
     for words, run in groupby(states, key=lambda state: state[2]):
@@ -54,7 +54,7 @@ def _readable(cues: list[tuple[float, float, str]]) -> list[tuple[float, float, 
     kept: list[tuple[float, float, str]] = []
     for start, end, words in cues:
         joins = bool(kept) and start <= kept[-1][1]
-        if joins and (end - start < SHORTEST_SECONDS or kept[-1][2] == words):
+        if joins and (end - start < MIN_CUE_SECONDS or kept[-1][2] == words):
             kept[-1] = (kept[-1][0], end, kept[-1][2])
         else:
             kept.append((start, end, words))

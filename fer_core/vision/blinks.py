@@ -12,7 +12,7 @@ BLINK_BELOW, OPEN_FROM = 0.35, 0.5
 """Openness under which a blink begins and from which it ends. Lids that follow a look down stay at about 0.4."""
 
 
-LONGEST_BLINK = 0.5
+MAX_BLINK_SECONDS = 0.5
 """Seconds; eyes that are closed for longer sleep or rest (Schleicher et al. 2008 count microsleep from there)."""
 
 
@@ -20,11 +20,11 @@ PERCLOS_WINDOW = 60
 """Seconds that PERCLOS and the blink rate look back."""
 
 
-SHORTEST_VIEW = 10.0
+MIN_SEEN_SECONDS = 10.0
 """Seconds within the window in which the eyes must have been seen for a share or a rate to be told."""
 
 
-LONGEST_STEP = 1.5
+BLINK_MAX_STEP = 1.5
 """Seconds between two samples up to which the first is taken to hold; in a longer gap nothing is known."""
 
 
@@ -70,7 +70,7 @@ class BlinkCounter:
             self._seconds.clear()
             self._last = self._closing = None
         step = timestamp - self._last[0] if self._last is not None else math.inf
-        if step > LONGEST_STEP:
+        if step > BLINK_MAX_STEP:
             self._last = self._closing = None
         second = self._second(timestamp)
         if self._last is not None:
@@ -83,7 +83,7 @@ class BlinkCounter:
         if openness < BLINK_BELOW and self._closing is None:
             self._closing = timestamp
         elif openness >= OPEN_FROM and self._closing is not None:
-            if timestamp - self._closing <= LONGEST_BLINK:
+            if timestamp - self._closing <= MAX_BLINK_SECONDS:
                 self.blinks += 1
                 second.blinks += 1
             self._closing = None
@@ -108,9 +108,9 @@ class BlinkCounter:
             The share in [0, 1], or None where they were seen for less than ten seconds.
         """
         seen = sum(second.seen for second in self._seconds)
-        return sum(second.closed for second in self._seconds) / seen if seen >= SHORTEST_VIEW else None
+        return sum(second.closed for second in self._seconds) / seen if seen >= MIN_SEEN_SECONDS else None
 
     def blinks_per_minute(self) -> float | None:
         """Rate of blinks over the last minute, as far as the eyes were seen; None as in :meth:`perclos`."""
         seen = sum(second.seen for second in self._seconds)
-        return 60 * sum(second.blinks for second in self._seconds) / seen if seen >= SHORTEST_VIEW else None
+        return 60 * sum(second.blinks for second in self._seconds) / seen if seen >= MIN_SEEN_SECONDS else None

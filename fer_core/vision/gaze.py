@@ -40,7 +40,7 @@ it saw 0.54 of the way; of circles fitted to 1,090 irises in portraits 0.88, to 
 """
 
 
-WIDEST_TURN = 45.0
+MAX_GAZE_TURN = 45.0
 """Degrees between the face's forward axis and the line to the camera, beyond which one eye hides and gaze is not told."""
 
 
@@ -94,7 +94,7 @@ def estimate_gaze(face: FaceLandmarks, pose: HeadPose, camera: Camera) -> Gaze |
         The direction, or None where the irises were not looked for, both eyes are closed or the face is turned away.
     """
     facing = pose.rotation[:, 2] @ -pose.position / np.linalg.norm(pose.position)
-    if face.eyes is None or facing < math.cos(math.radians(WIDEST_TURN)):
+    if face.eyes is None or facing < math.cos(math.radians(MAX_GAZE_TURN)):
         return None
     outer, inner, iris = face.eyes.contours[:, 0], face.eyes.contours[:, 8], face.eyes.irises[:, 0]
     widths = np.linalg.norm(outer - inner, axis=1) * (eye_openness(face.eyes) > CLOSED_OPENNESS)

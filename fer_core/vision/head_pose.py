@@ -56,7 +56,7 @@ _MODEL = np.array(list(CANONICAL_FACE.values()))
 _MODEL_MIDDLE = _MODEL.mean(axis=0)
 _TO_AFFINE = np.linalg.pinv(_MODEL - _MODEL_MIDDLE)
 _FACE_WIDTH = 15.0
-SMALLEST_FACE = 2.0
+MIN_FACE_PIXELS = 2.0
 """Pixels that a face must measure across, and up and down, for a pose to be asked for."""
 
 
@@ -155,7 +155,7 @@ def estimate_head_pose(points: np.ndarray, camera: Camera) -> HeadPose | None:
         return None
     middle = seen.mean(axis=0)
     left, scales, right = np.linalg.svd((_TO_AFFINE @ (seen - middle)).T, full_matrices=False)
-    if scales[1] * _FACE_WIDTH < SMALLEST_FACE:
+    if scales[1] * _FACE_WIDTH < MIN_FACE_PIXELS:
         return None
     across, down = left @ right
     rotation = np.stack([across, down, np.cross(across, down)])

@@ -20,6 +20,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from fer_core.results import BoundingBox
+from fer_core.vision.detection.base import check_frame
 from fer_core.vision.detection.blazeface import BLAZEFACE_VARIANTS
 from fer_core.vision.litert import mediapipe_model_path, sigmoid
 
@@ -292,8 +293,7 @@ class LandmarkReader:
         Raises:
             ValueError: the frame has another shape or type, or a box has no area.
         """
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
-            raise ValueError(f"expected a BGR frame of shape (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
+        check_frame(frame)
         faces = [
             self._find(frame, region_of_box(box, roll or 0.0))
             for box, roll in zip(crop_boxes, rolls or [None] * len(crop_boxes), strict=True)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fer_core.analysis.attention import NOTICE, Attention, AttentionSpell, AttentionWatch
+from fer_core.analysis.attention import NOTICE, Attention, AttentionInterval, AttentionWatch
 from fer_core.vision.gaze import Gaze
 from fer_core.vision.head_pose import HeadPose
 
@@ -154,7 +154,7 @@ def test_who_is_not_seen_for_two_seconds_is_absent_whether_frames_come_or_not() 
     assert watch.update(2.9, None) is Attention.ATTENDING
     assert watch.update(3.1, None) is Attention.ABSENT
     frames(watch, 5, 1.1, head(50))
-    assert [(spell.start, spell.end, spell.state) for spell in watch.spells(9.0)] == [
+    assert [(interval.start, interval.end, interval.state) for interval in watch.intervals(9.0)] == [
         (0, 1, Attention.ATTENDING),
         (1, 5, Attention.ABSENT),
         (5, 6, Attention.RIGHT),
@@ -167,7 +167,7 @@ def test_a_gap_without_frames_is_an_absence_too() -> None:
     watch.update(0.0, head())
     watch.update(1.9, head())
     watch.update(4.0, head())
-    assert [spell.state for spell in watch.spells(4.5)] == [
+    assert [interval.state for interval in watch.intervals(4.5)] == [
         Attention.ATTENDING,
         Attention.ABSENT,
         Attention.ATTENDING,
@@ -222,9 +222,9 @@ def office(time: float) -> AttributeLevel:
 
 
 def test_the_same_behaviour_gives_the_same_spells_at_10_and_30_frames_a_second() -> None:
-    slow, fast = (watching(office, 60, rate).spells(60) for rate in (10, 30))
-    assert [spell.state for spell in slow] == [spell.state for spell in fast]
-    assert [spell.state for spell in slow][:7] == [
+    slow, fast = (watching(office, 60, rate).intervals(60) for rate in (10, 30))
+    assert [interval.state for interval in slow] == [interval.state for interval in fast]
+    assert [interval.state for interval in slow][:7] == [
         Attention.ATTENDING,
         Attention.RIGHT,
         Attention.ATTENDING,
@@ -233,7 +233,7 @@ def test_the_same_behaviour_gives_the_same_spells_at_10_and_30_frames_a_second()
         Attention.ABSENT,
         Attention.ATTENDING,
     ]
-    assert [spell.start for spell in slow] == pytest.approx([spell.start for spell in fast], abs=0.2)
+    assert [interval.start for interval in slow] == pytest.approx([interval.start for interval in fast], abs=0.2)
 
 
 @pytest.mark.parametrize("rate", [10, 30])
@@ -245,14 +245,14 @@ def test_noisy_gaze_makes_no_one_look_away(rate: float) -> None:
         gaze = Gaze(float(rng.normal(10 * np.sin(time), 7.4)), float(rng.normal(-8, 4.4)))
         return head(float(rng.normal(3 * np.sin(time), 2)), float(rng.normal(4, 2))), gaze, 1.0
 
-    assert [spell.state for spell in watching(reading, 60, rate).spells(60)] == [Attention.ATTENDING]
+    assert [interval.state for interval in watching(reading, 60, rate).intervals(60)] == [Attention.ATTENDING]
 
 
 def test_spells_follow_each_other_without_gaps_and_shares_are_their_lengths() -> None:
     watch = watching(office, 300, 10)
-    spells = watch.spells(300)
-    assert (spells[0].start, spells[-1].end) == (240, 300)
-    assert all(one.end == other.start and one.state != other.state for one, other in pairwise(spells))
+    intervals = watch.intervals(300)
+    assert (intervals[0].start, intervals[-1].end) == (240, 300)
+    assert all(one.end == other.start and one.state != other.state for one, other in pairwise(intervals))
     shares = watch.shares(300)
     assert sum(shares.values()) == pytest.approx(1)
     assert shares[Attention.DOWN] == pytest.approx(8 / 60, abs=0.01)
@@ -266,12 +266,12 @@ def test_totals_count_the_whole_stream_while_memory_stays_small() -> None:
     assert totals[Attention.DOWN] == pytest.approx(10 * 4, abs=2)
     assert totals[Attention.EYES_CLOSED] == pytest.approx(10 * 3, abs=2)
     assert totals[Attention.ABSENT] == pytest.approx(10 * 4, abs=2)
-    assert len(watch._spells) < 30
+    assert len(watch._intervals) < 30
 
 
 def test_nothing_is_told_before_the_first_frame() -> None:
     watch = AttentionWatch()
-    assert watch.spells(5) == []
+    assert watch.intervals(5) == []
     assert set(watch.shares(5).values()) == set(watch.totals(5).values()) == {0.0}
 
 
@@ -279,7 +279,7 @@ def test_a_clock_that_goes_backwards_starts_anew() -> None:
     watch = AttentionWatch()
     frames(watch, 100, 60, zero_at(NEUTRAL + 9))
     assert watch.update(0.0, head(40)) is Attention.RIGHT
-    assert watch.spells(1.0) == [AttentionSpell(0.0, 1.0, Attention.RIGHT)]
+    assert watch.intervals(1.0) == [AttentionInterval(0.0, 1.0, Attention.RIGHT)]
     assert watch.totals(1.0)[Attention.ATTENDING] == 0
     assert AttentionWatch().update(0.0, head(down=17)) is watch.update(-1.0, head(down=17)) is Attention.ATTENDING
 

@@ -7,11 +7,11 @@ import pytest
 
 from fer_core.errors import FerError
 from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS, Emotion
-from fer_core.live.alerts import DEFAULT_RULES, LONGEST_LOG, Alert, AlertError, AlertRule, AlertWatch, Sign
+from fer_core.live.alerts import DEFAULT_RULES, MAX_ALERTS_KEPT, Alert, AlertError, AlertRule, AlertSignal, AlertWatch
 from fer_core.results import ExpressionScores
 
-DISTRESS = AlertRule(Sign.EMOTIONS, 20.0, (Emotion.SAD, Emotion.FEAR, Emotion.ANGRY))
-NO_FACE = AlertRule(Sign.NO_FACE, 60.0)
+DISTRESS = AlertRule(AlertSignal.EMOTIONS, 20.0, (Emotion.SAD, Emotion.FEAR, Emotion.ANGRY))
+NO_FACE = AlertRule(AlertSignal.NO_FACE, 60.0)
 RATES = (1, 10, 30)
 
 
@@ -128,13 +128,13 @@ def test_no_face_at_all_is_told_after_its_time_and_once(rate: float) -> None:
 
 
 def test_closed_eyes_are_told_of_whom_they_are() -> None:
-    watch = AlertWatch([AlertRule(Sign.EYES_CLOSED, 5.0)])
+    watch = AlertWatch([AlertRule(AlertSignal.EYES_CLOSED, 5.0)])
     new = [alert for second in range(9) for alert in watch.update(second, {1: CALM, 2: CALM}, {2})]
     assert [(alert.track, alert.timestamp) for alert in new] == [(2, 5)]
 
 
 def test_rules_are_watched_side_by_side() -> None:
-    asleep, happy = AlertRule(Sign.EYES_CLOSED, 5.0), AlertRule(Sign.EMOTIONS, 9.0, (Emotion.HAPPY,))
+    asleep, happy = AlertRule(AlertSignal.EYES_CLOSED, 5.0), AlertRule(AlertSignal.EMOTIONS, 9.0, (Emotion.HAPPY,))
     watch = AlertWatch([DISTRESS, asleep, NO_FACE, happy])
     for second in range(100):
         watch.update(second, {1: SAD, 2: scores(happy=0.9)} if second < 30 else {}, {1})
@@ -161,14 +161,14 @@ def test_a_clock_that_goes_backwards_ends_every_episode_and_starts_anew() -> Non
 
 
 def test_memory_is_bounded_however_many_people_come_and_go() -> None:
-    watch = AlertWatch([AlertRule(Sign.EMOTIONS, 0.5, (Emotion.SAD,))])
-    for second in range(LONGEST_LOG + 50):
+    watch = AlertWatch([AlertRule(AlertSignal.EMOTIONS, 0.5, (Emotion.SAD,))])
+    for second in range(MAX_ALERTS_KEPT + 50):
         watch.update(float(second), {second // 2: SAD, 10_000 + second // 2: SAD})
-    assert len(watch.log) == LONGEST_LOG == 1000
-    assert watch.log[-1].track == 10_000 + (LONGEST_LOG + 49) // 2
+    assert len(watch.log) == MAX_ALERTS_KEPT == 1000
+    assert watch.log[-1].track == 10_000 + (MAX_ALERTS_KEPT + 49) // 2
     assert len(watch._episodes) < 12
     for second in range(10):
-        watch.update(LONGEST_LOG + 50.0 + second, {})
+        watch.update(MAX_ALERTS_KEPT + 50.0 + second, {})
     assert not watch._episodes
     assert all(alert.ended is not None for alert in watch.log)
 
@@ -176,11 +176,11 @@ def test_memory_is_bounded_however_many_people_come_and_go() -> None:
 def test_emotions_that_the_model_does_not_know_count_nothing() -> None:
     five = ExpressionScores("small", FER2013_FIVE, np.array([0.1, 0.1, 0.65, 0.1, 0.05], np.float32))
     assert fired(alone((0, five)), 30) == pytest.approx([20.0])
-    assert fired(alone((0, five)), 30, rule=AlertRule(Sign.EMOTIONS, 5, (Emotion.CONTEMPT,))) == []
+    assert fired(alone((0, five)), 30, rule=AlertRule(AlertSignal.EMOTIONS, 5, (Emotion.CONTEMPT,))) == []
 
 
 def test_a_rule_that_a_model_can_never_meet_is_refused_in_a_sentence() -> None:
-    contempt = AlertRule(Sign.EMOTIONS, 5, (Emotion.CONTEMPT,))
+    contempt = AlertRule(AlertSignal.EMOTIONS, 5, (Emotion.CONTEMPT,))
     with pytest.raises(AlertError, match=r"waits for contempt, but the model only knows angry, .*: choose"):
         contempt.check(FER2013)
     contempt.check(FERPLUS)
@@ -191,11 +191,11 @@ def test_a_rule_that_a_model_can_never_meet_is_refused_in_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((Sign.NO_FACE, 0.0), "above 0"),
-        ((Sign.NO_FACE, float("nan")), "above 0"),
-        ((Sign.EMOTIONS, 5.0), "at least one"),
-        ((Sign.NO_FACE, 5.0, (Emotion.SAD,)), "leave them out"),
-        ((Sign.EMOTIONS, 5.0, (Emotion.SAD,), 1.2), "threshold of 120%"),
+        ((AlertSignal.NO_FACE, 0.0), "above 0"),
+        ((AlertSignal.NO_FACE, float("nan")), "above 0"),
+        ((AlertSignal.EMOTIONS, 5.0), "at least one"),
+        ((AlertSignal.NO_FACE, 5.0, (Emotion.SAD,)), "leave them out"),
+        ((AlertSignal.EMOTIONS, 5.0, (Emotion.SAD,), 1.2), "threshold of 120%"),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(arguments: tuple, message: str) -> None:
@@ -205,5 +205,5 @@ def test_rules_that_make_no_sense_are_refused(arguments: tuple, message: str) ->
 
 def test_a_rules_title_is_plain_words() -> None:
     assert DISTRESS.title == "sad, fear or angry over 60% for 20 s"
-    assert AlertRule(Sign.EMOTIONS, 7.5, (Emotion.SAD,), 0.7).title == "sad over 70% for 7.5 s"
+    assert AlertRule(AlertSignal.EMOTIONS, 7.5, (Emotion.SAD,), 0.7).title == "sad over 70% for 7.5 s"
     assert NO_FACE.title == "no face for 60 s"

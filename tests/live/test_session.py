@@ -14,7 +14,7 @@ from fer_core.analysis.overlay import Layer
 from fer_core.analysis.stream import StreamMemory
 from fer_core.errors import ModelError, VideoError
 from fer_core.labels import FER2013, FER2013_FIVE, LabelSet
-from fer_core.live.alerts import AlertRule, Sign
+from fer_core.live.alerts import AlertRule, AlertSignal
 from fer_core.live.connection import Connection, ConnectionWatch
 from fer_core.live.session import LiveSession, LiveSettings, _Moment
 from fer_core.logs.session_log import read_log
@@ -249,7 +249,7 @@ def test_at_a_slower_pace_frames_between_show_the_last_answer() -> None:
         (LiveSettings(), AttributeLevel.NONE),
         (LiveSettings(layers=frozenset({Layer.GAZE})), AttributeLevel.LANDMARKS),
         (LiveSettings(attention=True), AttributeLevel.ATTENTION),
-        (LiveSettings(rules=(AlertRule(Sign.EYES_CLOSED, 5),)), AttributeLevel.ATTENTION),
+        (LiveSettings(rules=(AlertRule(AlertSignal.EYES_CLOSED, 5),)), AttributeLevel.ATTENTION),
     ],
 )
 def test_landmarks_are_looked_for_only_where_they_are_needed(
@@ -278,12 +278,12 @@ def test_a_log_holds_what_was_seen_while_it_was_written() -> None:
 
 
 def test_an_alert_is_raised_once_and_new_rules_begin_anew() -> None:
-    rule = AlertRule(Sign.EMOTIONS, 2.0, (FER2013.emotions[1],))
+    rule = AlertRule(AlertSignal.EMOTIONS, 2.0, (FER2013.emotions[1],))
     analyser = PlainAnalyser()
     session = LiveSession(analyser, LiveSettings(rules=(rule,)))
     now = play(session, 5, rate=10)
     assert [(alert.rule, alert.track) for alert in session.snapshot(now).alerts] == [(rule, 1)]
-    session.configure(analyser, LiveSettings(rules=(rule, AlertRule(Sign.NO_FACE, 60))))
+    session.configure(analyser, LiveSettings(rules=(rule, AlertRule(AlertSignal.NO_FACE, 60))))
     assert session.snapshot(now).alerts == ()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from fer_core.live.track import AnsweredVideo, PlayedVideo, to_video_frame
+from fer_core.live.track import ClipTrack, ProcessedTrack, to_video_frame
 
 
 def numbered(number: int) -> av.VideoFrame:
@@ -29,7 +29,7 @@ def test_frames_that_come_meanwhile_replace_each_other_and_keep_their_times() ->
         return numbered(0)
 
     async def play() -> list[int]:
-        track = AnsweredVideo(slowly)
+        track = ProcessedTrack(slowly)
         track.offer(numbered(1))
         first = asyncio.ensure_future(track.recv())
         for number in range(2, 7):
@@ -50,7 +50,7 @@ def test_what_is_played_keeps_its_pace_and_leaves_out_what_comes_too_late(second
         return numbered(0)
 
     async def play() -> list[av.VideoFrame]:
-        track = PlayedVideo(make, 50)
+        track = ClipTrack(make, 50)
         frames = [await track.recv() for _ in range(4)]
         track.stop()
         with pytest.raises(MediaStreamError):
@@ -70,7 +70,7 @@ def test_what_is_played_keeps_its_pace_and_leaves_out_what_comes_too_late(second
 def test_the_loop_goes_on_while_a_frame_is_answered() -> None:
     async def play() -> int:
         seen = threading.Event()  # the answer waits until the loop has gone on
-        track = AnsweredVideo(lambda frame: seen.wait() and frame)
+        track = ProcessedTrack(lambda frame: seen.wait() and frame)
         track.offer(numbered(1))
         answer = asyncio.ensure_future(track.recv())
         turns = 0
@@ -87,7 +87,7 @@ def test_the_loop_goes_on_while_a_frame_is_answered() -> None:
 
 def test_a_track_that_ends_wakes_whoever_waits_and_leaves_no_thread() -> None:
     async def play() -> None:
-        track = AnsweredVideo(lambda frame: frame)
+        track = ProcessedTrack(lambda frame: frame)
         track.offer(numbered(1))
         await track.recv()
         waiting = asyncio.ensure_future(track.recv())

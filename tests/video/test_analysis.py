@@ -87,10 +87,17 @@ def test_a_person_who_puts_a_mask_on_is_followed_though_another_network_answers(
 
 
 def test_frames_a_second_and_landmarks_are_as_asked_for(analyser: FrameAnalyser) -> None:
-    found = analyse_video(SAMPLE, analyser, end=2.0, per_second=5, look=AttributeLevel.ATTENTION)
+    found = analyse_video(SAMPLE, analyser, end=2.0, per_second=5, attribute_level=AttributeLevel.ATTENTION)
     assert found.table()["frame"].tolist() == [0, 5, 10, 15, 20, 25, 30, 35, 40, 45]
     assert set(found.table()["track"]) == {1}
     assert found.table()["attention"].notna().any()
+
+
+def test_the_old_names_of_arguments_still_work(analyser: FrameAnalyser, tmp_path: Path) -> None:
+    path = tmp_path / "drawn.mp4"
+    found = analyse_video(SAMPLE, analyser, end=0.4, look=AttributeLevel.LANDMARKS, film=path)
+    assert found.table()["yaw"].notna().any()
+    assert video_info(path).duration == pytest.approx(0.4, abs=0.05)
 
 
 def test_who_stops_the_work_keeps_what_is_done(analyser: FrameAnalyser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +237,7 @@ def test_the_annotated_film_has_its_sound_and_every_frame_at_its_time(
     codec: str, container: str, analyser: FrameAnalyser, tmp_path: Path
 ) -> None:
     data, path = with_sound(1.0, codec, container), tmp_path / "drawn.mp4"
-    found = analyse_video(data, analyser, start=0.2, end=0.8, film=path)
+    found = analyse_video(data, analyser, start=0.2, end=0.8, annotated_video=path)
     video, sound, seconds = streams(path)
     assert (video, sound) == ("h264", "aac")
     assert seconds == pytest.approx(0.6, abs=0.08)
@@ -247,20 +254,20 @@ def test_a_film_made_afterwards_shows_the_frames_between_with_the_last_answer(
     found = analyse_video(SAMPLE, analyser, end=0.4, per_second=10)
     assert found.frames == 4
     shares: list[float] = []
-    assert found.write_film(SAMPLE, tmp_path / "film.mp4", shares.append) == 10
+    assert found.write_annotated_video(SAMPLE, tmp_path / "film.mp4", shares.append) == 10
     assert shares[-1] > 0.8
     assert video_info(tmp_path / "film.mp4").duration == pytest.approx(0.4, abs=0.05)
 
 
 def test_a_film_that_cannot_be_written_leaves_nothing_behind(analyser: FrameAnalyser, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="could not be written"):
-        analyse_video(SAMPLE, analyser, end=0.2, film=tmp_path / "no" / "film.mp4")
+        analyse_video(SAMPLE, analyser, end=0.2, annotated_video=tmp_path / "no" / "film.mp4")
 
     def fail(progress: VideoProgress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        analyse_video(SAMPLE, analyser, end=0.2, film=tmp_path / "film.mp4", on_progress=fail)
+        analyse_video(SAMPLE, analyser, end=0.2, annotated_video=tmp_path / "film.mp4", on_progress=fail)
     assert not [*tmp_path.iterdir()]
 
 

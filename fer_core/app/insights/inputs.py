@@ -103,7 +103,9 @@ def explain() -> None:
         model = installed_models()[0]
         with st.spinner("Analysing the sample clip…"):
             analyser = frame_analyser((model.name,), DEFAULT_DETECTOR, model.card.default_rule.name)
-            found = analyse_video(SAMPLE_CLIP, analyser, per_second=SAMPLE_RATE, look=AttributeLevel.ATTENTION)
+            found = analyse_video(
+                SAMPLE_CLIP, analyser, per_second=SAMPLE_RATE, attribute_level=AttributeLevel.ATTENTION
+            )
             st.session_state[_SAMPLE] = LogFile.of("sample clip.parquet", found.log.to_parquet())
         st.rerun()
 

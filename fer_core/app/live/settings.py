@@ -8,7 +8,7 @@ from fer_core.analysis.attention import NOTICE
 from fer_core.analysis.overlay import Layer
 from fer_core.analysis.smoothing import TIME_CONSTANT_SECONDS
 from fer_core.labels import Emotion, LabelSet
-from fer_core.live.alerts import AlertRule, Sign
+from fer_core.live.alerts import AlertRule, AlertSignal
 from fer_core.live.session import LiveSettings
 
 RATES = {"every frame": 0.0, "10 a second": 0.1, "5 a second": 0.2, "2 a second": 0.5, "1 a second": 1.0}
@@ -82,11 +82,15 @@ def choose_rules(label_set: LabelSet) -> tuple[AlertRule, ...]:
         over = st.slider("Together over, %", 30, 95, 60, 5)
         seconds = st.number_input("For, s", 1, 3600, 20, key="live-alert-emotion-seconds")
         if emotions:
-            rules.append(AlertRule(Sign.EMOTIONS, float(seconds), tuple(emotions), over / 100))
+            rules.append(AlertRule(AlertSignal.EMOTIONS, float(seconds), tuple(emotions), over / 100))
     if st.toggle("No face", key="live-alert-absent"):
-        rules.append(AlertRule(Sign.NO_FACE, float(st.number_input("For, s", 2, 3600, 60, key="live-absent-seconds"))))
+        rules.append(
+            AlertRule(AlertSignal.NO_FACE, float(st.number_input("For, s", 2, 3600, 60, key="live-absent-seconds")))
+        )
     if st.toggle("Eyes closed", key="live-alert-eyes"):
-        rules.append(AlertRule(Sign.EYES_CLOSED, float(st.number_input("For, s", 1, 3600, 5, key="live-eyes-seconds"))))
+        rules.append(
+            AlertRule(AlertSignal.EYES_CLOSED, float(st.number_input("For, s", 1, 3600, 5, key="live-eyes-seconds")))
+        )
     for rule in rules:
         rule.check(label_set)
     return tuple(rules)

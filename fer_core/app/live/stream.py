@@ -24,7 +24,7 @@ from fer_core.app.live.people import show_alerts, show_people
 from fer_core.errors import VideoError
 from fer_core.live.connection import Connection, ConnectionWatch
 from fer_core.live.session import LiveSession, LiveSettings, StreamError
-from fer_core.live.track import AnsweredVideo, PlayedVideo, to_video_frame
+from fer_core.live.track import ClipTrack, ProcessedTrack, to_video_frame
 from fer_core.media.sample_clip import SAMPLE_CLIP, LoopedClip
 from fer_core.results import ExpressionScores, MaskReading, MaskState
 
@@ -146,10 +146,10 @@ def _sample_clip() -> LoopedClip:
     return clip
 
 
-def _track_back(source: StreamSource, make: Callable[[], AnsweredVideo]) -> AnsweredVideo:
+def _track_back(source: StreamSource, make: Callable[[], ProcessedTrack]) -> ProcessedTrack:
     """This visitor's track, a new one where the last has ended with its connection."""
     key = f"live-track-{source.name.lower()}"
-    track: AnsweredVideo | None = st.session_state.get(key)
+    track: ProcessedTrack | None = st.session_state.get(key)
     if track is None or track.readyState != "live":
         track = st.session_state[key] = make()
     return track
@@ -181,7 +181,7 @@ def video_stream(source: StreamSource, session: LiveSession) -> StreamState:
     }
     if source is StreamSource.CAMERA:
         # The component's own way through a callback answers one frame late, and queues what a slow machine can't send.
-        track = _track_back(source, lambda: AnsweredVideo(annotate))
+        track = _track_back(source, lambda: ProcessedTrack(annotate))
         arguments |= {
             "mode": WebRtcMode.SENDRECV,
             "media_stream_constraints": _CAMERA,
@@ -200,7 +200,7 @@ def video_stream(source: StreamSource, session: LiveSession) -> StreamState:
         def play() -> av.VideoFrame:
             return to_video_frame(session.process(clip.next_frame(), time.monotonic()))
 
-        track = _track_back(source, lambda: PlayedVideo(play, FRAMES_PER_SECOND))
+        track = _track_back(source, lambda: ClipTrack(play, FRAMES_PER_SECOND))
         arguments |= {"mode": WebRtcMode.RECVONLY, "source_video_track": track}
     try:
         state = webrtc_streamer(**arguments).state

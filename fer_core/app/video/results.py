@@ -16,7 +16,7 @@ from fer_core.app.video.work import ChosenVideo
 from fer_core.media.video_reader import read_video
 from fer_core.plots.video_timeline import person_timeline
 from fer_core.video.analysis import VideoAnalysis, minutes
-from fer_core.video.annotate import LAYERS
+from fer_core.video.annotate import VIDEO_LAYERS
 from fer_core.video.moments import KeyMoment, key_moments
 from fer_core.video.persons import PersonSeries, people_of
 from fer_core.video.replay import analysis_of
@@ -74,7 +74,7 @@ def _show_frame(video: ChosenVideo, table: pd.DataFrame, at: float) -> None:
     rows = table[numbers == known].astype(object)
     analysis = analysis_of(rows.where(rows.notna(), None).to_dict("records"), video.info)
     st.image(
-        draw_analysis(frame.pixels, analysis, LAYERS),
+        draw_analysis(frame.pixels, analysis, VIDEO_LAYERS),
         channels="BGR",
         output_format="JPEG",
         width="stretch",
@@ -185,5 +185,5 @@ def _downloads(video: ChosenVideo, found: VideoAnalysis) -> None:
 
 def _make_video(content: bytes, found: VideoAnalysis, report: Report) -> bytes:
     target = BytesIO()
-    found.write_film(content, target, partial(report, "Writing the film"))
+    found.write_annotated_video(content, target, partial(report, "Writing the film"))
     return target.getvalue()

@@ -16,7 +16,7 @@ from fer_core.app.common.background import Cancelled, Job, Report
 from fer_core.media.sample_clip import SAMPLE_CLIP
 from fer_core.media.video_reader import VideoInfo, video_info, video_span
 from fer_core.video.analysis import VideoAnalysis, VideoProgress, analyse_video, minutes
-from fer_core.video.annotate import LAYERS
+from fer_core.video.annotate import VIDEO_LAYERS
 
 MOST_MEGABYTES = 500
 """Of an upload, which is held in memory; longer films are for the command line."""
@@ -80,7 +80,7 @@ class VideoWork:
                 start=wish.start,
                 end=wish.end,
                 per_second=wish.per_second,
-                look=wish.attribute_level,
+                attribute_level=wish.attribute_level,
                 on_progress=latest.set,
                 should_stop=stopped,
             )
@@ -227,6 +227,6 @@ def _watch() -> None:
 
 def preview(progress: VideoProgress) -> np.ndarray:
     """The latest frame with what was found, small: ``(h, w, 3) uint8`` BGR."""
-    drawn = draw_analysis(progress.pixels, progress.analysis, LAYERS)
+    drawn = draw_analysis(progress.pixels, progress.analysis, VIDEO_LAYERS)
     scale = _PREVIEW_WIDTH / drawn.shape[1]
     return cv2.resize(drawn, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else drawn

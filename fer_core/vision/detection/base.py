@@ -37,10 +37,12 @@ class FaceDetector(Protocol):
         ...
 
 
-def _check_frame(frame: np.ndarray) -> None:
+def check_frame(frame: np.ndarray) -> None:
+    """Raise :class:`ValueError` for anything but an ``(H, W, 3) uint8`` frame with pixels."""
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
         raise ValueError(f"expected a BGR frame of shape (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
 
 
-def _largest_first(detections: Iterable[FaceDetection]) -> list[FaceDetection]:
+def largest_first(detections: Iterable[FaceDetection]) -> list[FaceDetection]:
+    """The detections by area of their box, equally large ones by score, in falling order."""
     return sorted(detections, key=lambda detection: (detection.box.area, detection.score), reverse=True)

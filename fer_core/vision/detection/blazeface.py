@@ -20,7 +20,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from fer_core.results import BoundingBox, FaceDetection
-from fer_core.vision.detection.base import _check_frame, _largest_first
+from fer_core.vision.detection.base import check_frame, largest_first
 from fer_core.vision.framing import FaceFraming
 from fer_core.vision.litert import mediapipe_model_path, resizable_model, sigmoid
 
@@ -121,7 +121,7 @@ class BlazeFaceDetector:
 
     def detect(self, frame: np.ndarray) -> list[FaceDetection]:
         """See :meth:`FaceDetector.detect`; scores and key points are the network's."""
-        _check_frame(frame)
+        check_frame(frame)
         with self._lock:
             frame_from_canvas = self._letterbox(frame)
             self._interpreter.set_tensor(self._input_index, self._tensor)
@@ -138,7 +138,7 @@ class BlazeFaceDetector:
         scale_x, scale_y, offset_x, offset_y = frame_from_canvas
         points = (faces.reshape(len(faces), -1, 2) - (offset_x, offset_y)) * (scale_x, scale_y)
         key_points = points[:, 2:].astype(np.float32)
-        return _largest_first(
+        return largest_first(
             FaceDetection(BoundingBox(left, top, right - left, bottom - top), score, of_face)
             for ((left, top), (right, bottom)), score, of_face in zip(
                 points[:, :2].tolist(), scores.tolist(), key_points, strict=True

@@ -11,7 +11,7 @@ from cv2.data import haarcascades
 
 from fer_core.errors import ModelError
 from fer_core.results import BoundingBox, FaceDetection
-from fer_core.vision.detection.base import _check_frame, _largest_first
+from fer_core.vision.detection.base import check_frame, largest_first
 from fer_core.vision.framing import FaceFraming
 
 
@@ -41,7 +41,7 @@ class HaarDetector:
 
     def detect(self, frame: np.ndarray) -> list[FaceDetection]:
         """See :meth:`FaceDetector.detect`; every score is 1, since the cascade gives none."""
-        _check_frame(frame)
+        check_frame(frame)
         grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         shrink = max(1.0, max(grey.shape) / self._max_side)
         if shrink > 1:
@@ -50,7 +50,7 @@ class HaarDetector:
         scale_x, scale_y = frame.shape[1] / grey.shape[1], frame.shape[0] / grey.shape[0]
         with self._lock:
             found = self._cascade.detectMultiScale(grey, scaleFactor=1.1, minNeighbors=3, minSize=(30, 30))
-        return _largest_first(
+        return largest_first(
             FaceDetection(BoundingBox(x * scale_x, y * scale_y, w * scale_x, h * scale_y), 1.0)
             for x, y, w, h in np.asarray(found).reshape(-1, 4).tolist()
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from fer_core.errors import ModelError
 from fer_core.results import BoundingBox, FaceDetection
-from fer_core.vision.detection.base import _check_frame, _largest_first
+from fer_core.vision.detection.base import check_frame, largest_first
 from fer_core.vision.framing import FaceFraming
 
 
@@ -38,20 +38,20 @@ class MtcnnDetector:
 
     def detect(self, frame: np.ndarray) -> list[FaceDetection]:
         """See :meth:`FaceDetector.detect`; scores are those of its last network."""
-        _check_frame(frame)
-        if min(frame.shape[:2]) < MTCNN_SMALLEST_FACE:  # its image pyramid would be empty, at which it fails
+        check_frame(frame)
+        if min(frame.shape[:2]) < MTCNN_MIN_FACE:  # its image pyramid would be empty, at which it fails
             return []
         rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
         with self._lock:
             rows = self._cascade.detect_faces(rgb, fit_to_image=False, output_type="numpy")
-        return _largest_first(
+        return largest_first(
             FaceDetection(BoundingBox(x, y, width, height), score)
             for x, y, width, height, score in np.asarray(rows, float)[:, 1:6].tolist()
             if width > 0 and height > 0
         )
 
 
-MTCNN_SMALLEST_FACE = 20
+MTCNN_MIN_FACE = 20
 """Side in pixels of the smallest face that the package looks for by default (``min_face_size``)."""
 
 

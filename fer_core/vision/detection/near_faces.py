@@ -13,7 +13,7 @@ import numpy as np
 
 from fer_core.results import BoundingBox, FaceDetection
 
-NEAR_FACE = 0.2
+NEAR_FACE_WIDTH = 0.2
 """Width of a face in shares of the frame's longer side from which on a detector for near faces sees it as well as any."""
 
 
@@ -29,7 +29,7 @@ SAME_FACE = 0.4
 """Intersection over union from which on two boxes of one frame are of one face."""
 
 
-_EARLY_SECONDS = 1e-3
+EARLY_SECONDS = 1e-3
 """Seconds by which frames come too early."""
 
 
@@ -57,12 +57,12 @@ class NearFaceGate:
     def __init__(self) -> None:
         self._full_detection = -np.inf
         self._boxes: list[BoundingBox] = []
-        self._limit = NEAR_FACE
+        self._limit = NEAR_FACE_WIDTH
         self._differences: list[_Difference] = []
 
-    def expected(self, frame: np.ndarray, timestamp: float) -> int:
+    def required_faces(self, frame: np.ndarray, timestamp: float) -> int:
         """How many faces a quick look has to find for it to be enough; 0 where the whole frame is to be looked at."""
-        if not 0 <= timestamp - self._full_detection < FULL_DETECTION_SECONDS - _EARLY_SECONDS:
+        if not 0 <= timestamp - self._full_detection < FULL_DETECTION_SECONDS - EARLY_SECONDS:
             return 0
         return len(self._boxes) if self._all_near(frame) else 0
 
@@ -71,7 +71,7 @@ class NearFaceGate:
 
     def record_full_detection(self, frame: np.ndarray, detections: Sequence[FaceDetection], timestamp: float) -> bool:
         """Take note of a look at the whole frame; whether a quick look at the same frame is to be compared with it."""
-        self._boxes, self._full_detection, self._limit = [found.box for found in detections], timestamp, NEAR_FACE
+        self._boxes, self._full_detection, self._limit = [found.box for found in detections], timestamp, NEAR_FACE_WIDTH
         return self._all_near(frame)
 
     def compare(self, near: Sequence[FaceDetection]) -> None:
@@ -90,7 +90,7 @@ class NearFaceGate:
     def record_near_detection(self, near: Sequence[FaceDetection]) -> list[FaceDetection]:
         """Take note of a quick look that was enough; its faces with their boxes redrawn."""
         redrawn = [replace(found, box=self._redrawn(found.box)) for found in near]
-        self._boxes, self._limit = [found.box for found in redrawn], NEAR_FACE * STILL_NEAR
+        self._boxes, self._limit = [found.box for found in redrawn], NEAR_FACE_WIDTH * STILL_NEAR
         return redrawn
 
     def _redrawn(self, box: BoundingBox) -> BoundingBox:

@@ -33,19 +33,19 @@ def test_each_persons_difference_is_undone_where_they_have_gone_meanwhile():
 
 def test_a_quick_look_is_enough_for_a_third_of_a_second_and_for_near_people_alone():
     look = NearFaceGate()
-    assert look.expected(FRAME, 0.0) == 0, "before the first look"
+    assert look.required_faces(FRAME, 0.0) == 0, "before the first look"
     look.record_full_detection(FRAME, [at(50), at(400)], 1.0)
-    assert [look.expected(FRAME, time) for time in (1.0, 1.2, 1.3, 0.9)] == [2, 2, 0, 0]
+    assert [look.required_faces(FRAME, time) for time in (1.0, 1.2, 1.3, 0.9)] == [2, 2, 0, 0]
     assert not look.record_full_detection(FRAME, [at(50), at(400, 60)], 2.0)
-    assert look.expected(FRAME, 2.1) == 0
+    assert look.required_faces(FRAME, 2.1) == 0
     look.record_full_detection(FRAME, [], 3.0)
-    assert look.expected(FRAME, 3.1) == 0, "where nobody is the whole frame is searched"
+    assert look.required_faces(FRAME, 3.1) == 0, "where nobody is the whole frame is searched"
 
 
 def test_someone_at_the_border_of_near_does_not_go_to_and_fro():
     look = NearFaceGate()
     look.record_full_detection(FRAME, [at(50, 129)], 1.0)
     look.record_near_detection([at(50, 120)])
-    assert look.expected(FRAME, 1.1) == 1
+    assert look.required_faces(FRAME, 1.1) == 1
     look.record_full_detection(FRAME, [at(50, 120)], 1.2)
-    assert look.expected(FRAME, 1.25) == 0
+    assert look.required_faces(FRAME, 1.25) == 0
