@@ -18,9 +18,9 @@ class Benchmark:
     module: str
     function: str
     options: Mapping[str, str] = field(default_factory=dict)
-    """By parameter of the function: the option that it is given. One that is left out takes the function's default."""
+    """Parameter of the function -> command-line option; an option that is left out leaves the function's default."""
     reads: str = ""
-    """What ``--data`` must name; empty where it may be left out."""
+    """What ``--data`` must name; empty if ``--data`` is optional."""
 
     def load(self) -> Callable[..., str]:
         """The function."""
@@ -65,43 +65,43 @@ BENCHMARKS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one benchmark and print its table; returns the exit status: 0, or 1 after an error in words."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", choices=tuple(BENCHMARKS))
+    parser.add_argument("what", choices=tuple(BENCHMARKS), help="which measurement to run")
     parser.add_argument(
         "--data",
         type=Path,
-        help="FER2013, for 'reading' (the unpacked csv), '(rolled-)scenes', 'packages' (default: speed alone), 'tracking' "
-        "(default: the faces that ship) and 'browsing' (default: noise); for 'masked-scenes' a folder of photos of masked "
-        "people",
+        help="FER2013: needed by 'reading' (the unpacked csv), 'scenes' and 'rolled-scenes'; optional for 'packages' "
+        "(without: speed only), 'tracking' (without: faces of scikit-image) and 'browsing' (without: noise). For "
+        "'masked-scenes': a folder with photos of masked people",
     )
-    parser.add_argument(
-        "--fer2013", type=Path, help="FER2013, for 'masked-scenes' to draw masks onto (default: without)"
-    )
-    parser.add_argument("--model", default="senet")
+    parser.add_argument("--fer2013", type=Path, help="for 'masked-scenes': FER2013, to also draw masks onto its faces")
+    parser.add_argument("--model", default="senet", help="name of a stored model (default: %(default)s)")
     parser.add_argument(
         "--faces",
         type=count,
-        help="how many PrivateTest faces 'scenes' pastes in (default: all), 'rolled-scenes' (1000), 'packages' (500) or "
-        "'masked-scenes' (400)",
+        help="number of PrivateTest faces (default: all for 'scenes', 1000 for 'rolled-scenes', 500 for 'packages', 400 for "
+        "'masked-scenes'); 0 means the default",
     )
     parser.add_argument(
         "--detector",
         action="append",
-        help="for 'scenes' (default: blazeface) and 'masked-scenes' (default: every one); repeat to compare",
+        help="face detector for 'scenes' (default: blazeface) and 'masked-scenes' (default: all); repeat to compare",
     )
-    parser.add_argument("--clip", type=Path, help="a film for 'tracking' (default: made clips alone)")
+    parser.add_argument(
+        "--clip", type=Path, help="for 'tracking': a video to follow faces in, beside the synthetic clips"
+    )
     parser.add_argument(
         "--environments",
         type=Path,
-        help="for 'packages': folder with a virtual environment each of fer and deepface (default: in the cache folder; "
-        "where one is missing, the command that makes it is printed)",
+        help="for 'packages': folder with one virtual environment each for fer and deepface (default: in the cache folder); "
+        "if one is missing, the command that creates it is printed",
     )
-    parser.add_argument("--peers", type=int, help="for 'live': how many watch at once (default: 1)")
-    parser.add_argument("--seconds", type=float, help="for 'live': how long to measure (default: 20)")
+    parser.add_argument("--peers", type=int, help="for 'live': number of simultaneous visitors (default: 1)")
+    parser.add_argument("--seconds", type=float, help="for 'live': duration of the measurement (default: 20)")
     parser.add_argument(
         "--minutes",
         type=float,
-        help="for 'live', in place of --seconds: 10 show how memory grows; for 'video' of the long film (default: 10); for "
-        "'insights' of each log (default: 60)",
+        help="for 'live': duration instead of --seconds (10 show memory growth); for 'video': length of the long video "
+        "(default: 10); for 'insights': length of each log (default: 60)",
     )
     options = parser.parse_args(arguments)
     benchmark = BENCHMARKS[options.what]
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def count(text: str) -> int | None:
-    """How many, as said on the command line; None for 0, which would be nothing to measure."""
+    """The number in ``text``; None for 0, which would leave nothing to measure."""
     return int(text) or None
 
 

@@ -1,6 +1,7 @@
-"""What a second worker brings an archive: short films and a long one, by one worker process and by two on this machine.
+"""The speedup of a second worker for an archive of short videos and a long one, on this machine.
 
-Workers have one thread each and begin warm. The data sets must be the same to the byte, and the same as without a cluster.
+Workers have one thread each and are warmed up first. The data sets must be the same to the byte,
+and the same as without a cluster.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ SHORT_VIDEOS = 6
 
 
 SHORT_MINUTES, LONG_MINUTES = 1.0, 6.0
-"""The long film is handed out in pieces, the short ones whole."""
+"""The long video is split into chunks, the short ones are not."""
 
 
 WANTED = 1.7
-"""Times the speed of one worker, where two cores allow."""
+"""Expected speed of two workers relative to one, on two cores."""
 
 
 def cluster_speed(
@@ -42,12 +43,12 @@ def cluster_speed(
 
     Args:
         model: name of a stored model.
-        short_videos: how many; each is a frame longer than the one before, since equal films are analysed once.
+        short_videos: how many; each is a frame longer than the one before, since equal videos are analysed once.
         short_minutes: of the first of them.
-        long_minutes: of the long film.
+        long_minutes: of the long video.
 
     Raises:
-        FerError: Dask is not installed, a film failed, or the data sets differ.
+        FerError: Dask is not installed, a video failed, or the data sets differ.
     """
     settings = ArchiveSettings(models=(model,))
     rows: list[dict[str, object]] = []
@@ -67,7 +68,7 @@ def cluster_speed(
                 results = analyse_archive(videos, out, settings, 0, scheduler=address)
                 seconds = time.perf_counter() - started
             if failures := [result.note for result in results if result.outcome is not Outcome.DONE]:
-                raise FerError(f"The films of the benchmark were not analysed: {failures[0]}")
+                raise FerError(f"The videos of the benchmark were not analysed: {failures[0]}")
             frames = len(pd.read_parquet(out, columns=["frame"]))
             name = f"{workers} worker{'s' * (workers > 1)} of one thread" if workers else "no cluster, threads"
             rows.append({"by": name, "rows": frames, "seconds": round(seconds, 1), "rows/s": round(frames / seconds)})

@@ -1,7 +1,7 @@
-"""How long many session logs take to open: read, reduced to shares, and gathered for the charts.
+"""Time to open many session logs: read them, reduce them to shares and aggregate them for the charts.
 
-The logs are made up: every column of a real one, two people whose expressions wander, and moments in which nobody is
-there. They are written into a temporary folder first.
+The logs are synthetic: every column of a real one, two people with drifting expressions, and moments without a face. They
+are written into a temporary folder first.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WANTED_SECONDS = 5.0
 
 
 EMPTY_SHARE = 0.05
-"""Of the frames, in which nobody is there."""
+"""Share of the ten-second stretches in which a person is away."""
 
 
 def insights_speed(logs: int = LOGS, minutes: float = 0) -> str:
@@ -95,14 +95,14 @@ def _timed(paths: list[Path]) -> tuple[float, float]:
 
 
 def made_up_log(people: int, seconds: float, rate: float, seed: int, label_set: LabelSet = FER2013) -> pd.DataFrame:
-    """A log as a stream writes it, with made-up answers; the first person leaves and comes back.
+    """A log as a stream writes it, with random scores; people leave and come back.
 
     Args:
         people: how many, with the ids 1, 2...
         seconds: of the stream.
         rate: frames a second.
-        seed: of the answers.
-        label_set: that they are in.
+        seed: of the random scores.
+        label_set: of the scores.
     """
     rng = np.random.default_rng(seed)
     frames = round(seconds * rate)

@@ -1,4 +1,4 @@
-"""What landmarks, irises, head pose and gaze cost beside each other, for one face and for five in a 640x480 frame."""
+"""The time of landmarks, irises, head pose and gaze, for one face and for five in a 640x480 frame."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def frame_of_five() -> np.ndarray:
 def landmark_speed(repeats: int = REPEATS) -> str:
     """Median milliseconds per face and per frame of each step on one thread.
 
-    ``landmarks`` is one look at faces whose roll the detector or the frame before tells, ``roll unknown`` what they cost
-    without. ``gaze`` counts openness in. ``all`` is the sum of these four steps with the roll known.
+    ``landmarks`` is one pass for faces of known roll, ``roll unknown`` the passes without it. ``gaze`` includes openness.
+    ``all`` is the sum of the first four steps.
     """
     cv2.setNumThreads(1)
     detector, reader, blind = create_detector(), LandmarkReader(), LandmarkReader(with_eyes=False)
@@ -67,7 +67,7 @@ def landmark_speed(repeats: int = REPEATS) -> str:
 def _steps(
     frame: np.ndarray, count: int, detector: FaceDetector, reader: LandmarkReader, blind: LandmarkReader
 ) -> dict[str, Callable[[], object]]:
-    """What is timed on a frame with so many faces, by name; one reader looks at eyes, the other does not."""
+    """The timed steps by name, on a frame with ``count`` faces; ``blind`` is the reader without eyes."""
     camera = Camera.of_frame(*FRAME_SIZE)
     boxes = [detector.framing.crop_box(found.box) for found in detector.detect(frame)]
     faces = [face for face in reader.read(frame, boxes) if face is not None]
@@ -75,7 +75,7 @@ def _steps(
     eyes = [(face, pose, face.eyes) for face, pose in posed if face.eyes is not None]
     if len(eyes) != count:
         raise FerError(
-            f"In the frame of {count} faces landmarks and pose were found for {len(eyes)}; nothing is timed."
+            f"In the frame of {count} faces landmarks and pose were found for {len(eyes)}; expected all of them."
         )
     rolls = [face.roll for face in faces]
     return {

@@ -1,9 +1,8 @@
-"""The live page's way of a frame without a browser: rates, delay, what each step takes, and memory.
+"""The live page without a browser: frame rates, delay, the time of each step, and memory.
 
-This process stands in for the server, with the track that the page sends back. The peers are in a process
-of their own. They send the sample clip, encoded once before anything is measured, so that what a visitor's browser does
-on the visitor's machine weighs little here. A number drawn into each frame is read back from the annotated one, and
-tells when it was sent.
+This process is the server, with the same track that the page sends back. The peers run in a process of their own. They
+send the sample clip, which is encoded beforehand, since a visitor's browser encodes on the visitor's machine. A number
+drawn into each frame is read back from the annotated one and identifies when it was sent.
 """
 
 from __future__ import annotations
@@ -42,26 +41,26 @@ from fer_core.media.video_reader import read_frames
 from fer_core.store.store import DEFAULT_MODEL
 
 FRAMES_PER_SECOND = 30
-"""What the page asks cameras for."""
+"""The rate that the page requests from cameras."""
 
 
 BITS_PER_SECOND = 1_000_000
-"""Of the clip as it is sent."""
+"""Bit rate of the clip."""
 
 
 KEY_FRAME_EVERY = FRAMES_PER_SECOND
-"""Frames. What is encoded beforehand can't answer a request for a key frame, so one is never far."""
+"""Frames between key frames: packets encoded beforehand can't answer a request for one."""
 
 
 WARM_UP_SECONDS = 3.0
-"""In which memory fills and bit rates settle."""
+"""Time for memory and bit rates to settle before the measurement."""
 
 
 CONNECTING_SECONDS = 30.0
 
 
 FIRST_MINUTE = 60.0
-"""Seconds after which memory may hardly grow."""
+"""Seconds after which memory should hardly grow."""
 
 
 CODE_BLOCK = 16
@@ -75,37 +74,37 @@ _CODE_WIDTH = (_NUMBER_BITS + _CHECK_BITS) * CODE_BLOCK
 
 
 def _session(analyser: Analyser) -> LiveSession:
-    """What a visitor's frames go through: every layer is on, and nothing mirrored, for numbers to be read."""
+    """A session with every layer on and no mirroring, so that numbers stay readable."""
     return LiveSession(analyser, LiveSettings(mirror=False, layers=frozenset(Layer), attention=True))
 
 
 @dataclass(frozen=True)
 class PeerFrames:
-    """What one peer saw while it was measured."""
+    """What one peer received during the measurement."""
 
     returned: float
     """Different frames that came back per second."""
     repeated: float
-    """Frames per second that came back once more, encoded and sent for nothing."""
+    """Frames per second that came back a second time."""
     unread: float
-    """Frames per second whose number could not be read, or was sent by nobody: spoilt on the way."""
+    """Frames per second with a number that could not be read or was never sent."""
     delays: np.ndarray
     """``(frames,)`` milliseconds from sending a frame to holding it annotated and decoded."""
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """What a step takes per frame: medians in milliseconds, NaN where it was not taken."""
+    """Time of a step per frame: medians in milliseconds, NaN if it never ran."""
 
     wall: float
-    """Waiting for a core included."""
+    """Including the wait for a core."""
     processor: float
-    """Of the thread that takes the step."""
+    """Processor time of the thread that runs the step."""
 
 
 @dataclass(frozen=True)
 class LiveRun:
-    """What serving so many peers took."""
+    """Measurements of serving a number of peers."""
 
     peers: Sequence[PeerFrames]
     analysed: Sequence[float]
@@ -154,13 +153,13 @@ class LiveRun:
 def live_benchmark(
     peers: int = 1, seconds: float = 20.0, minutes: float | None = None, model: str = DEFAULT_MODEL
 ) -> str:
-    """Rates, delay, times and memory of so many peers who share one analyser, in a table.
+    """A table of rates, delay, times and memory for peers who share one analyser.
 
     Args:
-        peers: how many connect at once.
-        seconds: how long to measure.
-        minutes: the same for longer, to see memory grow; instead of ``seconds``.
-        model: who answers.
+        peers: number of simultaneous connections.
+        seconds: duration of the measurement.
+        minutes: duration in minutes instead of ``seconds``, to see memory growth.
+        model: name of a stored model.
     """
     return str(serve_live(FrameAnalyser.from_store([model]), peers, minutes * 60 if minutes else seconds))
 
@@ -172,20 +171,20 @@ def serve_live(
     clip: Path = SAMPLE_CLIP,
     warm_up: float = WARM_UP_SECONDS,
 ) -> LiveRun:
-    """Serve so many peers of one analyser and measure.
+    """Serve peers with one analyser and measure.
 
     Args:
-        analyser: looks at everyone's frames.
-        peers: how many connect at once.
-        seconds: how long to measure.
-        clip: what they send, at :data:`FRAMES_PER_SECOND`.
-        warm_up: seconds from when everyone's video runs to when measuring begins.
+        analyser: analyses the frames of all peers.
+        peers: number of simultaneous connections.
+        seconds: duration of the measurement.
+        clip: video that the peers send, at :data:`FRAMES_PER_SECOND`.
+        warm_up: seconds between the first frames of all peers and the measurement.
 
     Raises:
         FerError: no video came back, or its frames could not be analysed.
     """
     if peers < 1 or seconds <= 0:
-        raise FerError(f"Found {peers} peers for {seconds:g} s: expected at least one, for a while.")
+        raise FerError(f"Found {peers} peers for {seconds:g} s: expected at least one, for more than 0 s.")
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     child = context.Process(target=_run_peers, args=(theirs, peers, seconds, clip, warm_up), daemon=True)
@@ -246,7 +245,7 @@ def _timed_method(owner: type, name: str) -> Iterator[_Meter]:
 
 
 def resident_megabytes() -> float:
-    """Memory that this process holds now, in MB of 2**20 bytes; where the system does not tell, the most it ever held."""
+    """Resident memory of this process in MB of 2**20 bytes; its peak where the system does not report it."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     held = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")]
@@ -259,7 +258,7 @@ async def _memory_after(seconds: float) -> float:
 
 
 def _send_back(connection: RTCPeerConnection, relay: MediaRelay, process: Callable[..., np.ndarray]) -> None:
-    """Send what comes in back annotated, over the same track and relays as the page."""
+    """Send incoming frames back annotated, over the same track and relays as the page."""
 
     def annotate(frame: av.VideoFrame) -> av.VideoFrame:
         return to_video_frame(process(frame.to_ndarray(format="bgr24"), time.monotonic()))
@@ -282,12 +281,12 @@ def _send_back(connection: RTCPeerConnection, relay: MediaRelay, process: Callab
 async def _serve(pipe: Connection, analyser: Analyser) -> LiveRun:
     loop = asyncio.get_running_loop()
 
-    async def told() -> Any:
+    async def received() -> Any:
         return await loop.run_in_executor(None, pipe.recv)
 
     with _timed_method(Vp8Decoder, "decode") as decoding, _timed_method(Vp8Encoder, "encode") as encoding:
         relay = MediaRelay()
-        offers: list[str] = await told()
+        offers: list[str] = await received()
         sessions, analyses = [_session(analyser) for _ in offers], [_Meter() for _ in offers]
         connections = [RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in offers]
         try:
@@ -296,12 +295,12 @@ async def _serve(pipe: Connection, analyser: Analyser) -> LiveRun:
                 await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
                 await connection.setLocalDescription(await connection.createAnswer())
             pipe.send([connection.localDescription.sdp for connection in connections])
-            await told()  # all videos run
+            await received()  # all videos run
             for meter in (decoding, encoding, *analyses):
                 meter.clear()
             processor_time, started = time.process_time(), time.monotonic()
             watch = asyncio.ensure_future(_memory_after(FIRST_MINUTE))
-            frames: list[PeerFrames] = await told()
+            frames: list[PeerFrames] = await received()
             took = time.monotonic() - started
             for session in sessions:
                 if failure := session.snapshot(time.monotonic()).failure:
@@ -323,7 +322,7 @@ async def _serve(pipe: Connection, analyser: Analyser) -> LiveRun:
 
 
 _feeding: set[asyncio.Future[None]] = set()
-"""Held, since the event loop keeps no hold of its own."""
+"""Tasks, since the event loop keeps only weak references."""
 
 
 # --- the peers, in a process of their own ----------------------------------------------------------------------------

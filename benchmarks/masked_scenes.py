@@ -3,12 +3,12 @@
 ``artifacts/benchmarks/mask_scenes.csv`` holds the checked boxes as numbers; the photos themselves can't be shipped. It
 covers the fifty photos with even numbers below 100 of the 120 masked scenes, ``000.jpg``, ``002.jpg`` ... ``098.jpg``.
 Every box was set by eye and looked at again, drawn onto its photo. A box is the square in which FER2013 frames a face:
-eyes 39% down, chin 97% down (medians of ``FER2013_MASK_ANCHORS`` of the masks). Detectors frame faces each in
-their own way, so what is compared with it is the crop that the expression networks get, not the detector's box.
+eyes 39% down, chin 97% down (medians of ``FER2013_MASK_ANCHORS`` of the masks). Every
+detector frames faces in its own way, so the box is compared with the crop that the expression networks get.
 
-``face`` is a person's face, masked or bare, from frontal to about profile, whose square measures at least 20 pixels. On
-``ignore`` a find neither helps nor hurts: smaller, blurred, turned away, or a third and more cut off; a crowd of such faces
-lies under one such box.
+``face`` is a person's face, masked or unmasked, from frontal to about profile, whose square measures at least 20 pixels. A
+detection on ``ignore`` counts neither way: smaller, blurred, turned away, or cut off by a third or more; a crowd of such
+faces has one such box.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ CHECKED_SCENES = ARTIFACTS / "benchmarks" / "mask_scenes.csv"
 
 
 OVERLAP = 0.5
-"""Intersection over union from which a crop frames a face: the headline, and what WIDER FACE and FDDB count by."""
+"""Intersection over union from which a crop is a match, as in WIDER FACE and FDDB."""
 
 
 LENIENT_OVERLAP = 0.3
-"""From which it is about this face, though too loose, tight or shifted: a mask hides the chin that a box hangs on."""
+"""The same for boxes that are too loose, tight or shifted, since a mask hides the chin."""
 
 
 IGNORED_SHARE = 0.5
-"""Of a crop's area within an ``ignore`` box, from which it counts as nothing (COCO's rule for crowds)."""
+"""Share of a crop's area within an ``ignore`` box from which the crop is not counted (COCO's rule for crowds)."""
 
 
 PASTED_PIXELS = 192
@@ -74,12 +74,12 @@ class CheckedBox:
     """In pixels of the photo, framed as in FER2013; it may reach over the border."""
     kind: BoxKind
     masked: bool | None
-    """Whether the face wears a mask; None where it was not judged."""
+    """Whether the face wears a mask; None where unknown."""
 
 
 @dataclass(frozen=True)
 class Matching:
-    """What became of the faces and the boxes of some scenes."""
+    """Counts of matched faces and boxes in some scenes."""
 
     found: int = 0
     missed: int = 0
@@ -90,7 +90,7 @@ class Matching:
 
     @property
     def recall(self) -> float:
-        """Share of the faces that were found; NaN without a face."""
+        """Share of the faces that were found, in [0, 1]; NaN without a face."""
         faces = self.found + self.missed
         return self.found / faces if faces else float("nan")
 
@@ -148,11 +148,11 @@ def masked_scenes(
     faces: int = 400,
     checked: Mapping[str, Sequence[CheckedBox]] | None = None,
 ) -> str:
-    """Tables of what each detector finds, and of what a frame takes.
+    """Tables of the faces that each detector finds, and of its time per frame.
 
     Args:
         photos: the folder of scenes.
-        detectors: names; by default every one there is, MTCNN only where it is installed.
+        detectors: names; by default all, MTCNN only if it is installed.
         fer2013: to also draw masks onto its PrivateTest faces.
         faces: how many of them.
         checked: boxes by file name (default: those that are shipped).

@@ -1,7 +1,7 @@
-"""One package that others use today, on one film: run by the interpreter of an environment that has it.
+"""Measures another package on one video, in the interpreter of an environment that has it.
 
-``PYTHON -I package_run.py WAY FILM SECONDS`` prints what it took as JSON. It imports nothing of ``fer_core``, since that
-package's environment lacks what this project needs, and often contradicts it.
+``PYTHON -I package_worker.py WAY VIDEO SECONDS`` prints the measurements as JSON. It imports nothing of ``fer_core``, since
+that environment lacks this project's dependencies or has conflicting ones.
 """
 
 from __future__ import annotations
@@ -32,15 +32,13 @@ def fer_answers(mtcnn: bool) -> Callable[[Any], Answer]:
 
 
 def deepface_answers() -> tuple[Callable[[Any], Answer], bool]:
-    """``deepface`` with its default detector; False with it where its weights could not be fetched, for its speed alone."""
+    """``deepface`` with its default detector, and whether its weights could be fetched; else only the speed counts."""
     weights: Any = import_module("deepface.commons.weight_utils")
     client = "deepface.models.demography.tf.Emotion"
     trained = True
     try:
         import_module(client).EmotionClient()
-    except (
-        ValueError
-    ) as error:  # as deepface tells that a download failed; what else goes wrong is no matter of weights
+    except ValueError as error:  # deepface raises it for a failed download; other errors have other causes
         print(error, file=sys.stderr)
         trained = False
         weights.download_weights_if_necessary = lambda file_name, source_url, compress_type=None: file_name
@@ -55,7 +53,7 @@ def deepface_answers() -> tuple[Callable[[Any], Answer], bool]:
 
 
 def frames_of(video: str) -> Iterator[Any]:
-    """The frames of a film, as these packages' own examples read them."""
+    """The frames of a video, as these packages' own examples read them."""
     cv2 = import_module("cv2")
     capture = cv2.VideoCapture(video)
     while True:
@@ -66,7 +64,7 @@ def frames_of(video: str) -> Iterator[Any]:
 
 
 def timed(answer: Callable[[Any], Answer], video: str, most_seconds: float) -> dict[str, Any]:
-    """Answer frame by frame to the film's end, or for so many seconds; the first frame loads what is needed, untimed."""
+    """Answer frame by frame to the video's end or for ``most_seconds``; an untimed first frame loads the models."""
     answer(next(frames_of(video)))
     answers: list[Answer] = []
     started = time.perf_counter()
@@ -78,7 +76,7 @@ def timed(answer: Callable[[Any], Answer], video: str, most_seconds: float) -> d
 
 
 def timed_video(video: str) -> dict[str, Any]:
-    """The annotated film, as ``fer.Video`` writes it: the whole of it, however long that takes."""
+    """Write the whole annotated video with ``fer.Video``."""
     module = import_module("fer.classes")
     detector = import_module("fer.fer").FER()
     with tempfile.TemporaryDirectory() as folder:
@@ -89,13 +87,13 @@ def timed_video(video: str) -> dict[str, Any]:
 
 
 def peak_megabytes() -> float:
-    """The most memory this process has held, in MB of 2**20 bytes (Linux)."""
+    """Peak memory of this process in MB of 2**20 bytes (Linux)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def run(way: str, video: str, most_seconds: float) -> dict[str, Any]:
-    """What one way took: ``fer``, ``fer mtcnn``, ``fer film`` or ``deepface``."""
+    """Measure one configuration: ``fer``, ``fer mtcnn``, ``fer film`` or ``deepface``."""
     trained = True
     if way == "fer film":
         result = timed_video(video)

@@ -1,8 +1,8 @@
-"""Packages that people use today and this project, side by side: the same film, and the same faces with known labels.
+"""Other packages and this project on the same video, and on the same faces with known labels.
 
-Each package runs in an environment of its own, since their dependencies contradict this project's: ``fer`` 25.10 takes
-numpy 1 and an old PyTorch with it, ``deepface`` 0.0.103 installs an OpenCV without the Haar cascades of its own default
-detector, and forgets ``werkzeug``. :data:`RECIPES` says how to make each.
+Each package runs in an environment of its own, since their dependencies conflict with this project's: ``fer`` 25.10 needs
+numpy 1 and an old PyTorch, ``deepface`` 0.0.103 installs an OpenCV without the Haar cascades of its own default detector
+and lacks ``werkzeug``. :data:`RECIPES` lists what each environment needs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import av
 import numpy as np
 import pandas as pd
 
-from benchmarks import package_worker as package_run
+from benchmarks import package_worker
 from benchmarks.synthetic_scenes import FRAME_SIZE, pasted_scenes
 from benchmarks.video import measured, speed_row, write_loop
 from fer_core.analysis.pipeline import FrameAnalyser
@@ -40,7 +40,7 @@ WAYS = ("fer", "fer film", "fer mtcnn", "deepface")
 
 
 MAX_SECONDS = 60.0
-"""Of each way; slow ones see fewer frames."""
+"""Time limit of each configuration; slow ones analyse fewer frames."""
 
 
 SCENE_PIXELS = 192
@@ -48,21 +48,21 @@ SCENE_PIXELS = 192
 
 
 def environments_folder() -> Path:
-    """Where the packages' environments are looked for by default: in the user's cache folder."""
+    """Default folder of the packages' environments, in the user's cache folder."""
     return cache_folder() / "packages"
 
 
 def package_comparison(
     model: str, environments: Path | None = None, data: Path | None = None, faces: int = 500, minutes: float = 1.0
 ) -> str:
-    """Tables: speed and memory on the sample clip played over, and answers for faces of PrivateTest.
+    """Tables of speed and memory on the repeated sample clip, and of accuracy on faces of PrivateTest.
 
     Args:
         model: name of a stored model.
         environments: folder of virtual environments named after the packages.
-        data: FER2013; without it speed alone.
-        faces: how many PrivateTest faces, the first ones.
-        minutes: length of the film.
+        data: FER2013; without it only speed is measured.
+        faces: number of PrivateTest faces, from the first on.
+        minutes: length of the video.
 
     Raises:
         FerError: an environment is missing; the message says how to make it.
@@ -83,7 +83,7 @@ def package_comparison(
             speeds.append({"package": _label(way, result), "minutes": minutes, **row})
             if not result["trained"]:
                 notes.append(
-                    f"{way}: its weights could not be fetched, so its network is untrained: speed alone counts"
+                    f"{way}: its weights could not be fetched, so its network is untrained: only its speed counts"
                 )
         parts = [_speed_table(speeds), *notes]
         if data is not None:
@@ -109,7 +109,7 @@ def _python(folder: Path, package: str) -> Path:
 
 
 def _run(python: Path, way: str, video: Path) -> dict[str, Any]:
-    command = [str(python), "-I", package_run.__file__, way, str(video), str(MAX_SECONDS)]
+    command = [str(python), "-I", package_worker.__file__, way, str(video), str(MAX_SECONDS)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=video.parent)
     if done.returncode:
         raise FerError(f"{way} failed in {python}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
@@ -131,7 +131,7 @@ def _speed_table(rows: list[dict[str, object]]) -> str:
 
 
 def write_scenes(path: Path, dataset: FaceDataset) -> None:
-    """Write a film without loss, one frame a face: enlarged onto a random place of a grey scene."""
+    """Write a lossless video with one frame per face, enlarged onto a random place of a grey scene."""
     with av.open(str(path), "w") as video:
         stream = video.add_stream("ffv1", rate=Fraction(25))
         (stream.width, stream.height), stream.pix_fmt = FRAME_SIZE, "bgr0"
@@ -149,17 +149,17 @@ def _answer_table(model: str, pythons: dict[str, Path], scenes: Path, dataset: F
         rows.append({"package": _label(way, result), **answer_metrics(result["answers"], dataset)})
     heading = (
         f"The first {len(dataset)} faces of PrivateTest, {SCENE_PIXELS} px on 640x480 scenes, seven classes.\n"
-        "Where a package ran out of its seconds, the faces it came to. fer's network was trained on FER2013 too; on which "
-        "of\nits faces is not stated.\n"
+        "A package that reached its time limit has fewer scenes. fer's network was trained on FER2013 too; on which of\n"
+        "its faces is not stated.\n"
     )
     return heading + pd.DataFrame(rows).to_string(index=False)
 
 
 def answer_metrics(answers: Sequence[Sequence[str]], dataset: FaceDataset) -> dict[str, object]:
-    """How often exactly one face was found in a scene, and how often its answer was right.
+    """How often exactly one face was found in a scene, and how often its emotion was correct.
 
     Args:
-        answers: the emotion of each face in each scene; of the first scenes at least.
+        answers: the emotion of each face in each scene, at least of the first scenes.
         dataset: the faces in the scenes, labelled with classes of FER2013.
     """
     labels = [dataset.label_set.emotions[label] for label in dataset.labels[: len(answers)]]

@@ -1,7 +1,7 @@
-"""Rolled heads: how often a network is right about them in plain crops and in crops turned by the eyes' roll.
+"""The accuracy on rolled heads with plain crops and with crops turned by the roll of the eyes.
 
-Faces of FER2013 are enlarged and pasted onto grey scenes at known rolls, on top of what roll they have by themselves; what
-lies beyond a face's corners is grey in either crop.
+Faces of FER2013 are enlarged and pasted onto grey scenes at known rolls, in addition to their own roll; the area beyond a
+face's corners is grey in both crops.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PASTED_PIXELS = 144
 
 
 MARGIN = 60
-"""Pixels that the upright square keeps from the border, so that its turned corners stay in the scene."""
+"""Pixels between the upright square and the border, so that its turned corners stay in the scene."""
 
 
 def rolled_scene(face: np.ndarray, place: BoundingBox, roll: float, scene_size: tuple[int, int]) -> np.ndarray:
@@ -52,14 +52,14 @@ def rolled_scene(face: np.ndarray, place: BoundingBox, roll: float, scene_size: 
 
 
 def rolled_scenes(data: Path, model: str, faces: int = 1000, split: Split = Split.TEST, seed: int = 0) -> str:
-    """A table of accuracies by roll; a face that is not found counts as answered wrongly.
+    """A table of accuracies by roll; a face that is not found counts as an error.
 
     Args:
         data: FER2013.
         model: a stored model that answers in the data set's classes.
-        faces: how many, drawn at random; all if there are fewer.
-        split: whose faces.
-        seed: of the draw and of their places.
+        faces: number of faces, sampled at random; all if there are fewer.
+        split: to take the faces from.
+        seed: of the sample and of the places.
 
     Raises:
         DatasetError: the data can't be read.

@@ -1,4 +1,4 @@
-"""What a frame of a stream costs on one thread: with everyone looked at in every frame, and in turns as live streams are."""
+"""The time of a stream's frame on one thread: everyone read in every frame, or scheduled as in live streams."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def webcam_frame() -> np.ndarray:
 
 
 def noise_faces(count: int) -> FaceDataset:
-    """So many 48x48 pictures of noise with labels, splits and votes at random, in FER2013's classes."""
+    """48x48 images of noise with random labels, splits and votes, in FER2013's classes."""
     rng = np.random.default_rng(0)
     return FaceDataset(
         "noise",
@@ -65,7 +65,7 @@ def noise_faces(count: int) -> FaceDataset:
 def pasted_scenes(faces: np.ndarray, side: int) -> Iterator[tuple[BoundingBox, np.ndarray]]:
     """Each face ``(48, 48) uint8`` enlarged onto a place of a grey scene: its square, and ``(480, 640, 3) uint8`` BGR.
 
-    Places are drawn with seed 0.
+    Places are sampled with seed 0.
     """
     rng = np.random.default_rng(0)
     for face in faces:

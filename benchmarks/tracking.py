@@ -1,7 +1,7 @@
-"""Whether ids stay with people who move, hide for half a second and pass before one another: a table of clips.
+"""Whether ids stay with people who move, hide for half a second and occlude one another.
 
-The clips are made: real faces on a plain scene, with a detector's jitter and misses drawn at random, so that who is who
-is known in every frame. The crops come from the scene, hence one who stands before another is on the other's crop.
+The clips are synthetic: real faces on a plain scene, with a detector's jitter and misses sampled at random, so that every
+identity is known. Crops come from the scene, so an occluding person is on the crop of the person behind.
 Switches are those of CLEAR MOT (Bernardin & Stiefelhagen 2008, EURASIP J. Image and Video Processing, 246309, section
 2.1), ID F1 is that of Ristani et al. 2016 (arXiv:1609.01775, section 3.2).
 """
@@ -65,14 +65,14 @@ HIDING_EVERY = 4.0
 
 
 REACH = (1.2, 2.2)
-"""Widths of the face that people walk to either side, and the seconds there and back, each drawn evenly."""
+"""Widths of the face that people walk to either side, sampled uniformly."""
 
 
 TURN_SECONDS = (5.0, 9.0)
 
 
 NARROW = 0.65
-"""Share of the reach in a lane of one's own: ten of them are half as wide as five that two share."""
+"""Share of the reach in single lanes: ten of them are half as wide as five shared by two."""
 
 
 COVERED = 0.5
@@ -80,7 +80,7 @@ COVERED = 0.5
 
 
 BEHIND = 0.85
-"""Size of a face that stands behind, to that of one in front."""
+"""Size of a face behind relative to one in front."""
 
 
 TILT = 8.0
@@ -100,7 +100,7 @@ class Motion(StrEnum):
     PLAIN = "plain"
     """Each in a lane of their own; all hide now and then."""
     CROSSING = "crossing"
-    """Two in a lane, one before the other; where they meet they pass, or turn back, which motion alone can't tell."""
+    """Two in a lane, one in front of the other; where they meet they pass or turn back, which looks the same at first."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ class ClipFrame:
     timestamp: float
     """Seconds."""
     truth: Mapping[int, BoundingBox]
-    """Where each person in sight is, by number."""
+    """Box of each visible person, by number."""
     boxes: tuple[BoundingBox, ...]
-    """What the detector found."""
+    """Boxes of the detector."""
     crops: np.ndarray
     """``(len(boxes), 48, 48) uint8`` grey."""
 
@@ -122,9 +122,9 @@ class IdentityScore:
     """How well ids stayed with people."""
 
     switches: int
-    """Times that a person is found under another id than when last found."""
+    """Times that a person gets another id than before."""
     id_f1: float
-    """Share of the boxes that bear their person's one id, in [0, 1]."""
+    """ID F1 in [0, 1]."""
 
 
 def sample_faces(data: Path | None = None) -> np.ndarray:
@@ -222,14 +222,14 @@ def _jittered(box: BoundingBox, rng: np.random.Generator) -> BoundingBox:
 
 
 Labelled = Sequence[Mapping[int, BoundingBox]]
-"""For each frame, boxes by who they are."""
+"""For each frame, boxes by identity."""
 
 
 def identity_score(truth: Labelled, found: Labelled) -> IdentityScore:
-    """Compare who was found with who was there.
+    """Compare tracked boxes with the true ones.
 
     Args:
-        truth: for each frame the people in sight.
+        truth: for each frame the visible people.
         found: for each frame the boxes by their ids.
     """
     last: dict[int, int] = {}  # the id under which a person was last found
@@ -271,7 +271,7 @@ def _assign(worth: Mapping[tuple[int, int], float]) -> list[tuple[int, int]]:
 
 
 def follow(clip: Sequence[ClipFrame], with_crops: bool = True) -> list[dict[int, BoundingBox]]:
-    """What the tracker makes of a clip: for each frame the boxes by their ids."""
+    """Track a clip: for each frame the boxes by their ids."""
     tracker = FaceTracker()
     return [
         dict(
@@ -286,15 +286,15 @@ def follow(clip: Sequence[ClipFrame], with_crops: bool = True) -> list[dict[int,
 
 
 def tracking_table(clip: Path | None = None, data: Path | None = None) -> str:
-    """Switches and ID F1 of made clips, and what the default detector and the tracker make of a film.
+    """Switches and ID F1 of synthetic clips, and statistics of the tracks in a video.
 
     Args:
-        clip: the film; without it the clips alone.
+        clip: the video; without it only the synthetic clips.
         data: where the faces of the clips come from, see :func:`sample_faces`.
 
     Raises:
         DatasetError: there are no faces to make clips of.
-        VideoError: the film cannot be read.
+        VideoError: the video cannot be read.
     """
     faces = sample_faces(data)
     rows: list[dict[str, object]] = []
@@ -324,18 +324,18 @@ def tracking_table(clip: Path | None = None, data: Path | None = None) -> str:
 
 
 def times_lost(truth: Labelled) -> int:
-    """How often a person in sight is not in the next frame."""
+    """How often a visible person is not in the next frame."""
     return sum(len(before.keys() - after.keys()) for before, after in pairwise(truth))
 
 
 def video_table(clip: Path) -> str:
-    """What can be told of a film's tracks without knowing who is in it.
+    """Statistics of a video's tracks without known identities.
 
-    Tracks of less than a second are mostly pieces of longer ones, or no faces; more ids than people at once would be two
-    tracks on one face.
+    Tracks of less than a second are mostly fragments of longer ones, or no faces; more ids than people at once would mean
+    two tracks on one face.
 
     Raises:
-        VideoError: the film cannot be read.
+        VideoError: the video cannot be read.
     """
     detector, tracker = create_detector(), FaceTracker()
     seen: dict[int, list[float]] = {}

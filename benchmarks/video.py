@@ -1,7 +1,7 @@
-"""How fast a film is analysed, with and without the annotated film, and how memory depends on its length.
+"""The speed of video analysis, with and without the annotated video, and how memory depends on the length.
 
-The film is the sample clip played over and over at 640x480 and 25 frames a second, so that every frame shows one moving
-person. Each measurement has a process of its own.
+The video repeats the sample clip at 640x480 and 25 frames a second, so that every frame shows one moving person. Each
+measurement runs in a new process.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ WANTED_SPEED, WANTED_SPEED_WITH_VIDEO = 4.0, 2.0
 
 
 MAX_GROWTH = 50.0
-"""Megabytes that the long film may need more than the short one."""
+"""Additional megabytes allowed for the long video."""
 
 
 def video_speed(model: str, short: float = SHORT_MINUTES, long: float = LONG_MINUTES) -> str:
-    """A table: frames a second, times real time and peak memory; then what the long film needs more.
+    """A table of frames a second, times real time and peak memory, and the additional memory of the long video.
 
     Args:
         model: name of a stored model.
-        short: minutes of the film whose speed is measured.
-        long: minutes of the film whose memory is compared with the short one's; 0 leaves it out.
+        short: minutes of the video whose speed is measured.
+        long: minutes of the video whose memory is compared with the short one's; 0 leaves it out.
     """
     with tempfile.TemporaryDirectory() as folder:
         videos = {minutes: Path(folder, f"{minutes:g}.mp4") for minutes in (short, long) if minutes}
@@ -48,7 +48,7 @@ def video_speed(model: str, short: float = SHORT_MINUTES, long: float = LONG_MIN
         if long:
             rows.append(measured(videos[long], model, long, False))
     lines = [pd.DataFrame(rows).to_string(index=False)]
-    lines.append(f"wanted on two cores: {WANTED_SPEED:g} times real time, {WANTED_SPEED_WITH_VIDEO:g} with the film")
+    lines.append(f"wanted on two cores: {WANTED_SPEED:g} times real time, {WANTED_SPEED_WITH_VIDEO:g} with the video")
     if long:
         growth = float(str(rows[2]["peak MB"])) - float(str(rows[0]["peak MB"]))
         lines.append(f"{long:g} minutes need {growth:+.0f} MB more than {short:g} (at most {MAX_GROWTH:g} wanted)")
@@ -56,7 +56,7 @@ def video_speed(model: str, short: float = SHORT_MINUTES, long: float = LONG_MIN
 
 
 def write_loop(path: Path, minutes: float) -> None:
-    """Write the sample clip, packet by packet, as often as it takes."""
+    """Write the sample clip repeatedly, packet by packet, to the given length."""
     left = round(minutes * 60 * FRAMES_PER_SECOND)
     with av.open(str(path), "w") as video:
         written = 0
@@ -75,7 +75,7 @@ def write_loop(path: Path, minutes: float) -> None:
 
 
 def measured(path: Path, model: str, minutes: float, with_video: bool) -> dict[str, object]:
-    """A row of the table: one film, analysed in a process of its own."""
+    """A row of the table: one video, analysed in a process of its own."""
     command = [sys.executable, "-m", __name__, str(path), model, "film" if with_video else "plain"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ARTIFACTS.parent)
     metrics = json.loads(done.stdout)
@@ -83,7 +83,7 @@ def measured(path: Path, model: str, minutes: float, with_video: bool) -> dict[s
 
 
 def speed_row(with_video: bool, frames: int, seconds: float, megabytes: float) -> dict[str, object]:
-    """The columns that tell how fast and how large an analysis was."""
+    """The columns for speed and memory of an analysis."""
     return {
         "annotated film": "yes" if with_video else "no",
         "frames": frames,
@@ -95,7 +95,7 @@ def speed_row(with_video: bool, frames: int, seconds: float, megabytes: float) -
 
 
 def measure(path: Path, model: str, with_video: bool) -> None:
-    """Analyse a film and print frames, seconds and the peak memory of this process as JSON."""
+    """Analyse a video and print frames, seconds and the peak memory of this process as JSON."""
     from fer_core.analysis.pipeline import FrameAnalyser
     from fer_core.video.analysis import analyse_video
 
