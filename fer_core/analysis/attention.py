@@ -1,6 +1,6 @@
 """Whether a person attends to the screen: a guess from where head and eyes are turned, and from closed eyes.
 
-The head alone makes up some 70% of a turn of gaze and tells whom people look at nine times in ten (Stiefelhagen & Zhu 2002,
+The head alone makes up some 70% of a turn of gaze and shows whom people look at nine times in ten (Stiefelhagen & Zhu 2002,
 "Head orientation and gaze direction in meetings", CHI 2002 extended abstracts, pp. 858-859). Angles are to the line between
 head and camera, and in pitch to what this person does while roughly frontal. Left and right are those of the image as it
 is given: in a mirrored one, as in a mirror, "looking left" is towards the person's own left, in any other their own right.
@@ -60,11 +60,11 @@ YAW_BEYOND, YAW_WITHIN = 30.0, 22.0
 
 
 PITCH_BEYOND, PITCH_WITHIN = 25.0, 18.0
-"""Degrees up or down, likewise. A laptop's lower edge is 13 below its screen's middle, a phone in the hand 35 or more."""
+"""The same angles up or down. A laptop's lower edge is 13 below its screen's middle, a phone in the hand 35 or more."""
 
 
 MAX_TURN_SHARE = 1.5
-"""Of the angle from which a person looks away: a turn counts no more, or smoothing would draw out the far ones."""
+"""Angles are clipped to this multiple of the angle for looking away, since smoothing would prolong large turns."""
 
 
 SMOOTHING_SECONDS = 0.15
@@ -88,7 +88,7 @@ MAX_BEND = 30.0
 
 
 MAX_GLANCE_SECONDS = 0.7
-"""Seconds for which a look elsewhere, or back, leaves the state as it is."""
+"""Seconds for which a glance elsewhere, or back, leaves the state as it is."""
 
 
 CLOSED_AFTER = 1.0
@@ -100,7 +100,7 @@ ABSENT_AFTER = 2.0
 
 
 STRIP_SECONDS = 60.0
-"""For how long intervals are kept."""
+"""Seconds for which intervals are kept."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class AttentionWatch:
         self._seen: float | None = None
         self._state, self._state_since = Attention.ABSENT, 0.0
         self._looks, self._looks_since = Attention.ATTENDING, 0.0  # as this frame has it, glances included
-        self._shut, self._lids_since = False, 0.0  # likewise, blinks included
+        self._shut, self._lids_since = False, 0.0  # as this frame has it, blinks included
         self._intervals: deque[AttentionInterval] = deque()
         self._totals = dict.fromkeys(Attention, 0.0)
 
@@ -206,7 +206,7 @@ class AttentionWatch:
                 self._gaze_neutral = _learn(self._gaze_neutral, gaze_pitch, rate, MEDIAN_GAZE_PITCH)
 
     def _look(self, yaw: float, pitch: float) -> Attention:
-        """Where these angles look, the way they went before being left only within the smaller angles."""
+        """The direction of these angles; the last direction is left only within the smaller angles (hysteresis)."""
         ways = {
             Attention.LEFT: (-yaw, YAW_BEYOND, YAW_WITHIN),
             Attention.RIGHT: (yaw, YAW_BEYOND, YAW_WITHIN),

@@ -17,15 +17,15 @@ from fer_core.vision.landmarks import FaceLandmarks
 
 @dataclass(frozen=True)
 class FaceAttributes:
-    """What the landmarks of one face tell."""
+    """What the landmarks of one face say."""
 
     landmarks: FaceLandmarks
     pose: HeadPose | None
     """None where the points show no head."""
     gaze: Gaze | None = None
-    """None where the eyes were not looked at, are closed or hidden."""
+    """None where the eyes were not read, are closed or hidden."""
     openness: float | None = None
-    """Mean of both eyes in [0, 1]; None where they were not looked at."""
+    """Mean of both eyes in [0, 1]; None where they were not read."""
     perclos: float | None = None
     """Share of the last minute with closed eyes; None in still images and in the first ten seconds."""
     blinks_per_minute: float | None = None
@@ -43,11 +43,11 @@ class FaceObservation:
     """The square that was cut out and given to the networks."""
     scores: tuple[ExpressionScores, ...]
     mask: MaskReading | None = None
-    """``None`` where nobody looked for a mask."""
+    """``None`` where the mask state was not read."""
     track: int | None = None
     """The id that the person keeps throughout a stream, from 1; ``None`` in a still image."""
     attributes: FaceAttributes | None = field(default=None, compare=False)
-    """What the landmarks tell; ``None`` where nobody asked, or no landmarks were found."""
+    """``None`` where they were not asked for, or no landmarks were found."""
 
     @property
     def covered(self) -> bool:
@@ -81,7 +81,7 @@ class FrameAnalysis:
 
 
 class AttributeLevel(Enum):
-    """What to see in a face beside its expression; each includes the one before."""
+    """What to read in a face beside its expression; each level includes the one before."""
 
     NONE = 0
     NOTHING = 0
@@ -94,11 +94,11 @@ class AttributeLevel(Enum):
 
 @dataclass(frozen=True)
 class FrameInference:
-    """What one frame shows by itself, whoever was seen before: made on any thread or machine, in any order."""
+    """What the networks say of one frame on its own, independent of other frames: made on any thread, in any order."""
 
     detections: Sequence[FaceDetection]
     crops: Mapping[int, np.ndarray]
     """``(faces, S, S) uint8`` by side S."""
     readings: Sequence[MaskReading | None]
     scores: Sequence[Sequence[ExpressionScores]]
-    """Of those who answer for a face with the mask that it was read with."""
+    """Per face, of the models that answer for the mask state in ``readings``."""

@@ -1,4 +1,4 @@
-"""The one door from a frame to its analysis; live pages, uploads, films, the command line and benchmarks use it."""
+"""From a frame to its analysis: pages, command line, archives and benchmarks all go through :class:`FrameAnalyser`."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from fer_core.vision.mask_state import MaskStateNetwork
 
 @cache
 def _keep_small_work_on_one_thread() -> None:
-    """Cutting faces out is a product of small matrices, which OpenBLAS splits over all cores.
+    """Cropping is a product of small matrices, which OpenBLAS would split over all cores.
 
-    While video codecs hold those cores its threads wait for each other: measured beside other work on two cores, the
+    While video codecs use those cores its threads wait for each other: measured beside other work on two cores, the
     90th percentile of a crop fell from 170 to 0.3 ms. OpenCV's threads cost a live frame 1 to 2 ms of processor time.
-    The limits are the process's, hence set once.
+    The limits apply to the process and are set once.
     """
     threadpool_limits(1, user_api="blas")
     cv2.setNumThreads(1)
 
 
 class FrameAnalyser:
-    """Detects the faces of a frame, cuts them out as FER2013 frames a face, and asks every model about them.
+    """Detects the faces of a frame, crops them as FER2013 frames a face, and classifies them with every model.
 
     Args:
         detector: finds the faces.
-        classifiers: the models to ask; each face gets one answer per model, in this order.
-        masks: tells masked faces from bare ones; without it every face counts as bare.
-        stand_ins: for each classifier, who answers for masked faces in its place; ``None`` where it does so itself.
-            One that stands in for several answers once.
-        attributes_reader: reads landmarks, head pose and gaze where they are asked for.
-        near: finds faces that are near, in the same framing as the detector; it looks first in streams where it may.
+        classifiers: the models; each face gets one answer per model, in this order.
+        masks: reads the mask state; without it every face counts as unmasked.
+        stand_ins: for each classifier the model that answers for masked faces in its place, or ``None`` if it does so
+            itself. A model that stands in for several answers once.
+        attributes_reader: reads landmarks, head pose and gaze if they are asked for.
+        near: a fast detector of near faces with the same framing as the detector, for streams.
 
     Example:
         >>> from skimage.data import astronaut
@@ -89,8 +89,8 @@ class FrameAnalyser:
     ) -> FrameAnalyser:
         """An analyser of stored models by name that reads masks as well.
 
-        Masked faces are answered for by the models that learnt from such faces, and by :data:`MASK_AWARE_MODEL` in the
-        place of those that did not, if it has an answer in the same classes.
+        For masked faces, a model that was not trained on such faces is replaced by :data:`MASK_AWARE_MODEL`, if that has an
+        answer in the same classes.
 
         Raises:
             ModelError: a model, or the network that reads masks, is missing.
@@ -113,14 +113,14 @@ class FrameAnalyser:
         attribute_level: AttributeLevel = AttributeLevel.NONE,
         inference: FrameInference | None = None,
     ) -> FrameAnalysis:
-        """Everything about one frame.
+        """Analyse one frame, step by step: detect, crop, track, read masks, classify, read attributes.
 
         Args:
             frame: ``(H, W, 3) uint8`` BGR.
             timestamp: seconds from the start of the stream.
-            memory: of the stream that the frame belongs to: with it people have ids, and their answers are smoothed.
-            attribute_level: what else to see in the faces; attention needs a memory.
-            inference: what :meth:`infer` made of this frame, where it was asked before; the analysis is the same.
+            memory: of the stream that the frame belongs to; with it people have ids, and their scores are smoothed.
+            attribute_level: what to read beside the expression; attention needs a memory.
+            inference: of this frame by :meth:`infer`, if it ran before; the analysis is the same.
 
         Returns:
             The faces, largest first, with every model's answer.
@@ -160,11 +160,11 @@ class FrameAnalyser:
         return FrameAnalysis(timestamp, width, height, self.detector.name, tuple(faces), watch.milliseconds)
 
     def infer(self, frame: np.ndarray, detections: Sequence[FaceDetection] | None = None) -> FrameInference:
-        """The part of :meth:`analyse` that asks the networks, which takes nearly all of its time.
+        """The part of :meth:`analyse` that runs the networks, which takes nearly all of its time.
 
         Args:
             frame: ``(H, W, 3) uint8`` BGR.
-            detections: its faces, where they were found before.
+            detections: of this frame, if it was searched before.
         """
         detections = self.find(frame) if detections is None else detections
         crops = self._crops(frame, detections)
@@ -172,9 +172,9 @@ class FrameAnalyser:
         return FrameInference(detections, crops, read, self._classify(crops, read))
 
     def copies(self, count: int) -> list[FrameAnalyser]:
-        """This one and others like it with networks of their own: threads that share one take turns at its networks.
+        """This analyser and copies with networks of their own, since threads that share an analyser wait for its networks.
 
-        Those made once are kept. One that did not come from a store has none.
+        Copies are kept. An analyser that did not come from a store has none.
         """
         while self._again and len(self._copies) < count - 1:
             self._copies.append(self._again())
@@ -195,8 +195,7 @@ class FrameAnalyser:
         Args:
             frame: ``(H, W, 3) uint8`` BGR.
             timestamp: seconds from the start of the stream.
-            near: says where everyone was near a moment ago; while they still are, only near ones are looked for, which
-                costs a fraction.
+            near: of the stream; while everyone is near, only the fast detector of near faces runs.
         """
         if near is None or self._near is None:
             return self.detector.detect(frame)
@@ -262,7 +261,7 @@ class FrameAnalyser:
     def _classify(
         self, crops: Mapping[int, np.ndarray], readings: Sequence[MaskReading | None]
     ) -> list[list[ExpressionScores]]:
-        """Every face's answers, from those who answer for it."""
+        """The scores of every face, from the models that answer for its mask state."""
         covered = np.array([_covered(reading) for reading in readings], bool)
         asked: dict[ExpressionClassifier, np.ndarray] = {}
         for classifier, stand_in in zip(self.classifiers, self._stand_ins, strict=True):
@@ -286,7 +285,7 @@ def _covered(reading: MaskReading | None) -> bool:
 def _stand_ins(
     classifiers: Sequence[ExpressionClassifier], store: ModelStore, network: Network, threads: int
 ) -> list[ExpressionClassifier | None]:
-    """For each classifier that never saw a masked face, one that did and answers in the same classes."""
+    """For each classifier that was not trained on masked faces, one that was and answers in the same classes."""
     if MASK_AWARE_MODEL not in store.served_names():
         return [None] * len(classifiers)
     model = store.load(MASK_AWARE_MODEL)

@@ -1,4 +1,4 @@
-"""Which faces of a stream are looked at in which frame."""
+"""Which people of a stream are read in which frame."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from fer_core.vision.detection.near_faces import EARLY_SECONDS
 
 @dataclass(frozen=True)
 class Interval:
-    """How often each person is looked at, where not everyone is in every frame."""
+    """How often each person is read, if not everyone in every frame."""
 
     shortest: float
-    """Seconds that are always left between two looks at one person."""
+    """Seconds between two readings of one person, at least."""
     longest: float
-    """Seconds after which a person is looked at however many others are."""
+    """Seconds after which a person is read in any case."""
     per_frame: int
-    """People who are looked at in one frame, unless more have waited for the longest time."""
+    """People who are read in one frame, apart from those who have waited for ``longest``."""
 
 
 EVERY_FRAME = Interval(0, 0, 1)
 
 
 CLASSIFICATION_INTERVAL = Interval(1 / 16, 0.2, 1)
-"""Of expression and mask. Answers are means over more than half a second, which sixteen samples a second make as well as
-thirty; what a frame costs hardly grows with the number of people then."""
+"""Of expression and mask. Scores are averaged over more than half a second, for which sixteen samples a second are as good
+as thirty; a frame's time then hardly grows with the number of people."""
 
 
 ATTRIBUTES_INTERVAL = Interval(0, 0.2, 2)
@@ -40,10 +40,10 @@ EYES_INTERVAL = Interval(0, 0.2, 1)
 
 
 class Scheduler:
-    """Says whose turn it is; people who have waited for longest go first.
+    """Decides who is read in a frame; people who have waited longest go first.
 
     Args:
-        interval: of the turns.
+        interval: between readings.
 
     Example:
         >>> scheduler = Scheduler(Interval(shortest=0, longest=1, per_frame=1))
@@ -57,7 +57,7 @@ class Scheduler:
         self._last: dict[int, float] = {}
 
     def due(self, tracks: Sequence[int], timestamp: float) -> list[bool]:
-        """Whose turn it is in the frame of this time, among the people in it; whoever is new has theirs."""
+        """For each person of a frame whether it is their turn; new people are always due."""
         waited = np.array([timestamp - self._last.get(track, -math.inf) for track in tracks])
         waited[waited < 0] = math.inf  # the clock has gone back
         due = waited >= self._longest

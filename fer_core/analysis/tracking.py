@@ -13,7 +13,8 @@ live stream needs:
   face without a rival should keep its id then.
 - Where the grey crops are given, how alike the faces look is a second cost, as in DeepSORT (Wojke et al. 2017,
   arXiv:1703.07402). Instead of a network, it is the Bhattacharyya coefficient of grey-level histograms (Comaniciu et al.
-  2003, IEEE TPAMI 25(5)), one per cell of a 3x3 grid: people who cross and turn back can't be told apart by motion.
+  2003, IEEE TPAMI 25(5)), one per cell of a 3x3 grid: motion alone does not show whether people
+  cross or turn back.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ _TRACK = np.dtype(
     [
         ("id", np.int64),
         ("place", float, 3),  # centre in pixels, logarithm of the size
-        ("speed", float, 3),  # likewise, per second
+        ("speed", float, 3),  # of the same, per second
         # Variance of the place, its covariance with the speed, variance of the speed; lengths in widths of the face.
         ("spread", float, (3, 3)),
         ("unseen", float),  # seconds since the face was last found
@@ -130,7 +131,7 @@ class FaceTracker:
     def __init__(self, max_unseen: float = MAX_UNSEEN_SECONDS) -> None:
         self.max_unseen = max_unseen
         self.ended: tuple[int, ...] = ()
-        """Ids whose tracks ended with the latest update: what is kept per person can be dropped."""
+        """Ids whose tracks ended with the latest update: what is remembered of them can be dropped."""
         self._tracks = np.zeros(0, _TRACK)
         self._next_id = 1
         self._timestamp = 0.0
@@ -150,7 +151,7 @@ class FaceTracker:
             boxes: of the faces, of positive width and height, in pixels; the detector's or framed as in FER2013, but
                 the same throughout.
             timestamp: seconds on any clock.
-            crops: ``(len(boxes), S, S) uint8`` grey, the same faces cut out; they tell crossing people apart.
+            crops: ``(len(boxes), S, S) uint8`` grey, crops of the same faces, which distinguish people who cross.
 
         Returns:
             One id per box, in their order. Ids count from 1 and are never used again.

@@ -1,4 +1,4 @@
-"""Alerts for someone who cares for others: a state that has lasted, told once, until it is over.
+"""Alerts for carers: a state that has lasted raises one alert, until it is over.
 
 Against chatter it has what alarms of plants have (ANSI/ISA-18.2): on-delay, off-delay and deadband. Each sample is
 taken to hold until the next, so that 20 seconds are 20 seconds at any frame rate.
@@ -29,7 +29,7 @@ ENDS_AFTER = 3.0
 
 
 MAX_UNSURE_SECONDS = 10.0
-"""Seconds of unsure answers after which nobody knows any more: counting starts anew, or the alert ends."""
+"""Seconds of unsure answers after which counting starts anew, or the alert ends."""
 
 
 MAX_ALERTS_KEPT = 1000
@@ -44,7 +44,7 @@ class AlertError(FerError):
 
 
 class AlertSignal(StrEnum):
-    """What a rule looks for."""
+    """The state that a rule waits for."""
 
     EMOTIONS = "emotions"
     EYES_CLOSED = "eyes closed"
@@ -52,7 +52,7 @@ class AlertSignal(StrEnum):
 
 
 class _Evidence(Enum):
-    """What one frame says of a rule for one person."""
+    """Evidence of one frame for a rule and a person."""
 
     OVER = auto()
     BETWEEN = auto()  # too little to begin, too much to end
@@ -62,7 +62,7 @@ class _Evidence(Enum):
 
 @dataclass(frozen=True)
 class AlertRule:
-    """What must last for how long.
+    """A state and the time for which it must last.
 
     Raises:
         AlertError: no time, a threshold that is no probability above 0, or emotions missing or out of place.
@@ -72,7 +72,7 @@ class AlertRule:
     seconds: float
     """For which it must have lasted."""
     emotions: tuple[Emotion, ...] = ()
-    """Whose probabilities are summed; none for the other signs."""
+    """Their probabilities are summed; empty for the other signals."""
     threshold: float = 0.6
     """Of that sum, in (0, 1]."""
 
@@ -141,28 +141,28 @@ class Alert:
     """When the rule was met, in seconds of the stream: its state had then lasted long enough."""
     rule: AlertRule
     track: int | None
-    """Whose; None where nobody was seen."""
+    """Id of the person; None of a rule on missing faces."""
     ended: float | None = None
-    """Since when the state is over; None while it lasts."""
+    """Time at which the state ended; None while it lasts."""
 
 
 @dataclass
 class _Episode:
-    """A state that lasts, of one person under one rule, told or not yet."""
+    """A state of one person under one rule, with an alert or not yet."""
 
     evidence: _Evidence = _Evidence.OVER
     held: float = 0.0
     gone: float = 0.0
     unsure: float = 0.0
     left: float | None = None
-    """Since when the state is not seen any more."""
+    """Time since which the state is interrupted."""
     alert: int | None = None
-    """Number of the alert, once it was told."""
+    """Number of the alert, once it was raised."""
 
     def spend(self, start: float, step: float) -> bool:
-        """Let the last evidence hold for a step; whether the episode is still one."""
-        told = self.alert is not None
-        if self.evidence is _Evidence.OVER or (self.evidence is _Evidence.BETWEEN and told):
+        """Count a step with the last evidence; whether the episode goes on."""
+        alerted = self.alert is not None
+        if self.evidence is _Evidence.OVER or (self.evidence is _Evidence.BETWEEN and alerted):
             self.held += step
             self.gone = self.unsure = 0.0
             self.left = None
@@ -173,7 +173,7 @@ class _Episode:
             self.unsure += step
         else:
             self.gone += step
-        longest = ENDS_AFTER if told else ALERT_MAX_GAP
+        longest = ENDS_AFTER if alerted else ALERT_MAX_GAP
         return self.gone < longest - _ROUNDING and self.unsure < MAX_UNSURE_SECONDS - _ROUNDING
 
 
@@ -193,7 +193,7 @@ class AlertWatch:
         self.rules = tuple(rules)
         self._episodes: dict[tuple[int, int | None], _Episode] = {}
         self._last: float | None = None
-        self._told = 0
+        self._raised = 0
         self._log: dict[int, Alert] = {}
 
     @property
@@ -210,7 +210,7 @@ class AlertWatch:
             timestamp: seconds from the start of the stream. One that lies before the last begins a new stream: every
                 episode ends, the log stays.
             people: by track, everyone who is seen.
-            eyes_closed: tracks of those whose eyes are closed, blinks left out.
+            eyes_closed: tracks with closed eyes, without blinks.
 
         Returns:
             The alerts that fire with this frame.
@@ -239,13 +239,13 @@ class AlertWatch:
             episode.evidence = seen.get(track, _Evidence.UNDER)
             due = episode.alert is None and episode.held >= rule.seconds - _ROUNDING
             if due and episode.evidence is _Evidence.OVER:
-                episode.alert = self._told
-                yield self._tell(Alert(timestamp, rule, track))
+                episode.alert = self._raised
+                yield self._raise(Alert(timestamp, rule, track))
 
-    def _tell(self, alert: Alert) -> Alert:
-        self._log[self._told] = alert
-        self._log.pop(self._told - MAX_ALERTS_KEPT, None)
-        self._told += 1
+    def _raise(self, alert: Alert) -> Alert:
+        self._log[self._raised] = alert
+        self._log.pop(self._raised - MAX_ALERTS_KEPT, None)
+        self._raised += 1
         return alert
 
     def _end(self, key: tuple[int, int | None], when: float) -> None:

@@ -1,4 +1,4 @@
-"""How far a stream's connection has got, in words for the page."""
+"""The state of a stream's connection."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ SLOW_CONNECTION_SECONDS = 10.0
 
 
 class Connection(StrEnum):
-    """How far a video connection has come."""
+    """The state of a video connection."""
 
     IDLE = "idle"
     CONNECTING = "connecting"
     SLOW = "slow"
     """Still connecting after :data:`SLOW_CONNECTION_SECONDS`."""
     FAILED = "failed"
-    """Given up on after that long."""
+    """Ended without playing after that time."""
     PLAYING = "playing"
 
 
 class ConnectionWatch:
-    """Tells from the little that a video component reports how its connection is doing."""
+    """Derives the state of a connection from the two flags that a video component reports."""
 
     def __init__(self) -> None:
         self._since: float | None = None
         self._failed = False
 
     def update(self, playing: bool, signalling: bool, now: float) -> Connection:
-        """Take note of the component's state at ``now`` (seconds, any steady clock) and say what it means."""
+        """The state after the component's report at ``now`` (seconds, any steady clock)."""
         if playing or signalling:
             self._failed = False
         if playing:
@@ -38,7 +38,7 @@ class ConnectionWatch:
             self._since = now if self._since is None else self._since
             return Connection.SLOW if now - self._since > SLOW_CONNECTION_SECONDS else Connection.CONNECTING
         if self._since is not None:
-            # Whoever presses Stop does so before; a browser gives up after.
+            # Before this time it was the Stop button, after it the browser that gave up.
             self._failed = now - self._since > SLOW_CONNECTION_SECONDS
             self._since = None
         return Connection.FAILED if self._failed else Connection.IDLE

@@ -37,19 +37,19 @@ HISTORY_SECONDS = 60.0
 
 
 LIVE_RATE_SECONDS = 2.0
-"""Frame rate and times are taken over this long."""
+"""Frame rate and times are measured over the last so many seconds."""
 
 
 SCORES_HOLD_SECONDS = 1.0
-"""For so long a face that was lost from sight is still answered for."""
+"""For so long the scores of a face that was lost are still shown."""
 
 
 MAX_PEOPLE = 4
-"""Whose minutes are shown, unless more are asked for."""
+"""People that :meth:`LiveSession.people` returns by default."""
 
 
 MAX_STREAM_RATE = 60
-"""Frames per second that memory is set aside for; cameras give 30."""
+"""Frames per second that the history has room for; cameras give 30."""
 
 
 class StreamError(FerError):
@@ -57,7 +57,7 @@ class StreamError(FerError):
 
 
 class Analyser(Protocol):
-    """What turns a frame into its analysis: :class:`fer_core.analysis.pipeline.FrameAnalyser`."""
+    """Turns a frame into its analysis, as :class:`fer_core.analysis.pipeline.FrameAnalyser` does."""
 
     def analyse(
         self,
@@ -72,7 +72,7 @@ class Analyser(Protocol):
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """What may be changed while a stream runs."""
+    """Settings that may change while a stream runs."""
 
     mirror: bool = False
     """Flip frames left to right first, as a mirror shows one's own face."""
@@ -82,13 +82,13 @@ class LiveSettings:
     interval: float = 0.0
     """Seconds from one analysed frame to the next; the frames between show the answers of the last."""
     attention: bool = False
-    """Whether to follow that as well; never without the knowledge of those who are seen."""
+    """Whether to follow attention; never without the knowledge of the people in view."""
     rules: tuple[AlertRule, ...] = ()
-    """Whose alerts are raised."""
+    """Rules that raise alerts."""
 
     @property
     def attribute_level(self) -> AttributeLevel:
-        """What the analysis has to see for all this."""
+        """The level that these settings need."""
         if self.attention or any(rule.signal is AlertSignal.EYES_CLOSED for rule in self.rules):
             return AttributeLevel.ATTENTION
         return AttributeLevel.LANDMARKS if self.layers & ATTRIBUTE_LAYERS else AttributeLevel.NONE
@@ -141,7 +141,7 @@ class _Moment:
     timestamp: float
     milliseconds: float
     faces: tuple[FaceObservation, ...]
-    """Largest first, without what their landmarks told, which would fill the memory."""
+    """Largest first, without attributes, which would fill the memory."""
     attention: dict[int, Attention | None]
     """By id."""
     gaze: Gaze | None
@@ -152,8 +152,8 @@ class LiveSession:
     """Analyses a stream frame by frame and remembers its last minute.
 
     Args:
-        analyser: looks at the frames; :meth:`configure` exchanges it while the stream runs.
-        settings: likewise.
+        analyser: analyses the frames; :meth:`configure` exchanges it while the stream runs.
+        settings: exchanged in the same way.
     """
 
     def __init__(self, analyser: Analyser, settings: LiveSettings = LiveSettings()) -> None:
@@ -219,11 +219,11 @@ class LiveSession:
         return frame if analysis is None else draw_analysis(frame, analysis, settings.layers)
 
     def observe(self, frame: np.ndarray, timestamp: float) -> None:
-        """Analyse one frame of which nobody sees a picture, see :meth:`process`."""
+        """Analyse one frame without drawing on it, see :meth:`process`."""
         self._analyse(frame, timestamp, self._settings)
 
     def _analyse(self, frame: np.ndarray, timestamp: float, settings: LiveSettings) -> FrameAnalysis | None:
-        """The analysis of a frame, or the last one where this frame's turn has not come; None where it failed."""
+        """The analysis of a frame, or the last one if this frame is skipped; None if it failed."""
         started = time.perf_counter()
         with self._lock:
             if self._latest is not None and 0 <= self._due - timestamp <= settings.interval:
@@ -295,12 +295,12 @@ class LiveSession:
         )
 
     def gazes(self, since: float, until: float) -> list[Gaze]:
-        """Where the largest face's eyes looked between two moments, as far as they were seen."""
+        """The gaze of the largest face between two moments, where it is known."""
         with self._lock:
             return [m.gaze for m in self._moments if m.gaze is not None and since <= m.timestamp <= until]
 
     def people(self, now: float, most: int = MAX_PEOPLE) -> list[PersonMinute]:
-        """The last minute of those who are there now, by id; with more than ``most`` the largest ones."""
+        """The last minute of everyone in view now, by id; of more than ``most`` people the largest."""
         with self._lock:
             moments = [moment for moment in self._moments if moment.timestamp >= now - HISTORY_SECONDS]
             shown = max(SCORES_HOLD_SECONDS, 2 * self._settings.interval)
@@ -313,7 +313,7 @@ class LiveSession:
 
 
 def _alert_signals(moment: _Moment) -> tuple[dict[int, ExpressionScores], set[int]]:
-    """What alerts are raised about: the answers of everyone, and whose eyes are closed."""
+    """Input of the alerts: everyone's scores, and the tracks with closed eyes."""
     people = {face.track: face.scores[0] for face in moment.faces if face.track is not None and face.scores}
     return people, {track for track, state in moment.attention.items() if state is Attention.EYES_CLOSED}
 

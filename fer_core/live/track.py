@@ -1,6 +1,6 @@
-"""The video that goes back to a visitor: the newest frame in, its answer out, and nothing queued between.
+"""The video that goes back to a visitor: the newest frame in, the processed frame out, and no queue between.
 
-Frames that come while one is answered replace each other, so that a slow machine gives fewer frames, never later ones.
+Frames that arrive while one is processed replace each other, so that a slow machine gives fewer frames, never later ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamEr
 
 
 class ProcessedTrack(MediaStreamTrack):
-    """A track of answered frames, each answered on a thread of its own; it belongs to one connection.
+    """A track of processed frames, each processed on the track's own thread; it belongs to one connection.
 
     Args:
         answer: makes of a frame the one that goes back. It is never called twice at once.
@@ -77,7 +77,7 @@ class ClipTrack(ProcessedTrack):
         self._number = -1
 
     async def recv(self) -> av.VideoFrame:
-        """The next picture, when its time has come.
+        """The next frame, at its time.
 
         Raises:
             MediaStreamError: the track has ended.
@@ -94,7 +94,7 @@ class ClipTrack(ProcessedTrack):
 
 
 def to_video_frame(picture: np.ndarray) -> av.VideoFrame:
-    """A frame in the format that encoders take, made in half the time of the encoder's own way.
+    """A frame in the format that encoders take, in half the time that the encoder would take.
 
     Args:
         picture: ``(H, W, 3) uint8`` BGR; of odd sides it stays as it is, which encoders take too.

@@ -1,1 +1,1 @@
-"""Recorded films: analysed frame by frame as live video is, and what is made of that: film, subtitles, moments, tables."""
+"""Recorded videos: their analysis, annotated copy, subtitles, key moments and people."""

@@ -42,7 +42,7 @@ MISSING_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class VideoProgress:
-    """How far the analysis of a video has come."""
+    """Progress of the analysis of a video."""
 
     frames: int
     """Analysed so far."""
@@ -110,7 +110,7 @@ class VideoAnalysis:
         Args:
             source: the video that was analysed.
             target: a path or a seekable binary file for the MP4.
-            on_progress: given the share that is done after each frame; what it raises ends the work.
+            on_progress: given the share that is done after each frame; an exception from it ends the work.
 
         Returns:
             The number of frames written.

@@ -1,4 +1,4 @@
-"""A film with what was found drawn on it: made beside the analysis, or afterwards from its log."""
+"""The annotated video, written during the analysis or afterwards from its log."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _WAITING = 8
 class AnnotatedVideo(AbstractContextManager["AnnotatedVideo"]):
     """Draws on frames and writes them, on a thread of its own, so that the analysis goes on meanwhile.
 
-    Leaving the ``with`` block finishes the film; leaving it by an error discards it.
+    Leaving the ``with`` block finishes the video; leaving it by an error discards it.
 
     Args:
-        writer: of the film.
+        writer: of the video.
         layers: what to draw.
     """
 
@@ -75,23 +75,23 @@ def write_annotated_video(
     layers: Collection[Layer] = VIDEO_LAYERS,
     on_progress: Callable[[float], None] = lambda time: None,
 ) -> int:
-    """Read a film again and write it with what was found in it, and with its sound.
+    """Read a video again and write it with what was found in it, and with its sound.
 
     Args:
-        source: the film.
+        source: the video.
         analyses: numbers of frames and what was found in them, in order; a frame without one shows the last.
         target: see :class:`fer_core.media.video_writer.VideoWriter`.
-        name: the film's name for messages.
-        start: seconds on the film's clock at which to begin.
+        name: the video's name for messages.
+        start: seconds on the video's clock at which to begin.
         end: and to end.
         layers: what to draw.
-        on_progress: given the film's time in seconds after each frame; what it raises ends the work.
+        on_progress: given the video's time in seconds after each frame; an exception from it ends the work.
 
     Returns:
         The number of frames written.
 
     Raises:
-        VideoError: the film cannot be read or written.
+        VideoError: the video cannot be read or written.
     """
     info = video_info(source, name)
     found = iter(analyses)

@@ -1,4 +1,4 @@
-"""What the networks see in the frames of a film, several frames at once, each thread with networks of its own."""
+"""Runs the networks on several frames of a video at once, each thread with networks of its own."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _ROUNDING_SECONDS = 1e-6
 
 
 def stretch_number(time: float) -> int:
-    """Which of the stretches of a film, each looked at as a whole first, a time in seconds belongs to."""
+    """The number of the stretch of a video that a time in seconds belongs to; each begins with a full detection."""
     return math.floor(time / FULL_DETECTION_SECONDS + _ROUNDING_SECONDS)
 
 
 class _Stretch:
-    """So many seconds of a film: faces are looked for in the whole of its first frame, and near ones in the others.
+    """A few frames of a video: the full detector runs on the first, the detector of near faces on the others where it may.
 
-    What is found in a frame depends on that frame and on the first one alone, not on who looked at which first.
+    The detections of a frame depend on that frame and the first one only, not on the order of the threads.
     """
 
     def __init__(self) -> None:
@@ -49,12 +49,12 @@ class _Stretch:
 def infer_frames(
     frames: Iterable[VideoFrame], analyser: FrameAnalyser, threads: int
 ) -> Generator[tuple[VideoFrame, FrameInference]]:
-    """Frames in order, each with what is seen in it; the same whatever the number of threads.
+    """Frames in order, each with its inference; the same for any number of threads.
 
     Args:
-        frames: of one film, in order.
-        analyser: and as many copies of it as there are threads.
-        threads: that look at frames; the caller's decodes them, and with 0 looks at them too.
+        frames: of one video, in order.
+        analyser: of which every thread gets a copy.
+        threads: that run the networks; the calling thread decodes, and with 0 threads does both.
     """
     if not threads:
         for frame, stretch, first in _in_stretches(frames):

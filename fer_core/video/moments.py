@@ -1,4 +1,4 @@
-"""The moments of a film that are worth a look: where someone's expression changes most, and where each one peaks."""
+"""The key moments of a video: the largest changes of expression, and the peak of each expression."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class KeyMoment:
 
     kind: MomentKind
     time: float
-    """Seconds of the film."""
+    """Seconds of the video."""
     frame: int
-    """Number of the frame in the film."""
+    """Number of the frame in the video."""
     track: int
     """The person's id."""
     emotion: Emotion

@@ -1,4 +1,4 @@
-"""The people of a film, each with all that was found of them over time."""
+"""The people of a video, each as a time series."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from fer_core.labels import LABEL_SETS, LabelSet
 
 @dataclass(frozen=True)
 class PersonSeries:
-    """One person, frame by frame; by the first model where several answered for a face."""
+    """One person, frame by frame; the scores are the first model's if there are several."""
 
     track: int
     label_set: LabelSet
     frames: np.ndarray
     """``(N,) int64`` numbers of the frames in which the person was seen."""
     times: np.ndarray
-    """``(N,) float64`` seconds of the film."""
+    """``(N,) float64`` seconds of the video."""
     probabilities: np.ndarray
     """``(N, len(label_set)) float32``, smoothed as in the log."""
     verdicts: np.ndarray
     """``(N,)`` words."""
     masks: np.ndarray
-    """``(N,)`` words; None where nobody looked."""
+    """``(N,)`` words; None where it was not read."""
     attention: np.ndarray
-    """``(N,)`` words; None where nobody looked."""
+    """``(N,)`` words; None where it was not read."""
 
     def __len__(self) -> int:
         return len(self.times)
 
 
 def people_of(table: pd.DataFrame) -> list[PersonSeries]:
-    """Everyone in the log of a film, by id.
+    """Everyone in the log of a video, by id.
 
     Args:
         table: of :meth:`fer_core.video.analysis.VideoAnalysis.table`, or read by

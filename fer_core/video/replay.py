@@ -1,4 +1,4 @@
-"""What was found in a film, told again from its log."""
+"""Frame analyses reconstructed from the log of a video."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def analyses_of(log: SessionLog, info: VideoInfo) -> Iterator[tuple[int, FrameAn
     Landmarks and crops are not in a log.
 
     Args:
-        log: of a film.
+        log: of a video.
         info: of the same.
     """
     rows = chain.from_iterable(part.to_pylist() for part in log.parts())
@@ -34,7 +34,7 @@ def analysis_of(rows: Sequence[Mapping[str, Any]], info: VideoInfo) -> FrameAnal
 
     Args:
         rows: of that frame, at least one, as a log has them; what is empty is None.
-        info: of the film.
+        info: of the video.
     """
     faces = [_face(list(of_face)) for face, of_face in groupby(rows, key=lambda row: row["face"]) if face is not None]
     first = rows[0]

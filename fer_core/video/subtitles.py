@@ -1,4 +1,4 @@
-"""Subtitles that say what each person of a film looks like, as WebVTT (https://www.w3.org/TR/webvtt1/)."""
+"""Subtitles with the expression of each person in a video, as WebVTT (https://www.w3.org/TR/webvtt1/)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from fer_core.results import MaskState
 from fer_core.video.persons import PersonSeries
 
 MIN_CUE_SECONDS = 0.4
-"""A verdict that lasts less is not told: nobody could read it."""
+"""Shorter verdicts are left out, since nobody could read them."""
 
 
 MAX_CUE_GAP_SECONDS = 0.5
-"""Out of sight for longer, a person's subtitle ends."""
+"""Seconds out of sight after which a person's subtitle ends."""
 
 
 def webvtt(people: Sequence[PersonSeries], frame_seconds: float, offset: float = 0.0) -> str:
     """One cue for each stretch in which a person's verdict and mask stay the same: ``Person 1: happy, masked``.
 
     Args:
-        people: of one film.
-        frame_seconds: that a frame is shown for, by which the last cue outlasts its last frame.
-        offset: seconds that are taken off all times, as for a film that begins there.
+        people: of one video.
+        frame_seconds: duration of a frame, added to the end of the last cue.
+        offset: seconds to subtract from all times, for a video that begins there.
 
     Returns:
         The file's content.
@@ -50,7 +50,7 @@ def _cues(person: PersonSeries, frame_seconds: float) -> list[tuple[float, float
 
 
 def _readable(cues: list[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
-    """Cues without those too short to be read, in whose place the one before goes on."""
+    """Cues without those too short to read; the cue before is extended over them."""
     kept: list[tuple[float, float, str]] = []
     for start, end, words in cues:
         joins = bool(kept) and start <= kept[-1][1]

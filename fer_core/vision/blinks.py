@@ -17,11 +17,11 @@ MAX_BLINK_SECONDS = 0.5
 
 
 PERCLOS_WINDOW = 60
-"""Seconds that PERCLOS and the blink rate look back."""
+"""Seconds of the window of PERCLOS and the blink rate."""
 
 
 MIN_SEEN_SECONDS = 10.0
-"""Seconds within the window in which the eyes must have been seen for a share or a rate to be told."""
+"""Seconds within the window in which the eyes must have been seen for a share or a rate to be given."""
 
 
 BLINK_MAX_STEP = 1.5

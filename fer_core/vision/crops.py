@@ -1,4 +1,4 @@
-"""Cut faces out of a frame the way FER2013 framed them, whichever detector found them.
+"""Crops faces as FER2013 framed them, for any detector, and turns rolled ones upright.
 
 Every detector draws its own box: a Haar cascade boxes the whole FER2013 frame (the data set was cut with OpenCV's face
 detection, Goodfellow et al. 2013), BlazeFace boxes brow to chin. A network trained on FER2013 answers best for crops

@@ -23,8 +23,8 @@ class FaceFraming:
     def crop_box(self, box: BoundingBox) -> BoundingBox:
         """The square that frames a detected face as FER2013 does.
 
-        Width and height each tell the side of the square; their geometric mean halves the noise of either and keeps a
-        box of another aspect ratio from pulling the square to its longer or shorter side. The square is placed by the
+        Width and height each give the side of the square; their geometric mean halves the noise of either and is the same
+        for boxes of other aspect ratios. The square is placed by the
         box's centre, which depends less on the size than a corner does.
 
         Args:

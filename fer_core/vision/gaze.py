@@ -36,12 +36,12 @@ IRIS_GAIN = 0.7
 """How far the iris moves away from the corners, as the iris network sees it, of how far it does.
 
 The network draws the iris towards the middle and the corners after the iris. Of irises pasted elsewhere into twelve faces
-it saw 0.54 of the way; of circles fitted to 1,090 irises in portraits 0.88, to which the drift of the corners adds.
+it saw 0.54 of the distance; of circles fitted to 1,090 irises in portraits 0.88, to which the drift of the corners adds.
 """
 
 
 MAX_GAZE_TURN = 45.0
-"""Degrees between the face's forward axis and the line to the camera, beyond which one eye hides and gaze is not told."""
+"""Degrees between the face's forward axis and the line to the camera, beyond which an eye is hidden and gaze unknown."""
 
 
 OPEN_RATIO = 0.30
@@ -49,7 +49,7 @@ OPEN_RATIO = 0.30
 
 
 CLOSED_RATIO = 0.08
-"""Aspect ratio of a closed eye: 0.04 to 0.08 in film, the points of the two lids never quite meet."""
+"""Aspect ratio of a closed eye: 0.04 to 0.08 in videos; the points of the two lids never quite meet."""
 
 
 CLOSED_OPENNESS = 0.2

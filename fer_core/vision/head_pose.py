@@ -75,7 +75,7 @@ class Camera:
 
         Args:
             width: of the frame in pixels.
-            height: likewise.
+            height: of the frame in pixels.
             focal_length: in pixels, if it is known. The longer side otherwise, an angle of view of 53 degrees along it,
                 as webcams and phones have about.
         """

@@ -1,7 +1,7 @@
 """The 468 points of a face and its irises: MediaPipe's face landmark and iris networks run with LiteRT.
 
 Face mesh: Kartynnik et al. 2019, arXiv:1907.06724. Iris: Ablavatski et al. 2020, arXiv:2006.11341. The model files lie
-in ``artifacts/mediapipe``; the regions that the networks look at follow MediaPipe's
+in ``artifacts/mediapipe``; the regions follow MediaPipe's
 ``face_landmark_front_cpu.pbtxt`` and ``iris_landmark_landmarks_to_roi.pbtxt``.
 
 Points are continuous coordinates of the frame, in which pixel ``j`` covers ``[j, j + 1]``: a mirrored frame of width W has
@@ -29,15 +29,15 @@ LANDMARK_FILE = "face_landmark.tflite"
 IRIS_FILE = "iris_landmark.tflite"
 
 FACE_SCALE = 1.5
-"""Side of the square that the landmark network looks at, in longer sides of BlazeFace's box or of the points' extent."""
+"""Side of the landmark network's region, in longer sides of BlazeFace's box or of the points' extent."""
 EYE_SCALE = 2.3
-"""Side of the square that the iris network looks at, in distances of the eye's corners."""
+"""Side of the iris network's region, in distances between the eye's corners."""
 MIN_PRESENCE = 0.5
 """Score from which a region counts as a face: MediaPipe's ``min_tracking_confidence``."""
 SAME_ROLL = 6.0
-"""Degrees between the roll at which a face was looked at and the roll found, up to which the look is kept."""
+"""Degrees between the roll of the region and the roll found in it, up to which no further pass is needed."""
 MAX_PASSES = 3
-"""Looks at a face whose roll is unknown, each of which finds about half of the roll that is left, or that is hard to see."""
+"""Passes over a face of unknown roll; each finds about half of the remaining roll."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class FaceLandmarks:
     presence: float
     """The network's confidence in [0, 1] that it saw a face."""
     eyes: EyeLandmarks | None = None
-    """None where they were not looked at."""
+    """None where they were not read."""
 
     @property
     def roll(self) -> float:
@@ -97,7 +97,7 @@ class FaceLandmarks:
 
 @dataclass(frozen=True)
 class Region:
-    """A turned square of the frame, in its pixels, that a network looks at."""
+    """A rotated square of the frame, in its pixels: the input of a network."""
 
     x: float
     """Of the centre."""
@@ -146,7 +146,7 @@ def region_of_box(crop_box: BoundingBox, roll: float = 0.0) -> Region:
 
 
 def region_of_points(points: np.ndarray) -> Region:
-    """The region of a face whose ``(468, 3)`` points are known from a first look.
+    """The region of a face whose ``(468, 3)`` points are known from a first pass.
 
     MediaPipe measures the extent along the frame's axes; here it is measured along the face's own, so that the region
     keeps its size when the head is rolled.
@@ -171,10 +171,10 @@ def eye_region(points: np.ndarray, eye: EyeCorners) -> Region:
 
 
 class RegionNetwork:
-    """One of MediaPipe's networks that look at a square region; calls from several threads take turns.
+    """One of MediaPipe's networks that read a square region; calls from several threads take turns.
 
-    Regions are looked at one by one: measured on one thread, a face of a batch takes as long as a face alone, and every
-    change of the batch's size costs several times a look.
+    Regions are read one by one: measured on one thread, a face of a batch takes as long as a face alone, and every change
+    of the batch's size costs as much as several runs.
 
     Args:
         file_name: of the model in ``artifacts/mediapipe``.
@@ -253,7 +253,7 @@ class LandmarkReader:
 
     Args:
         threads: CPU threads of one call.
-        with_eyes: whether to look at the eyes again, which finds the irises and how far the lids are open.
+        with_eyes: whether to run the iris network, which finds the irises and the lids.
 
     Raises:
         ModelError: the wheel with the model files is not installed.
@@ -278,8 +278,8 @@ class LandmarkReader:
     ) -> list[FaceLandmarks | None]:
         """The points of every face.
 
-        One look is enough where the roll is known to a few degrees. Where it is not, a face is looked at upright and
-        then again, turned as it was found, until it stays.
+        One pass is enough if the roll is known to a few degrees. Otherwise the region is rotated by the roll that was found
+        and read again, until the roll stays.
 
         Args:
             frame: ``(H, W, 3) uint8`` BGR.

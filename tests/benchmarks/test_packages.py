@@ -84,7 +84,7 @@ def test_each_package_answers_for_the_frames_of_a_film_in_its_own_environment(
     for label, frames in (("fer 7.8.9, Haar", 15), ("fer 7.8.9, MTCNN", 15), ("deepface 7.8.9, Haar", 15)):
         row = next(line for line in speeds.splitlines() if label in line)
         assert f" {frames} " in row
-    assert note == "deepface: its weights could not be fetched, so its network is untrained: speed alone counts"
+    assert note == "deepface: its weights could not be fetched, so its network is untrained: only its speed counts"
 
 
 def test_answers_are_the_likeliest_emotion_of_each_face(environments: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,9 @@
-"""Face detectors behind one protocol: BlazeFace in three sizes, OpenCV's Haar cascade and, as an extra, MTCNN.
+"""BlazeFace in three sizes.
 
 BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047) runs with LiteRT from the model files of MediaPipe in
 ``artifacts/mediapipe``. Anchors, decoding and weighted suppression follow MediaPipe's
 ``SsdAnchorsCalculator``, ``TensorsToDetectionsCalculator`` and ``NonMaxSuppressionCalculator`` with the options of its
 ``face_detection_*.pbtxt``.
-
-A new detector is one class with the attributes of :class:`FaceDetector` and one line in ``DETECTORS``, or in
-``COMPARED_DETECTORS`` where it is only measured.
 """
 
 from __future__ import annotations
@@ -194,7 +191,7 @@ def anchor_centres(width: int, height: int, layers: tuple[tuple[int, int], ...])
 
     Args:
         width: of the network's input in pixels, a multiple of every stride.
-        height: likewise.
+        height: of the input, in the same way.
         layers: stride and anchors per cell of each feature map.
 
     Returns:

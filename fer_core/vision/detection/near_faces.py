@@ -1,7 +1,7 @@
-"""A quick look at near faces between two looks at the whole frame, as they follow each other in a stream.
+"""Alternates a fast detector of near faces with the full detector in a stream.
 
-A detector for near faces takes a fifth of the time, but draws boxes of a slightly other place and size. How they differ is
-taken from each look at the whole frame and undone until the next, so that boxes do not jump to and fro.
+The near detector takes a fifth of the time, but its boxes differ slightly in place and size. The difference is measured at
+each full detection and corrected until the next, so that boxes do not jump.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 from fer_core.results import BoundingBox, FaceDetection
 
 NEAR_FACE_WIDTH = 0.2
-"""Width of a face in shares of the frame's longer side from which on a detector for near faces sees it as well as any."""
+"""Width of a face, as a share of the frame's longer side, from which the near detector finds it as reliably as any."""
 
 
 STILL_NEAR = 0.9
-"""Of that width, for those who were near a moment ago."""
+"""Share of that width for faces that were near in the last frame (hysteresis)."""
 
 
 FULL_DETECTION_SECONDS = 0.3
-"""Between two looks at the whole frame for those who are far away."""
+"""Seconds between two full detections, which find newcomers who are far away."""
 
 
 SAME_FACE = 0.4
@@ -30,19 +30,19 @@ SAME_FACE = 0.4
 
 
 EARLY_SECONDS = 1e-3
-"""Seconds by which frames come too early."""
+"""Tolerance in seconds for frames that come slightly early."""
 
 
 @dataclass(frozen=True)
 class _Difference:
-    """Between the boxes of one face by both detectors, in widths and heights of the near one's."""
+    """Between the boxes of one face by both detectors, in widths and heights of the near detector's box."""
 
     centre: tuple[float, float]
     shift: tuple[float, float]
     stretch: tuple[float, float]
 
     def undo(self, box: BoundingBox) -> BoundingBox:
-        """The box as the look at the whole frame would draw it."""
+        """The box as the full detector would draw it."""
         return BoundingBox(
             box.x + self.shift[0] * box.width,
             box.y + self.shift[1] * box.height,
@@ -52,7 +52,7 @@ class _Difference:
 
 
 class NearFaceGate:
-    """Says when a quick look is enough, and redraws its boxes; one per stream."""
+    """Decides when the near detector is enough, and corrects its boxes; one per stream."""
 
     def __init__(self) -> None:
         self._full_detection = -np.inf
@@ -61,7 +61,7 @@ class NearFaceGate:
         self._differences: list[_Difference] = []
 
     def required_faces(self, frame: np.ndarray, timestamp: float) -> int:
-        """How many faces a quick look has to find for it to be enough; 0 where the whole frame is to be looked at."""
+        """How many faces the near detector has to find to be enough; 0 if the full detector is needed."""
         if not 0 <= timestamp - self._full_detection < FULL_DETECTION_SECONDS - EARLY_SECONDS:
             return 0
         return len(self._boxes) if self._all_near(frame) else 0
@@ -70,12 +70,12 @@ class NearFaceGate:
         return bool(self._boxes) and min(box.width for box in self._boxes) >= self._limit * max(frame.shape[:2])
 
     def record_full_detection(self, frame: np.ndarray, detections: Sequence[FaceDetection], timestamp: float) -> bool:
-        """Take note of a look at the whole frame; whether a quick look at the same frame is to be compared with it."""
+        """Record a full detection; whether to :meth:`compare` it with the near detector on the same frame."""
         self._boxes, self._full_detection, self._limit = [found.box for found in detections], timestamp, NEAR_FACE_WIDTH
         return self._all_near(frame)
 
     def compare(self, near: Sequence[FaceDetection]) -> None:
-        """Learn how the boxes of a quick look differ from those of the look at the whole frame just taken note of."""
+        """Measure how the near detector's boxes differ from those of the full detection just recorded."""
         self._differences = [
             _Difference(
                 _centre(found.box),
@@ -88,7 +88,7 @@ class NearFaceGate:
         ]
 
     def record_near_detection(self, near: Sequence[FaceDetection]) -> list[FaceDetection]:
-        """Take note of a quick look that was enough; its faces with their boxes redrawn."""
+        """Record a near detection that was enough; its faces with corrected boxes."""
         redrawn = [replace(found, box=self._redrawn(found.box)) for found in near]
         self._boxes, self._limit = [found.box for found in redrawn], NEAR_FACE_WIDTH * STILL_NEAR
         return redrawn

@@ -1,4 +1,8 @@
-"""The detectors to choose from, by name."""
+"""The detectors to choose from, by name.
+
+A new detector is one class with the attributes of :class:`fer_core.vision.detection.base.FaceDetector` and one line in
+``DETECTORS``, or in ``COMPARED_DETECTORS`` if it is only measured.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +24,15 @@ from fer_core.vision.framing import FaceFraming
 class FallbackDetector:
     """One detector, and a second one for the frames in which the first finds nothing.
 
-    A frame with a face costs what the first detector costs. The default looks with BlazeFace's back-camera network
-    first, which finds the most, and then with the full-range network, which draws the fewest boxes where nobody is;
-    ``benchmark masked-scenes`` has both beside each other and alone.
+    A frame with a face takes no longer than with the first detector alone. The default combines BlazeFace's back-camera
+    network, which finds the most faces, with the full-range network, which has the fewest false boxes; ``benchmark
+    masked-scenes`` compares both and the pair.
 
     Args:
         name: of the pair.
-        title: likewise.
-        first: looks at every frame.
-        second: looks where the first found nothing; its boxes are redrawn as the first would draw them.
+        title: of the pair, for people.
+        first: runs on every frame.
+        second: runs where the first found nothing; its boxes are reframed as the first would draw them.
     """
 
     def __init__(self, name: str, title: str, first: FaceDetector, second: FaceDetector) -> None:
@@ -41,7 +45,7 @@ class FallbackDetector:
 
 
 class ReframedDetector:
-    """A detector whose boxes are redrawn as another's would be, so that the two can take each other's place.
+    """A detector with its boxes reframed as another's, so that the two are interchangeable.
 
     Args:
         detector: finds the faces.
@@ -91,10 +95,10 @@ def _default_detector(num_threads: int) -> FaceDetector:
 
 
 def near_detector(like: FaceDetector, num_threads: int = 1) -> FaceDetector:
-    """Finds near faces at a fifth of the time of the default detector, and draws their boxes like another one.
+    """A detector of near faces, five times as fast as the default, with boxes framed like another detector's.
 
     Args:
-        like: in whose place it looks.
+        like: the detector that it replaces.
         num_threads: CPU threads.
     """
     return ReframedDetector(BlazeFaceDetector("front", num_threads), like.framing)
