@@ -18,25 +18,30 @@ __all__ = ["analyse_image", "analyse_video", "load_model"]
 
 
 def load_model(
-    name: str | Sequence[str] = DEFAULT_MODEL, *, detector: str = DEFAULT_DETECTOR, answer: str | None = None
+    name: str | Sequence[str] = DEFAULT_MODEL,
+    *,
+    detector: str = DEFAULT_DETECTOR,
+    decision_rule: str | None = None,
+    answer: str | None = None,
 ) -> FrameAnalyser:
     """A stored network with all that it needs to look at pictures: face detector, mask state, landmarks.
 
     Args:
         name: of a stored model, or several that all answer.
         detector: finds the faces.
-        answer: name of one of the models' answers, as ``ferplus`` for FER+'s eight classes; each card's first if left
-            out.
+        decision_rule: name of one of the models' decision rules, as ``ferplus`` for FER+'s eight classes; each card's
+            first if left out.
+        answer: old name of ``decision_rule``.
 
     Raises:
         ModelError: there is no such model, detector or answer.
 
     Example:
         >>> from fer_core import load_model
-        >>> load_model("senet", answer="ferplus").classifiers[0].rule.title
+        >>> load_model("senet", decision_rule="ferplus").classifiers[0].rule.title
         'FER+, eight classes'
     """
-    return FrameAnalyser.from_store([name] if isinstance(name, str) else list(name), detector, answer)
+    return FrameAnalyser.from_store([name] if isinstance(name, str) else list(name), detector, decision_rule or answer)
 
 
 def analyse_image(image: str | os.PathLike[str] | bytes | np.ndarray, model: FrameAnalyser) -> FrameAnalysis:

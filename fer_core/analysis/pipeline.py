@@ -82,12 +82,20 @@ class FrameAnalyser:
         cls,
         models: Sequence[str],
         detector: str = DEFAULT_DETECTOR,
-        answer: str | None = None,
+        decision_rule: str | None = None,
         network: Network = Network.INT8,
         store: ModelStore | None = None,
         threads: int = 1,
     ) -> FrameAnalyser:
-        """An analyser of stored models by name that reads masks as well.
+        """An analyser of stored models that reads masks and attributes as well.
+
+        Args:
+            models: their names.
+            detector: name of the face detector.
+            decision_rule: name of one of the cards' decision rules; each card's default if left out.
+            network: which LiteRT file to run.
+            store: of the models; the one that ships if left out.
+            threads: CPU threads of each network.
 
         For masked faces, a model that was not trained on such faces is replaced by :data:`MASK_AWARE_MODEL`, if that has an
         answer in the same classes.
@@ -96,13 +104,13 @@ class FrameAnalyser:
             ModelError: a model, or the network that reads masks, is missing.
         """
         store = store or ModelStore()
-        classifiers = [ExpressionClassifier(store.load(name), answer, network, threads) for name in models]
+        classifiers = [ExpressionClassifier(store.load(name), decision_rule, network, threads) for name in models]
         stand_ins = _stand_ins(classifiers, store, network, threads)
         masks, attributes_reader = MaskStateNetwork.shipped(threads), FaceAttributesReader(threads)
         finder = create_detector(detector, threads)
         near = near_detector(finder, threads) if detector == DEFAULT_DETECTOR else None
         analyser = cls(finder, classifiers, masks, stand_ins, attributes_reader, near)
-        analyser._again = partial(cls.from_store, models, detector, answer, network, store, threads)
+        analyser._again = partial(cls.from_store, models, detector, decision_rule, network, store, threads)
         return analyser
 
     def analyse(

@@ -72,17 +72,20 @@ def infer_frames(
             idle.put(mine)
 
     waiting: deque[tuple[VideoFrame, Future[FrameInference]]] = deque()
+
+    def next_result() -> tuple[VideoFrame, FrameInference]:
+        ready, inference = waiting.popleft()
+        return ready, inference.result()
+
     with ThreadPoolExecutor(threads) as pool:
         try:
             for frame, stretch, first in _in_stretches(frames):
                 waiting.append((frame, pool.submit(infer, frame, stretch, first)))
-                # More wait than there are threads, so that none of those ever does.
+                # More frames than threads, so that no thread is ever idle.
                 if len(waiting) > 2 * threads:
-                    ready, inference = waiting.popleft()
-                    yield ready, inference.result()
+                    yield next_result()
             while waiting:
-                ready, inference = waiting.popleft()
-                yield ready, inference.result()
+                yield next_result()
         finally:
             for _, inference in waiting:
                 inference.cancel()

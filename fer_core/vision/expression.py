@@ -17,12 +17,12 @@ from fer_core.vision.litert import LiteRTNetwork
 
 
 class FaceNetwork(Protocol):
-    """What answers for face crops: one network, or several that are asked together."""
+    """Anything that gives probabilities for face crops: one network, or several pooled."""
 
     input_size: int
     """Side S of a crop in pixels."""
     heads: tuple[str, ...]
-    """Names of the label sets that it answers in."""
+    """Names of its label sets."""
 
     def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """Probabilities of every head for ``(N, S, S) uint8`` grey crops: ``{head: (N, classes) float32}``."""
@@ -34,8 +34,8 @@ def pool_heads(answers: Sequence[Mapping[str, np.ndarray]], shares: Sequence[flo
 
     Args:
         answers: per network, ``{head: (N, classes)}`` for the same faces.
-        shares: of each network, above 0. One that lacks a head takes no part in it: the shares of those that have it
-            are scaled to sum to one.
+        shares: of each network, above 0. For a head that some networks lack, the shares of the others are scaled to sum to
+            one.
 
     Returns:
         ``{head: (N, classes) float32}``, rows summing to one, in the order of :data:`fer_core.labels.LABEL_SETS`.
@@ -51,7 +51,7 @@ def pool_heads(answers: Sequence[Mapping[str, np.ndarray]], shares: Sequence[flo
 
 
 class EnsembleNetwork:
-    """Several networks asked about the same crops, their heads pooled by :func:`pool_heads`.
+    """Several networks on the same crops, their heads pooled by :func:`pool_heads`.
 
     Args:
         networks: the members.
@@ -92,11 +92,11 @@ def load_network(model: StoredModel, network: Network = Network.INT8, threads: i
 
 
 class ExpressionClassifier:
-    """A stored model ready to answer for face crops.
+    """A stored model that classifies face crops.
 
     Args:
         model: from the store.
-        answer: name of one of its card's answers; its default one if left out.
+        decision_rule: name of one of its card's decision rules; the default one if left out.
         network: which LiteRT file to run; of an ensemble, that of every member.
         threads: CPU threads of one call.
 
@@ -105,10 +105,10 @@ class ExpressionClassifier:
     """
 
     def __init__(
-        self, model: StoredModel, answer: str | None = None, network: Network = Network.INT8, threads: int = 1
+        self, model: StoredModel, decision_rule: str | None = None, network: Network = Network.INT8, threads: int = 1
     ) -> None:
         self.name = model.name
-        self.rule: DecisionRule = model.card.decision_rule(answer) if answer else model.card.default_rule
+        self.rule: DecisionRule = model.card.decision_rule(decision_rule) if decision_rule else model.card.default_rule
         self.masked_rule: DecisionRule | None = model.card.masked_rule(self.rule.name)
         self._network = load_network(model, network, threads)
         for rule in filter(None, (self.rule, self.masked_rule)):
@@ -122,7 +122,7 @@ class ExpressionClassifier:
 
     @property
     def mask_aware(self) -> bool:
-        """Whether it learnt to read masked faces, and answers for them apart."""
+        """Whether it was trained on masked faces and has a decision rule of its own for them."""
         return self.masked_rule is not None
 
     def classify(self, crops: np.ndarray, masked: np.ndarray | None = None) -> list[ExpressionScores]:
@@ -130,7 +130,7 @@ class ExpressionClassifier:
 
         Args:
             crops: ``(N, S, S) uint8``.
-            masked: ``(N,) bool``: which of them wear a mask; none if left out. It matters to mask-aware models alone.
+            masked: ``(N,) bool``: which of them wear a mask; none if left out. Only mask-aware models use it.
         """
         heads = self._network.predict(crops)
         probabilities = self.rule.apply(heads)

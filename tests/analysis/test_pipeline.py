@@ -118,11 +118,11 @@ def test_a_crowd_larger_than_one_batch_is_answered_in_order(shipped):
 
 
 def test_an_answer_by_name_has_its_own_label_set(shipped, photo):
-    eight = FrameAnalyser.from_store(["senet"], answer="ferplus").analyse(photo).faces[0].scores[0]
+    eight = FrameAnalyser.from_store(["senet"], decision_rule="ferplus").analyse(photo).faces[0].scores[0]
     assert eight.label_set.name == "ferplus"
     assert len(eight.probabilities) == 8
     with pytest.raises(ModelError, match="no answer 'nine'; it has balanced, fer2013, ferplus"):
-        ExpressionClassifier(shipped, answer="nine")
+        ExpressionClassifier(shipped, decision_rule="nine")
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3" * 100, bytes(range(256)) * 50])

@@ -47,7 +47,7 @@ def analyse(store, photo, monkeypatch):
 
     def analyse(models, *readings, answer=None):
         monkeypatch.setattr(MaskStateNetwork, "shipped", lambda threads: Says(*readings))
-        return FrameAnalyser.from_store(models, answer=answer, store=store).analyse(pair)
+        return FrameAnalyser.from_store(models, decision_rule=answer, store=store).analyse(pair)
 
     return analyse
 
