@@ -11,7 +11,7 @@ live stream needs:
 - Lengths are in widths of the face, so that near and far people are judged alike.
 - A pair costs its negative log-likelihood. Its tail is Student's t, since heads are moved abruptly now and then and a
   face without a rival should keep its id then.
-- Where the grey crops are given, how alike the faces look is a second cost, as in DeepSORT (Wojke et al. 2017,
+- Where the grey crops are given, the similarity of the faces is a second cost, as in DeepSORT (Wojke et al. 2017,
   arXiv:1703.07402). Instead of a network, it is the Bhattacharyya coefficient of grey-level histograms (Comaniciu et al.
   2003, IEEE TPAMI 25(5)), one per cell of a 3x3 grid: motion alone does not show whether people
   cross or turn back.
@@ -70,7 +70,7 @@ SAME_APPEARANCE = 3.0
 """What the appearance of anyone costs on the average; less speaks for the same person, more against it."""
 
 
-LOOK_SECONDS = 1.0
+APPEARANCE_SECONDS = 1.0
 """Time constant of the moving average of a person's appearance."""
 
 
@@ -104,7 +104,7 @@ _TRACK = np.dtype(
         ("unseen", float),  # seconds since the face was last found
         ("missed", np.int64),  # frames since then
         ("seen", np.int64),  # frames in which it was found
-        ("look", float, GRID * GRID * LEVELS),  # mean histograms; zeros before the first crop
+        ("appearance", float, GRID * GRID * LEVELS),  # mean histograms; zeros before the first crop
     ]
 )
 
@@ -160,20 +160,20 @@ class FaceTracker:
             ValueError: a box without area or with edges that are no numbers, or crops of another shape.
         """
         places = _places(boxes)
-        looks = None if crops is None else appearance(crops)
-        if looks is not None and len(looks) != len(places):
-            raise ValueError(f"expected one crop for each of {len(places)} boxes, got {len(looks)}")
+        appearances = None if crops is None else appearance(crops)
+        if appearances is not None and len(appearances) != len(places):
+            raise ValueError(f"expected one crop for each of {len(places)} boxes, got {len(appearances)}")
         step, self._timestamp = timestamp - self._timestamp, timestamp
         tracks, known = self._tracks, self._tracks["id"]
         if not -MAX_STEP_BACK_SECONDS <= step <= MAX_GAP_SECONDS:  # also where it is not a number
             tracks = tracks[:0]
         step = max(step, 0.0) if len(tracks) else 0.0
-        _foresee(tracks, step)
-        owners, faces = _pairs(tracks, places, looks)
+        _predict(tracks, step)
+        owners, faces = _pairs(tracks, places, appearances)
         _correct(tracks, owners, places[faces])
-        if looks is not None:
-            clear = _stand_clear(places, tracks["place"][tracks["missed"] > 0])[faces]
-            _remember(tracks, owners[clear], looks[faces[clear]], step)
+        if appearances is not None:
+            clear = _unoccluded(places, tracks["place"][tracks["missed"] > 0])[faces]
+            _update_appearances(tracks, owners[clear], appearances[faces[clear]], step)
 
         ids = np.zeros(len(places), np.int64)
         ids[faces] = tracks["id"][owners]
@@ -182,7 +182,7 @@ class FaceTracker:
         self._next_id += len(new)
         gone = (tracks["unseen"] > self.max_unseen) & (tracks["missed"] >= MISSED_FRAMES)
         self._tracks = np.concatenate(
-            [tracks[~gone], _begin(ids[new], places[new], None if looks is None else looks[new])]
+            [tracks[~gone], _begin(ids[new], places[new], None if appearances is None else appearances[new])]
         )
         self.ended = tuple(sorted({*known.tolist()} - {*self.alive}))
         return ids.tolist()
@@ -203,16 +203,16 @@ def _scale(places: np.ndarray) -> np.ndarray:
     return np.column_stack([sizes, sizes, np.ones_like(sizes)])
 
 
-def _begin(ids: np.ndarray, places: np.ndarray, looks: np.ndarray | None) -> np.ndarray:
+def _begin(ids: np.ndarray, places: np.ndarray, appearances: np.ndarray | None) -> np.ndarray:
     tracks = np.zeros(len(ids), _TRACK)
     tracks["id"], tracks["place"], tracks["seen"] = ids, places, 1
     tracks["spread"][:, 0], tracks["spread"][:, 2] = TRACK_JITTER**2, SPEED**2
-    if looks is not None:
-        tracks["look"] = looks
+    if appearances is not None:
+        tracks["appearance"] = appearances
     return tracks
 
 
-def _foresee(tracks: np.ndarray, step: float) -> None:
+def _predict(tracks: np.ndarray, step: float) -> None:
     """Move every track on by so many seconds, as integrated Ornstein-Uhlenbeck motion does."""
     h = step / SPEED_SECONDS
     decay = np.exp(-h)
@@ -227,16 +227,16 @@ def _foresee(tracks: np.ndarray, step: float) -> None:
     tracks["missed"] += 1
 
 
-def _pairs(tracks: np.ndarray, places: np.ndarray, looks: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(tracks: np.ndarray, places: np.ndarray, appearances: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the tracks and of the faces that are theirs, the likeliest pairing of all."""
     variance = tracks["spread"][:, 0] + TRACK_JITTER**2
     away = (places - tracks["place"][:, None]) / _scale(tracks["place"])[:, None]
     distance = (away**2 / variance[:, None]).sum(axis=2)
     cost = (TAIL + 3) / 2 * np.log1p(distance / TAIL) + np.log(variance).sum(axis=1)[:, None] / 2
-    if looks is not None:
-        unlikeness = 1 - np.sqrt(tracks["look"]) @ np.sqrt(looks).T
+    if appearances is not None:
+        unlikeness = 1 - np.sqrt(tracks["appearance"]) @ np.sqrt(appearances).T
         strangeness = np.minimum(unlikeness / UNLIKENESS, MAX_UNLIKENESS) - SAME_APPEARANCE
-        known = tracks["look"].sum(axis=1, keepdims=True) > 0
+        known = tracks["appearance"].sum(axis=1, keepdims=True) > 0
         cost += np.where(known, strangeness, 0.0)
     worth = np.maximum(MAX_PAIR_COST - cost, 0.0)
     rows, columns = linear_sum_assignment(worth, maximize=True)
@@ -260,7 +260,7 @@ def _correct(tracks: np.ndarray, owners: np.ndarray, places: np.ndarray) -> None
     tracks[owners] = old
 
 
-def _stand_clear(places: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+def _unoccluded(places: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """``(N,) bool`` faces with no other face beside them, in sight or foreseen, that might be on their crops."""
     others = np.concatenate([places, hidden])
     sizes = np.exp(others[:, 2])
@@ -269,12 +269,12 @@ def _stand_clear(places: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     return beside.sum(axis=1) == 1  # each is beside itself
 
 
-def _remember(tracks: np.ndarray, owners: np.ndarray, looks: np.ndarray, step: float) -> None:
+def _update_appearances(tracks: np.ndarray, owners: np.ndarray, appearances: np.ndarray, step: float) -> None:
     """Let the appearance of tracks follow what they look like now."""
-    known = tracks["look"][owners]
-    share = np.maximum(1 / tracks["seen"][owners], 1 - np.exp(-step / LOOK_SECONDS))
+    known = tracks["appearance"][owners]
+    share = np.maximum(1 / tracks["seen"][owners], 1 - np.exp(-step / APPEARANCE_SECONDS))
     share[~known.any(axis=1)] = 1.0
-    tracks["look"][owners] = known + share[:, None] * (looks - known)
+    tracks["appearance"][owners] = known + share[:, None] * (appearances - known)
 
 
 @cache

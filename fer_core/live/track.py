@@ -22,14 +22,14 @@ class ProcessedTrack(MediaStreamTrack):
     """A track of processed frames, each processed on the track's own thread; it belongs to one connection.
 
     Args:
-        answer: makes of a frame the one that goes back. It is never called twice at once.
+        process: makes the frame that goes back from the one that came in; never called twice at once.
     """
 
     kind = "video"
 
-    def __init__(self, answer: Callable[[av.VideoFrame], av.VideoFrame]) -> None:
+    def __init__(self, process: Callable[[av.VideoFrame], av.VideoFrame]) -> None:
         super().__init__()
-        self._answer = answer
+        self._process = process
         self._newest: av.VideoFrame | None = None
         self._came = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="live-video")
@@ -40,7 +40,7 @@ class ProcessedTrack(MediaStreamTrack):
         self._came.set()
 
     async def recv(self) -> av.VideoFrame:
-        """The answer to the next frame, with its time.
+        """The next frame, processed, with its time.
 
         Raises:
             MediaStreamError: the track has ended.
@@ -50,9 +50,9 @@ class ProcessedTrack(MediaStreamTrack):
         frame = self._newest
         if frame is None or self.readyState != "live":
             raise MediaStreamError
-        answered = await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, frame)
-        answered.pts, answered.time_base = frame.pts, frame.time_base
-        return answered
+        processed = await asyncio.get_running_loop().run_in_executor(self._thread, self._process, frame)
+        processed.pts, processed.time_base = frame.pts, frame.time_base
+        return processed
 
     def stop(self) -> None:
         """End the track and its thread."""
@@ -63,10 +63,10 @@ class ProcessedTrack(MediaStreamTrack):
 
 
 class ClipTrack(ProcessedTrack):
-    """Pictures at a steady pace where no camera sends any; what a slow machine cannot make in time is left out.
+    """Frames at a steady pace without a camera; frames that a slow machine cannot make in time are left out.
 
     Args:
-        make: makes the next picture; never called twice at once.
+        make: makes the next frame; never called twice at once.
         frames_per_second: of the pace.
     """
 
@@ -97,7 +97,7 @@ def to_video_frame(picture: np.ndarray) -> av.VideoFrame:
     """A frame in the format that encoders take, in half the time that the encoder would take.
 
     Args:
-        picture: ``(H, W, 3) uint8`` BGR; of odd sides it stays as it is, which encoders take too.
+        picture: ``(H, W, 3) uint8`` BGR; with odd sides it stays BGR, which encoders take too.
     """
     if picture.shape[0] % 2 or picture.shape[1] % 2:
         return av.VideoFrame.from_ndarray(picture, format="bgr24")
