@@ -1,4 +1,8 @@
-"""How well the mask state is told, recomputed from stored predictions."""
+"""Metrics of the mask-state network, recomputed from its stored predictions.
+
+Its predictions are of groups of faces, some of them parts of others, and its classes are no emotions; so it has a format of
+its own beside the store of expression networks.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +21,26 @@ from fer_core.results import MASK_STATES, MaskState
 
 MASK_PREDICTIONS = "predictions.npz"
 UNMASKED_GROUP, DRAWN_GROUP = "PrivateTest", "PrivateTest under drawn masks"
-"""Names of the groups of faces that FER2013 alone is needed for."""
+"""Groups of test faces that come from FER2013 alone."""
 TEST_SEED = 1
 
 
 @dataclass(frozen=True)
 class MaskPredictions:
-    """What the network said of groups of faces that it was not trained on."""
+    """Predictions for groups of faces that the network was not trained on."""
 
     probabilities: Mapping[str, np.ndarray]
     """By group: ``(N, 3) float32``."""
     labels: Mapping[str, np.ndarray]
-    """By group: ``(N,) int64`` index into :data:`fer_core.results.MASK_STATES`. Photos tell masked from bare alone."""
+    """By group: ``(N,) int64`` index into :data:`fer_core.results.MASK_STATES`. Photos have no nose state."""
 
 
 def mask_metrics(predictions: MaskPredictions) -> dict[str, dict[str, Any]]:
-    """Per group: faces, the share told rightly to be covered or bare, and the same of each state.
+    """Metrics per group of faces.
 
-    ``covered or bare`` is right where the mouth is called covered, whatever the nose, on faces labelled with either way to
-    wear a mask. ``states`` is the recall of each state that the group has.
+    ``covered or bare`` is the accuracy of covered mouth against uncovered mouth, whatever covers the nose; ``called masked``
+    is the share of faces predicted to be covered; ``states`` is the recall of each state that the group has. Shares are
+    ``None`` for an empty group.
     """
     metrics: dict[str, dict[str, Any]] = {}
     for group, probabilities in predictions.probabilities.items():
@@ -57,10 +62,10 @@ def mask_metrics(predictions: MaskPredictions) -> dict[str, dict[str, Any]]:
 
 
 def drawn_test_faces(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same faces, every one under a mask of a style that no training draws.
+    """The same faces, each under a mask of the test styles, which training never draws.
 
     Args:
-        faces: ``(N, S, S) uint8``, framed as FER2013's are.
+        faces: ``(N, S, S) uint8``, framed as FER2013's faces.
 
     Returns:
         ``(N, S, S) uint8`` and ``(N,) int64`` index into :data:`fer_core.results.MASK_STATES`.
@@ -72,7 +77,7 @@ def drawn_test_faces(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def save_mask_predictions(path: Path, predictions: MaskPredictions) -> None:
-    """Write what :func:`load_mask_predictions` reads."""
+    """Write predictions for :func:`load_mask_predictions`."""
     arrays = {f"probabilities/{group}": p.astype(np.float16) for group, p in predictions.probabilities.items()}
     arrays |= {f"labels/{group}": labels.astype(np.int8) for group, labels in predictions.labels.items()}
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle
