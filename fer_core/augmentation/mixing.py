@@ -9,29 +9,26 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Mixed:
-    """A batch mixed with itself in another order, or as it was."""
+class MixingPlan:
+    """How a batch is mixed with itself in another order."""
 
-    images: np.ndarray
-    """``(B, S, S, 1) float32``."""
-    partners: np.ndarray | None = None
-    """``(B,) int64``: the row that each was mixed with; ``None`` where nothing was mixed."""
-    share: float = 1.0
+    partners: np.ndarray
+    """``(B,) int64``: the row with which each is mixed."""
+    share: float
     """Of a face's own pixels in the mixture, in [0, 1]."""
-    cut: bool = False
-    """Whether a part of the partner was pasted (CutMix), not all of it blended in (MixUp)."""
+    cut: tuple[int, int, int, int] | None = None
+    """Top, bottom, left and right in pixels of the part that is pasted from the partner (CutMix); ``None`` blends all of it
+    in (MixUp)."""
 
 
 @dataclass(frozen=True)
-class MixingPlan:
-    """How a batch is to be mixed."""
+class Mixed:
+    """A batch after mixing."""
 
-    partners: np.ndarray
-    """``(B,) int64``."""
-    share: float
-    """Of a face's own pixels, in [0, 1]."""
-    cut: tuple[int, int, int, int] | None = None
-    """Top, bottom, left and right in pixels of what is pasted from the partner; ``None`` blends all of it in."""
+    images: np.ndarray
+    """``(B, S, S, 1) float32``."""
+    plan: MixingPlan | None = None
+    """``None`` where nothing was mixed."""
 
 
 def mix(images: np.ndarray, rng: np.random.Generator, mixup: float = 0.0, cutmix: float = 0.0) -> Mixed:
@@ -48,11 +45,11 @@ def mix(images: np.ndarray, rng: np.random.Generator, mixup: float = 0.0, cutmix
         return Mixed(images)
     if plan.cut is None:
         mixed = plan.share * images + (1 - plan.share) * images[plan.partners]
-        return Mixed(mixed.astype(np.float32), plan.partners, plan.share)
-    top, bottom, left, right = plan.cut
-    mixed = images.copy()
-    mixed[:, top:bottom, left:right] = images[plan.partners, top:bottom, left:right]
-    return Mixed(mixed.astype(np.float32), plan.partners, plan.share, cut=True)
+    else:
+        top, bottom, left, right = plan.cut
+        mixed = images.copy()
+        mixed[:, top:bottom, left:right] = images[plan.partners, top:bottom, left:right]
+    return Mixed(mixed.astype(np.float32), plan)
 
 
 def sample_mixing(
@@ -77,9 +74,9 @@ def mix_labels(
     mixed: Mixed, targets: Mapping[str, np.ndarray], weights: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Targets ``(B, C)`` and weights ``(B,)`` per head in the shares of the pixels; rows of no weight add nothing."""
-    share, partners = mixed.share, mixed.partners
-    if partners is None:
+    if mixed.plan is None:
         return dict(targets), dict(weights)
+    share, partners = mixed.plan.share, mixed.plan.partners
     both_weights = {head: share * w + (1 - share) * w[partners] for head, w in weights.items()}
     both_targets = {}
     for head, t in targets.items():

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_core.augmentation.mixing import Mixed, mix, sample_mixing
+from fer_core.augmentation.mixing import Mixed, MixingPlan, mix, sample_mixing
 from fer_core.augmentation.transforms import TRANSFORM_LIMITS, Augmentation
 from fer_core.errors import DatasetError
 from fer_core.media.images import as_bytes
@@ -201,8 +201,8 @@ class Preview:
     """``(M, S, S) uint8`` grey."""
     rows: np.ndarray
     """``(M,) int64``: the image of each sample."""
-    mixed: Mixed
-    """The whole batch."""
+    mixing: MixingPlan | None
+    """How the whole batch is mixed; ``None`` where it is not."""
 
 
 def preview_batch(
@@ -224,7 +224,7 @@ def preview_batch(
         count = len(images) if rows is None else len(rows)
         raise DatasetError(f"There are {count:,} faces to train on; expected at least a batch of {batch_size}.")
     shown = batch.rows[:PREVIEWED]
-    return Preview(images[shown], as_bytes(batch.mixed.images[:PREVIEWED, ..., 0]), shown, batch.mixed)
+    return Preview(images[shown], as_bytes(batch.mixed.images[:PREVIEWED, ..., 0]), shown, batch.mixed.plan)
 
 
 def preview_face(
@@ -248,4 +248,4 @@ def preview_face(
     batch = next(sample_epoch(images, policy, len(images), seed, epoch, size))
     shown = np.flatnonzero(batch.rows < PREVIEWED)
     before = Augmentation().apply(face[None], np.random.default_rng(0))
-    return Preview(before, as_bytes(batch.mixed.images[shown, ..., 0]), batch.rows[shown], batch.mixed)
+    return Preview(before, as_bytes(batch.mixed.images[shown, ..., 0]), batch.rows[shown], batch.mixed.plan)

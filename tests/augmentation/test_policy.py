@@ -107,7 +107,7 @@ def test_a_preview_of_a_face_is_of_that_face_alone_until_faces_are_mixed(faces):
     assert (still.after == face).all()
     assert (still.before == face).all()
     blended = preview_face(face, others, AugmentationPolicy(mixup=1.0), 1, 0)
-    black = np.rint(np.float32(blended.mixed.share) * face).astype(np.uint8)
+    black = np.rint(np.float32(blended.mixing.share) * face).astype(np.uint8)
     with_itself = (blended.after == face).all(axis=(1, 2))
     assert 0 < with_itself.sum() < PREVIEWED
     assert (np.abs(blended.after[~with_itself].astype(int) - black) <= 1).all()
@@ -120,8 +120,8 @@ def test_mixing_changes_no_other_draw_of_a_preview(faces):
     )
     np.testing.assert_array_equal(turned.rows, mixed.rows)
     own = (turned.after == mixed.after).mean(axis=(1, 2))
-    assert own.min() >= mixed.mixed.share - 0.01
-    assert mixed.mixed.share > 0.05
+    assert own.min() >= mixed.mixing.share - 0.01
+    assert mixed.mixing.share > 0.05
 
 
 def test_a_colour_face_is_previewed_grey_beside_grey_ones(faces):

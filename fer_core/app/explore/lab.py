@@ -14,6 +14,7 @@ from fer_core.app.explore.explored import Explored
 from fer_core.app.explore.lab_face import LabFace, choose_lab_face
 from fer_core.app.explore.lab_masks import masks_part
 from fer_core.augmentation.guide import ALWAYS, OFF, TRANSFORMATIONS, Group, Transformation, Unit, label_warnings
+from fer_core.augmentation.mixing import MixingPlan
 from fer_core.augmentation.policy import PREVIEWED, AugmentationPolicy, Preview, preview_batch, preview_face
 from fer_core.datasets.dataset import Split
 from fer_core.datasets.splits import divided
@@ -203,18 +204,18 @@ def _show_draws(face: LabFace, settings: _Settings, preview: Preview) -> None:
         after.image(
             face_sheet(preview.after), caption=f"{len(preview.after)} draws, {side} pixels wide", width="stretch"
         )
-    if preview.mixed.partners is not None:
-        st.caption(_mixing_in_words(preview))
+    if preview.mixing:
+        st.caption(_mixing_in_words(preview.mixing))
     _show_label_warnings(face, settings.policy)
     show_report_figure(
         ReportFigure("lab-histogram", "Grey levels before and after", histogram_figure(preview.before, preview.after))
     )
 
 
-def _mixing_in_words(preview: Preview) -> str:
-    rest = "part of another is pasted over the rest (CutMix)" if preview.mixed.cut else "the rest is another's (MixUp)"
+def _mixing_in_words(mixing: MixingPlan) -> str:
+    rest = "part of another is pasted over the rest (CutMix)" if mixing.cut else "the rest is another's (MixUp)"
     return (
-        f"In this batch every face keeps {preview.mixed.share:.0%} of itself, {rest}, and so do the labels. Some are mixed "
+        f"In this batch every face keeps {mixing.share:.0%} of itself, {rest}, and so do the labels. Some are mixed "
         "with another draw of the same face."
     )
 
