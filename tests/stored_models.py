@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
+from scipy.special import softmax
 
 from fer_core.datasets import Split
 from fer_core.evaluation.cards import evaluated
 from fer_core.evaluation.ensembles import build_ensemble
 from fer_core.labels import CKPLUS, FER2013, FER2013_FIVE, FERPLUS, LabelSet
-from fer_core.store.decision import plain_rule, softmax
+from fer_core.store.decision import plain_rule
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import ModelStore, StoredModel
 
@@ -37,7 +38,7 @@ def made_up_predictions(
         for network in networks:
             logits = rng.normal(size=(FACES, len(head)))
             logits[np.arange(FACES), truth] += skill
-            probabilities[network, split, head.name] = softmax(logits).astype(np.float32)
+            probabilities[network, split, head.name] = softmax(logits, axis=-1).astype(np.float32)
         labels[split, head.name] = truth.astype(np.int8)
         train_duplicates[split] = np.arange(FACES) < 100
     return Predictions(probabilities, labels, train_duplicates)

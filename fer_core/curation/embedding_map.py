@@ -6,25 +6,23 @@ tree-based form (van der Maaten 2014). It runs on the int8 LiteRT file, so no Te
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from scipy.special import softmax
 
 from fer_core.curation.row_predictions import FACES_PER_CALL, crops_for, network_digest, own_division
 from fer_core.curation.summary import DEFAULT_SUMMARIES, slug
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import DatasetError, ModelError
 from fer_core.labels import LABEL_SETS, LabelSet
-from fer_core.storage import cache_folder
-from fer_core.store.decision import softmax
+from fer_core.storage import DamagedFileError, cache_folder, read_arrays, write_arrays
 from fer_core.store.predictions import Network
 from fer_core.store.store import StoredModel
 from fer_core.vision.litert import LiteRTModel
@@ -101,17 +99,13 @@ class FaceMap:
             "answers": self.answers.astype(np.int8),
             "places": self.places.astype(np.float16),
         }
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle
-        os.replace(temporary, path)
+        write_arrays(path, arrays)
 
 
 def load_map(path: Path) -> FaceMap | None:
     """A map that was saved; ``None`` where there is none, or a damaged one."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = read_arrays(path)
         network, digest, fingerprint, label_set, answer_set = arrays["about"].tolist()
         features, unseen, by_features, on_map = arrays["numbers"].tolist()
         return FaceMap(
@@ -128,7 +122,7 @@ def load_map(path: Path) -> FaceMap | None:
             bool(unseen),
             (by_features, on_map),
         )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    except (DamagedFileError, ValueError, KeyError):
         return None
 
 
@@ -178,7 +172,7 @@ class FeatureReader(LiteRTModel):
         features = outputs.pop(_FEATURES).astype(np.float32)
         if self._scale:  # 0 says that it is no int8
             features = (features - self._zero) * self._scale
-        return features, {head: softmax(logits) for head, logits in outputs.items()}
+        return features, {head: softmax(logits, axis=-1) for head, logits in outputs.items()}
 
 
 def _with_features(content: bytes) -> bytes:

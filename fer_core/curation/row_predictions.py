@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -21,7 +18,7 @@ from fer_core.datasets.splits import divided
 from fer_core.errors import ModelError
 from fer_core.evaluation.scored import ScoredSplit
 from fer_core.labels import FERPLUS, LABEL_SETS
-from fer_core.storage import cache_folder
+from fer_core.storage import DamagedFileError, cache_folder, read_arrays, write_arrays
 from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import StoredModel
@@ -225,8 +222,8 @@ def _cache_path(model: StoredModel, network: Network, fingerprint: str) -> Path:
 
 
 def _fill_from_cache(heads: Mapping[str, np.ndarray], path: Path) -> None:
-    damaged = (OSError, ValueError, KeyError, EOFError, BadZipFile)
-    with suppress(*damaged), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with suppress(DamagedFileError, KeyError):
+        arrays = read_arrays(path)
         read = {head: arrays[head] for head in heads}
         if all(read[head].shape == heads[head].shape for head in heads):  # else damaged: asked anew
             for head in heads:
@@ -235,7 +232,4 @@ def _fill_from_cache(heads: Mapping[str, np.ndarray], path: Path) -> None:
 
 def _save(heads: Mapping[str, np.ndarray], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        np.savez(file, **heads)  # type: ignore[arg-type]  # the stub's allow_pickle
-    os.replace(temporary, path)
+    write_arrays(path, heads, compressed=False)

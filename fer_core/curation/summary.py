@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -35,7 +33,7 @@ from fer_core.curation.statistics import MEASURES, MeanFaces, class_counts, imag
 from fer_core.datasets.dataset import FaceDataset
 from fer_core.errors import DatasetError
 from fer_core.labels import FER2013_FIVE, FERPLUS, LABEL_SETS, LabelSet
-from fer_core.storage import ARTIFACTS, cache_folder
+from fer_core.storage import ARTIFACTS, DamagedFileError, cache_folder, read_arrays, write_arrays, write_text
 
 DEFAULT_SUMMARIES = ARTIFACTS / "datasets"
 
@@ -187,12 +185,10 @@ def save_summary(summary: DatasetSummary, folder: Path) -> Path:
         arrays |= {f"faces/{name}": faces.faces}
         arrays |= {f"means/{name}": np.rint(faces.means).astype(np.uint8)}
         arrays |= {f"spreads/{name}": np.rint(faces.spreads).astype(np.uint8)}
-    np.savez_compressed(place / "arrays.npz", **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle
+    write_arrays(place / "arrays.npz", arrays)
     _as_list(summary).to_csv(place / _AUDIT, index=False, compression={"method": "gzip", "mtime": 0})
     text = json.dumps(_as_json(summary), indent=1) + "\n"
-    temporary = place / "summary.json.part"
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, place / "summary.json")
+    write_text(place / "summary.json", text)
     return place
 
 
@@ -201,10 +197,8 @@ def load_summary(place: Path) -> DatasetSummary:
     try:
         data = json.loads((place / "summary.json").read_text(encoding="utf-8"))
         listed = pd.read_csv(place / _AUDIT, keep_default_na=False)
-        with np.load(place / "arrays.npz", allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return _from_parts(data, listed, arrays)
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error) as error:
+        return _from_parts(data, listed, read_arrays(place / "arrays.npz"))
+    except (DamagedFileError, OSError, EOFError, ValueError, KeyError, zlib.error) as error:
         raise DatasetError(
             f"{place.name}: the summary of this data set cannot be read ({error}); make it anew with "
             "`python -m fer_core summarise --data PATH`."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES
 from fer_core.datasets.readers.npz import read_npz
 from fer_core.errors import DatasetError
 from fer_core.labels import FER2013, Emotion
-from fer_core.storage import cache_folder
+from fer_core.storage import atomic_path, cache_folder
 
 VOTES_FILE = "fer2013new.csv"
 _EXPECTED = (
@@ -214,12 +213,7 @@ def _write_cache(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, array in arrays.items():
-            handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    np.save(file, array, allow_pickle=False)
-                os.replace(temporary, folder / f"{name}.npy")
-            finally:
-                Path(temporary).unlink(missing_ok=True)
+            with atomic_path(folder / f"{name}.npy") as part, part.open("wb") as file:
+                np.save(file, array, allow_pickle=False)
     except OSError:
         return  # a cache that cannot be written costs time, not the answer

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
@@ -21,7 +22,6 @@ from fer_core.evaluation.cards import evaluated
 from fer_core.evaluation.metrics import SMALLEST_PROBABILITY
 from fer_core.labels import LABEL_SETS
 from fer_core.store.card import ModelCard
-from fer_core.store.decision import softmax
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.expression import pool_heads
@@ -62,14 +62,14 @@ def fit_weights(probabilities: Sequence[np.ndarray], labels: np.ndarray) -> np.n
     of_truth = np.stack([p[rows, labels[rows]] for p in probabilities]).astype(np.float64)
 
     def negative_log_likelihood(scores: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = softmax(scores)
+        weights = softmax(scores, axis=-1)
         pooled = np.maximum(weights @ of_truth, SMALLEST_PROBABILITY)
         gradient = weights * (1 - (of_truth / pooled).mean(axis=1))
         return float(-np.log(pooled).mean()), gradient
 
     options = {"gtol": _GRADIENT_TOLERANCE, "ftol": 0.0}
     best = minimize(negative_log_likelihood, np.zeros(len(of_truth)), jac=True, method="L-BFGS-B", options=options)
-    weights = softmax(best.x)
+    weights = softmax(best.x, axis=-1)
     weights[weights < SMALLEST_SHARE] = 0
     weights = np.round(weights / weights.sum(), SHARE_DIGITS)
     largest = weights.argmax()

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from fer_core.augmentation.masks.bank import MaskBank
 from fer_core.augmentation.masks.textures import MASK_KINDS, TEST_STYLES
 from fer_core.errors import ModelError
 from fer_core.results import MASK_STATES, MaskState
+from fer_core.storage import DamagedFileError, read_arrays, write_arrays
 
 MASK_PREDICTIONS = "predictions.npz"
 UNMASKED_GROUP, DRAWN_GROUP = "PrivateTest", "PrivateTest under drawn masks"
@@ -80,15 +80,14 @@ def save_mask_predictions(path: Path, predictions: MaskPredictions) -> None:
     """Write predictions for :func:`load_mask_predictions`."""
     arrays = {f"probabilities/{group}": p.astype(np.float16) for group, p in predictions.probabilities.items()}
     arrays |= {f"labels/{group}": labels.astype(np.int8) for group, labels in predictions.labels.items()}
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle
+    write_arrays(path, arrays)
 
 
 def load_mask_predictions(path: Path) -> MaskPredictions:
     """Read stored predictions; raises :class:`fer_core.errors.ModelError` where they are missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            parts = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        parts = read_arrays(path)
+    except DamagedFileError as error:
         raise ModelError(f"{path.name} of the mask state cannot be read ({error}); train it anew.") from error
     of = {kind: {n.split("/", 1)[1]: a for n, a in parts.items() if n.startswith(kind)} for kind in ("prob", "labels")}
     return MaskPredictions(

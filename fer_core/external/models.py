@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import ModelError
@@ -25,7 +26,7 @@ from fer_core.external.prediction_tables import SUM_TOLERANCE
 from fer_core.external.sandbox import Task
 from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS, Emotion, LabelSet, parse_emotion
 from fer_core.store.card import ModelCard, split_title
-from fer_core.store.decision import plain_rule, softmax
+from fer_core.store.decision import plain_rule
 from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import StoredModel
 
@@ -184,7 +185,7 @@ def as_probabilities(outputs: np.ndarray, name: str) -> np.ndarray:
     if (exact >= -SUM_TOLERANCE).all() and (np.abs(sums - 1) <= SUM_TOLERANCE).all():
         kept = np.maximum(exact, 0)
         return (kept / kept.sum(axis=1, keepdims=True)).astype(np.float32)
-    return softmax(exact).astype(np.float32)
+    return softmax(exact, axis=-1).astype(np.float32)
 
 
 def tasks_for(faces: Faces, dataset: FaceDataset, pixel_range: str, splits: Sequence[Split]) -> list[Task]:

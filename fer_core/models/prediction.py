@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-
-from fer_core.store.decision import softmax
+from scipy.special import softmax
 
 Predict = Callable[[np.ndarray], dict[str, np.ndarray]]
 """Faces ``(N, S, S) uint8`` to logits ``(N, classes)`` per head."""
@@ -29,4 +28,4 @@ def predict_logits(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarr
 
 def predict_probabilities(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
     """As :func:`predict_logits`, as probabilities."""
-    return {head: softmax(logits) for head, logits in predict_logits(model, images).items()}
+    return {head: softmax(logits, axis=-1) for head, logits in predict_logits(model, images).items()}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from fer_core.labels import LABEL_SETS, LabelSet, restrict
 
@@ -47,7 +48,7 @@ class DecisionRule:
         Returns:
             ``(N, len(label_set)) float32``, rows summing to one.
         """
-        return softmax(self.logits(heads) / self.temperature).astype(np.float32)
+        return softmax(self.logits(heads) / self.temperature, axis=-1).astype(np.float32)
 
     def logits(self, heads: Mapping[str, np.ndarray]) -> np.ndarray:
         """The pooled log-probabilities with their biases, before temperature: ``(N, len(label_set)) float64``."""
@@ -99,12 +100,6 @@ class DecisionRule:
 def plain_rule(head: LabelSet) -> DecisionRule:
     """One head as it was trained."""
     return DecisionRule(head.name, head.title, head, {head.name: 1.0}, (0.0,) * len(head))
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits ``(..., C)``, in their dtype."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def with_mirror(

@@ -9,18 +9,16 @@ predictions of faces made hard to read are measured (:mod:`fer_core.evaluation.r
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
-from fer_core.storage import ARTIFACTS
+from fer_core.storage import ARTIFACTS, DamagedFileError, read_arrays, write_arrays, write_text
 from fer_core.store.card import ModelCard
 from fer_core.store.predictions import (
     _STEPS_PER_NAT,
@@ -130,18 +128,17 @@ class StoredModel:
         path = self._existing("predictions.npz")
         probabilities, labels, train_duplicates, masked = {}, {}, {}, {}
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                for key in arrays.files:
-                    kind, *rest = key.split("/")
-                    if kind == "labels":
-                        labels[Split(rest[0]), rest[1]] = arrays[key]
-                    elif kind == "repeats":
-                        train_duplicates[Split(rest[0])] = arrays[key]
-                    elif kind == "masked":
-                        masked[rest[0]] = arrays[key]
-                    else:
-                        probabilities[Network(kind), Split(rest[0]), rest[1]] = arrays[key]
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            for key, array in read_arrays(path).items():
+                kind, *rest = key.split("/")
+                if kind == "labels":
+                    labels[Split(rest[0]), rest[1]] = array
+                elif kind == "repeats":
+                    train_duplicates[Split(rest[0])] = array
+                elif kind == "masked":
+                    masked[rest[0]] = array
+                else:
+                    probabilities[Network(kind), Split(rest[0]), rest[1]] = array
+        except (DamagedFileError, ValueError) as error:
             raise ModelError(
                 f"{self.name}: predictions.npz cannot be read ({error}); train or fetch it anew."
             ) from error
@@ -163,14 +160,14 @@ class StoredModel:
         if not path.is_file():
             return None
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                about = json.loads(str(arrays["about"]))
-                probabilities = {
-                    (condition, head): _from_steps(arrays[f"{condition}/{head}"], about["steps_per_nat"])
-                    for condition in about["settings"]
-                    for head in about["heads"]
-                }
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            arrays = read_arrays(path)
+            about = json.loads(str(arrays["about"]))
+            probabilities = {
+                (condition, head): _from_steps(arrays[f"{condition}/{head}"], about["steps_per_nat"])
+                for condition in about["settings"]
+                for head in about["heads"]
+            }
+        except (DamagedFileError, ValueError, KeyError) as error:
             raise ModelError(
                 f"{self.name}: {_ROBUSTNESS_FILE} cannot be read ({error}); measure it anew with "
                 "`python -m fer_core robustness`."
@@ -267,7 +264,7 @@ class ModelStore:
         arrays |= {f"repeats/{s}": mask for s, mask in predictions.train_duplicates.items()}
         arrays |= {f"masked/{head}": p.astype(np.float32) for head, p in predictions.masked.items()}
         (folder / _ROBUSTNESS_FILE).unlink(missing_ok=True)
-        np.savez_compressed(folder / "predictions.npz", **arrays)  # type: ignore[arg-type]  # the stub's allow_pickle
+        write_arrays(folder / "predictions.npz", arrays)
         self.save_card(card)
         return StoredModel(folder, card)
 
@@ -282,18 +279,10 @@ class ModelStore:
         }
         arrays = {f"{condition}/{head}": _as_steps(p) for (condition, head), p in robustness.probabilities.items()}
         folder = self.folder / name
-        temporary = folder / f"{_ROBUSTNESS_FILE}.part"
-        try:
-            with temporary.open("wb") as file:
-                np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
-            os.replace(temporary, folder / _ROBUSTNESS_FILE)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_arrays(folder / _ROBUSTNESS_FILE, {"about": np.array(json.dumps(about)), **arrays})
 
     def save_card(self, card: ModelCard) -> None:
         """Write a card anew, one field a line; it is there whole or not at all."""
         folder = self.folder / card.name
-        temporary = folder / "card.json.part"
         lines = (f" {json.dumps(key)}: {json.dumps(value)}" for key, value in card.as_json().items())
-        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-        os.replace(temporary, folder / "card.json")
+        write_text(folder / "card.json", "{\n" + ",\n".join(lines) + "\n}\n")

@@ -16,6 +16,7 @@ import numpy as np
 from fer_core.datasets import FaceDataset
 from fer_core.labels import LABEL_SETS, restrict
 from fer_core.models.prediction import Predict, predict_probabilities
+from fer_core.storage import read_arrays, write_arrays
 from fer_core.store.decision import with_mirror
 from fer_core.store.store import ModelStore
 from fer_core.training.recipes import Recipe
@@ -58,8 +59,7 @@ def _answers(
 ) -> dict[str, np.ndarray]:
     path = folder / f"taught-by-{name}.npz"
     if path.is_file():
-        with np.load(path, allow_pickle=False) as kept:
-            answers = {head: kept[head] for head in kept.files}
+        answers = read_arrays(path)
         if all(len(array) == len(training) for array in answers.values()):
             return answers
     predict: Predict
@@ -70,5 +70,5 @@ def _answers(
         predict = load_network(store.or_shipped(name).load(name), threads=os.cpu_count() or 1).predict
     _, answers = with_mirror(predict, training.images)
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **answers)  # type: ignore[arg-type]  # the stub takes them for allow_pickle
+    write_arrays(path, answers, compressed=False)
     return answers

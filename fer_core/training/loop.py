@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +35,7 @@ from fer_core.evaluation.hardware import hardware
 from fer_core.models import get_architecture
 from fer_core.models.normalisation import with_fused_layers
 from fer_core.models.prediction import Predict, predict_logits
-from fer_core.storage import _write_arrays
+from fer_core.storage import write_arrays, write_text
 from fer_core.training.batches import Batches
 from fer_core.training.recipes import CheckpointMetric, Recipe
 
@@ -320,25 +319,27 @@ class TrainingRun:
         return json.loads(json.dumps(asdict(self.recipe)))
 
     def _write_best(self, weights: list[np.ndarray]) -> None:
-        _write_arrays(self.folder / "best.npz", weight=weights)
+        write_arrays(self.folder / "best.npz", _numbered(weight=weights), compressed=False)
 
     def _write_checkpoint(self) -> None:
-        _write_arrays(
-            self.folder / "checkpoint.npz",
+        arrays = _numbered(
             weight=self.model.get_weights(),
             average=self._average,
             optimizer=[np.array(keras.ops.convert_to_numpy(v)) for v in self.model.optimizer.variables],
         )
+        write_arrays(self.folder / "checkpoint.npz", arrays, compressed=False)
         state = {
             "recipe": self._recipe_as_json(),
             "seed": self.seed,
             "history": self.history,
             "trained_on": self.trained_on,
         }
-        temporary = self.folder / "state.json.part"
-        temporary.write_text(json.dumps(state, indent=1))
-        os.replace(temporary, self.folder / "state.json")
+        write_text(self.folder / "state.json", json.dumps(state, indent=1))
         pd.DataFrame(self.history).to_csv(self.folder / "history.csv", index=False)
+
+
+def _numbered(**groups: list[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"{group}_{i}": array for group, members in groups.items() for i, array in enumerate(members)}
 
 
 def with_masks(faces: FaceDataset) -> FaceDataset:

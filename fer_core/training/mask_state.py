@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ import keras
 import numpy as np
 import pandas as pd
 from keras import layers
+from scipy.special import softmax
 from tqdm import tqdm
 
 from fer_core.augmentation.masks.bank import MaskBank
@@ -44,7 +44,7 @@ from fer_core.evaluation.mask_state import (
 )
 from fer_core.models.export import to_litert
 from fer_core.results import MASK_STATES, MaskState
-from fer_core.store.decision import softmax
+from fer_core.storage import write_text
 from fer_core.training.mask_photos import LIKE_TRAINING, MaskPhotos, read_mask_photos
 from fer_core.vision.detection.registry import DEFAULT_DETECTOR, create_detector
 from fer_core.vision.mask_state import INPUT_SIZE, MASK_STATE_FILE, MASK_STATE_FOLDER, MaskStateNetwork
@@ -325,15 +325,13 @@ def unmasked_advantage(
 
 
 def _probabilities(model: keras.Model, faces: np.ndarray) -> np.ndarray:
-    return softmax(model.predict(faces[..., None].astype(np.float32), batch_size=512, verbose=0))
+    return softmax(model.predict(faces[..., None].astype(np.float32), batch_size=512, verbose=0), axis=-1)
 
 
 def _store(folder: Path, content: bytes, card: dict[str, Any], history: pd.DataFrame) -> None:
     (folder / MASK_STATE_FILE).write_bytes(content)
     history.to_csv(folder / "history.csv", index=False)
-    temporary = folder / "card.json.part"
-    temporary.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / "card.json")
+    write_text(folder / "card.json", json.dumps(card, indent=1) + "\n")
 
 
 def train_and_print(options: argparse.Namespace) -> int:

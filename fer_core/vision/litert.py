@@ -10,11 +10,11 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from scipy.special import softmax
 
 from fer_core.errors import ModelError
 from fer_core.labels import LABEL_SETS
 from fer_core.storage import ARTIFACTS
-from fer_core.store.decision import softmax
 
 LOGIT_LIMIT = 80.0
 """Logits are clipped here: MediaPipe's ``score_clipping_thresh`` of 100 overflows ``exp`` in single precision."""
@@ -118,4 +118,4 @@ class LiteRTNetwork(LiteRTModel):
 
     def predict(self, crops: np.ndarray) -> dict[str, np.ndarray]:
         """Probabilities of every head for ``(N, S, S) uint8`` grey crops: ``{head: (N, classes) float32}``."""
-        return {head: softmax(logits) for head, logits in self.run(crops).items()}
+        return {head: softmax(logits, axis=-1) for head, logits in self.run(crops).items()}

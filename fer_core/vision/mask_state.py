@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import softmax
 
 from fer_core.errors import ModelError
 from fer_core.results import MaskReading
 from fer_core.storage import ARTIFACTS
-from fer_core.store.decision import softmax
 from fer_core.vision.litert import LiteRTModel
 
 MASK_STATE_FOLDER = ARTIFACTS / "mask_state"
@@ -47,7 +47,7 @@ class MaskStateNetwork(LiteRTModel):
     def predict(self, crops: np.ndarray) -> np.ndarray:
         """Probabilities for ``(N, 48, 48) uint8`` grey crops: ``(N, 3) float32``, rows summing to one."""
         (logits,) = self.run(crops).values()
-        return softmax(logits)
+        return softmax(logits, axis=-1)
 
     def read(self, crops: np.ndarray) -> list[MaskReading]:
         """One reading per crop of ``(N, 48, 48) uint8``."""

@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.metrics import f1_score
 
 from fer_core.datasets import Split
 from fer_core.evaluation.calibration import ACCURACY_COST, fit_decision_rules, fit_masked_rules, fit_temperature
 from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS
-from fer_core.store.decision import softmax
 from fer_core.store.predictions import Network, Predictions
 
 RARE = 1
@@ -25,7 +25,7 @@ def predictions(seed: int = 0, second_head_knows_more: bool = False) -> Predicti
         eight = rng.normal(size=(len(truth), 8))
         eight[np.arange(len(truth)), FER2013.indices_in(FERPLUS)[truth]] += 4.0 if second_head_knows_more else 0.0
         for head, scores in (("fer2013", logits), ("ferplus", eight)):
-            probabilities[Network.INT8, split, head] = softmax(scores).astype(np.float32)
+            probabilities[Network.INT8, split, head] = softmax(scores, axis=-1).astype(np.float32)
         labels[split, "fer2013"] = truth.astype(np.int8)
         train_duplicates[split] = np.zeros(len(truth), bool)
     return Predictions(probabilities, labels, train_duplicates)
@@ -95,7 +95,7 @@ def test_a_validation_split_without_labels_is_refused():
 def test_a_temperature_that_was_put_on_is_found_again():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(20_000, 7)) * 2
-    labels = (softmax(logits).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    labels = (softmax(logits, axis=-1).cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
     for put_on in (0.4, 1.0, 3.0):
         assert fit_temperature(logits * put_on, labels) == pytest.approx(put_on, rel=0.03)
     fitted = fit_temperature(logits, labels)
@@ -134,7 +134,7 @@ def test_an_answer_without_validation_labels_keeps_temperature_one():
 def test_the_five_classes_are_the_seven_class_head_restricted():
     *_, five = fit_decision_rules(predictions(), (FER2013,), Network.INT8)
     assert five.title == "FER2013, the seven-class head restricted to five"
-    heads = {"fer2013": softmax(np.random.default_rng(3).normal(size=(4, 7)))}
+    heads = {"fer2013": softmax(np.random.default_rng(3).normal(size=(4, 7)), axis=-1)}
     kept = heads["fer2013"][:, FER2013_FIVE.indices_in(FER2013)]
     np.testing.assert_allclose(five.apply(heads), kept / kept.sum(axis=1, keepdims=True), rtol=1e-5)
 
@@ -145,7 +145,7 @@ def test_a_model_trained_on_five_classes_answers_in_them_itself():
     scores = rng.normal(size=(300, 5))
     scores[np.arange(300), truth] += 2
     data = Predictions(
-        {(Network.INT8, Split.VALIDATION, "fer2013-five"): softmax(scores)},
+        {(Network.INT8, Split.VALIDATION, "fer2013-five"): softmax(scores, axis=-1)},
         {(Split.VALIDATION, "fer2013-five"): truth.astype(np.int8)},
         {Split.VALIDATION: np.zeros(300, bool)},
     )

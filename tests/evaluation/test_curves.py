@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     accuracy_score,
@@ -14,7 +15,6 @@ from sklearn.metrics import (
 from fer_core.evaluation import curves
 from fer_core.evaluation.metrics import expected_calibration_error
 from fer_core.labels import FER2013
-from fer_core.store.decision import softmax
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def answers():
     labels = rng.integers(0, 7, 500)
     logits = rng.normal(size=(500, 7))
     logits[np.arange(500), labels] += 1.5
-    return softmax(logits), labels
+    return softmax(logits, axis=-1), labels
 
 
 def test_roc_points_and_areas_are_those_of_scikit_learn(answers):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
 
 from fer_core.evaluation.metrics import accuracy_interval, classification_metrics, expected_calibration_error
 from fer_core.labels import FER2013
-from fer_core.store.decision import softmax
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def answers():
     labels = rng.integers(-1, 7, 500)
     logits = rng.normal(size=(500, 7))
     logits[np.arange(500), labels] += 1.5
-    return softmax(logits), labels
+    return softmax(logits, axis=-1), labels
 
 
 def test_figures_are_those_of_scikit_learn_over_the_labelled_rows(answers):

@@ -12,6 +12,7 @@ import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from scipy.special import softmax
 
 from fer_core.datasets import FaceDataset, Split
 from fer_core.errors import DatasetError, ModelError
@@ -39,7 +40,7 @@ from fer_core.external.models import (
 from fer_core.external.prediction_tables import read_predictions
 from fer_core.external.sandbox import SandboxRun, Task
 from fer_core.labels import CKPLUS, FER2013, FERPLUS, Emotion
-from fer_core.store.decision import plain_rule, softmax
+from fer_core.store.decision import plain_rule
 from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore, StoredModel
 
@@ -82,7 +83,7 @@ def csv_of(rows: list[list[object]], delimiter: str = ",") -> bytes:
 
 
 def made_up_probabilities(count: int = 400, classes: int = 7) -> np.ndarray:
-    return softmax(np.random.default_rng(7).normal(size=(count, classes)))
+    return softmax(np.random.default_rng(7).normal(size=(count, classes)), axis=-1)
 
 
 def read(content: bytes, faces: Faces, split: Split = Split.TEST) -> dict[Split, np.ndarray]:
@@ -268,7 +269,7 @@ def test_a_mixed_up_order_is_found_out_and_put_right(faces):
 
 def test_logits_become_probabilities_and_probabilities_stay():
     logits = np.random.default_rng(0).normal(size=(9, 7)).astype(np.float32)
-    given = softmax(logits)
+    given = softmax(logits, axis=-1)
     assert np.allclose(as_probabilities(logits, "x"), given, atol=1e-6)
     assert np.allclose(as_probabilities(given, "x"), given, atol=1e-6)
     assert np.allclose(as_probabilities(given - given.min(), "x").sum(axis=1), 1)

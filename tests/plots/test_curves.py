@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from scipy.special import softmax
 
 from fer_core.evaluation import curves
 from fer_core.labels import FER2013
@@ -18,7 +19,6 @@ from fer_core.plots.curves import (
 )
 from fer_core.plots.model_styles import model_styles
 from fer_core.plots.report import ReportFigure, file_of, report_html
-from fer_core.store.decision import softmax
 
 STYLES = model_styles(["a", "b"], ["a", "b"], {"a": "Net A", "b": "Net B"})
 LABELS = np.random.default_rng(0).integers(0, 7, 400)
@@ -28,7 +28,7 @@ LABELS = np.random.default_rng(0).integers(0, 7, 400)
 def probabilities() -> np.ndarray:
     logits = np.random.default_rng(1).normal(size=(400, 7))
     logits[np.arange(400), LABELS] += 1.5
-    return softmax(logits)
+    return softmax(logits, axis=-1)
 
 
 def test_roc_and_precision_recall_draw_the_points_and_name_the_area(probabilities):

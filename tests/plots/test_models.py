@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 from sklearn.metrics import precision_recall_fscore_support
 
@@ -20,7 +21,6 @@ from fer_core.plots.models import (
     probability_bars_by_model,
 )
 from fer_core.results import ExpressionScores
-from fer_core.store.decision import softmax
 
 LABELS = np.random.default_rng(0).integers(0, 7, 400)
 
@@ -28,7 +28,7 @@ LABELS = np.random.default_rng(0).integers(0, 7, 400)
 def answers(seed: int, skill: float = 1.5) -> np.ndarray:
     logits = np.random.default_rng(seed).normal(size=(400, 7))
     logits[np.arange(400), LABELS] += skill
-    return softmax(logits)
+    return softmax(logits, axis=-1)
 
 
 A, B = answers(1), answers(2, 1.0)

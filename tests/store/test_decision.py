@@ -1,18 +1,19 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS, Emotion
-from fer_core.store.decision import DecisionRule, plain_rule, softmax
+from fer_core.store.decision import DecisionRule, plain_rule
 
 
 def test_a_plain_answer_is_the_head_itself():
-    heads = {"fer2013": softmax(np.random.default_rng(0).normal(size=(5, 7)))}
+    heads = {"fer2013": softmax(np.random.default_rng(0).normal(size=(5, 7)), axis=-1)}
     np.testing.assert_allclose(plain_rule(FER2013).apply(heads), heads["fer2013"], atol=1e-6)
 
 
 def test_fusing_two_heads_is_their_weighted_geometric_mean():
     rng = np.random.default_rng(1)
-    seven, eight = softmax(rng.normal(size=(3, 7))), softmax(rng.normal(size=(3, 8)))
+    seven, eight = softmax(rng.normal(size=(3, 7)), axis=-1), softmax(rng.normal(size=(3, 8)), axis=-1)
     fused = DecisionRule("f", "", FER2013, {"fer2013": 0.75, "ferplus": 0.25}, (0.0,) * 7).apply(
         {"fer2013": seven, "ferplus": eight}
     )
@@ -49,7 +50,7 @@ def test_temperature_two_takes_the_square_root_of_the_odds_biases_included():
 
 @pytest.mark.parametrize("temperature", [0.2, 0.9, 1.1, 5.0])
 def test_temperature_changes_the_confidence_and_never_the_top_answer(temperature):
-    heads = {"fer2013": softmax(np.random.default_rng(2).normal(size=(500, 7)))}
+    heads = {"fer2013": softmax(np.random.default_rng(2).normal(size=(500, 7)), axis=-1)}
     plain = plain_rule(FER2013).apply(heads)
     scaled = DecisionRule("t", "", FER2013, {"fer2013": 1.0}, (0.0,) * 7, temperature).apply(heads)
     np.testing.assert_array_equal(scaled.argmax(axis=1), plain.argmax(axis=1))
@@ -78,4 +79,4 @@ def test_the_composition_says_what_was_chosen_and_what_is_as_trained():
 
 
 def test_softmax_stands_logits_of_any_size():
-    np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0], [-1e4, 0.0]])), [[0.5, 0.5], [0, 1]])
+    np.testing.assert_allclose(softmax(np.array([[1000.0, 1000.0], [-1e4, 0.0]]), axis=-1), [[0.5, 0.5], [0, 1]])

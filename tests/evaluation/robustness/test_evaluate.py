@@ -283,7 +283,7 @@ def test_an_interruption_keeps_what_was_there_and_leaves_no_half_file(command, m
     monkeypatch.setattr(robustness, "served_predictor", lambda model: ("int8", stopped))
     assert command("--data", "x") == 1
     assert "Stopped; models measured anew and kept: none." in capsys.readouterr().err
-    monkeypatch.setattr("fer_core.store.store.os.replace", lambda *paths: stopped(np.empty(0)))
+    monkeypatch.setattr("fer_core.storage.os.replace", lambda *paths: stopped(np.empty(0)))
     with pytest.raises(KeyboardInterrupt):
         store_of(model).save_robustness("one", model.robustness())
     assert (model.folder / "robustness.npz").read_bytes() == before
