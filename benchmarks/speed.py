@@ -16,7 +16,7 @@ import pandas as pd
 
 from benchmarks.synthetic_scenes import FOUND_OVERLAP, noise_faces, pasted_scenes, webcam_frame
 from fer_core.analysis.pipeline import FrameAnalyser
-from fer_core.curation.browse import FaceOrder, Pages, Wanted, find_rows, sheet
+from fer_core.curation.browse import FaceFilter, FaceOrder, Pages, find_rows, sheet
 from fer_core.datasets import FaceDataset, Split, read_dataset
 from fer_core.errors import DatasetError
 from fer_core.evaluation.hardware import peak_megabytes
@@ -136,14 +136,14 @@ def browsing_speed(data: Path | None = None) -> str:
     dataset = read_dataset(data) if data else noise_faces(FER2013_FACES)
     losses = np.random.default_rng(0).exponential(1.0, len(dataset))
     filters = {
-        "no filter": Wanted(FER2013),
-        "two classes of one split": Wanted(FER2013, (0, 3), (str(Split.TEST),)),
-        "one class of five": Wanted(FER2013_FIVE, (1,)),
-        "largest loss first": Wanted(FER2013, (2,), loss=(0.5, 3.0), order=FaceOrder.LOSS),
+        "no filter": FaceFilter(FER2013),
+        "two classes of one split": FaceFilter(FER2013, (0, 3), (str(Split.TEST),)),
+        "one class of five": FaceFilter(FER2013_FIVE, (1,)),
+        "largest loss first": FaceFilter(FER2013, (2,), loss=(0.5, 3.0), order=FaceOrder.LOSS),
     }
     if dataset.votes is not None:
-        filters["FER+ class, agreement"] = Wanted(FERPLUS, (0,), agreement=(0.5, 0.9))
-        filters["most disputed first"] = Wanted(FERPLUS, order=FaceOrder.DISPUTED)
+        filters["FER+ class, agreement"] = FaceFilter(FERPLUS, (0,), agreement=(0.5, 0.9))
+        filters["most disputed first"] = FaceFilter(FERPLUS, order=FaceOrder.DISPUTED)
     rows: list[dict[str, object]] = []
     for name, wanted in filters.items():
         times, size = [], 0

@@ -332,7 +332,7 @@ def _listed(dataset: FaceDataset, rows: np.ndarray, reason: Reason) -> pd.DataFr
     )
 
 
-def superfluous(duplicates: Duplicates) -> pd.DataFrame:
+def redundant_rows(duplicates: Duplicates) -> pd.DataFrame:
     """The training rows that a cleaned data set does without, as :func:`write_exclusions` takes them.
 
     Of exact duplicates in training the first stays, unless the same picture is in another split (it would be known

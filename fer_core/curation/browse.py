@@ -40,7 +40,7 @@ class FaceOrder(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FaceFilter:
     """Which faces to find. A range that is not wide open leaves out the faces of which the figure is not known."""
 
     label_set: LabelSet
@@ -74,7 +74,7 @@ def agreement_of(votes: np.ndarray) -> np.ndarray:
     return np.where(totals > 0, votes.max(axis=1) / np.maximum(totals, 1), np.nan)
 
 
-def find_rows(dataset: FaceDataset, wanted: Wanted, losses: np.ndarray | None = None) -> np.ndarray:
+def find_rows(dataset: FaceDataset, wanted: FaceFilter, losses: np.ndarray | None = None) -> np.ndarray:
     """The rows that pass every filter, in the order asked for: ``(M,) int64``.
 
     Args:

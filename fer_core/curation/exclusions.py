@@ -39,7 +39,7 @@ def findings(summary: DatasetSummary) -> list[LabelFinding]:
             "Training rows whose picture is there once more, also in a split that judges networks, or under another label; "
             "of copies in training that agree, the first stays.",
             groups,
-            summary.superfluous,
+            summary.redundant_rows,
         ),
         _of_reasons(
             summary.unusable,

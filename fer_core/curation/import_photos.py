@@ -45,7 +45,7 @@ COLUMNS = ("photo", "folder", "faces", "kept", "dropped", "why")
 _LIMITS = Limits(file_bytes=MAX_FILE_BYTES)
 
 
-class Take(StrEnum):
+class FaceSelection(StrEnum):
     """Which faces of a photo are kept."""
 
     LARGEST = "the largest face of each photo"
@@ -53,7 +53,7 @@ class Take(StrEnum):
     SINGLE = "only faces that are alone on their photo"
 
 
-class Dropped(StrEnum):
+class DropReason(StrEnum):
     """Why a photo gives no face, or a face is left out."""
 
     UNREADABLE = "unreadable"
@@ -86,7 +86,7 @@ class OwnFaces:
     """The folder of each face's photo."""
     report: pd.DataFrame
     """A row per photo, see :data:`COLUMNS`."""
-    dropped: Mapping[Dropped, int]
+    dropped: Mapping[DropReason, int]
     """How many photos or faces were dropped for each reason that occurred."""
 
     @property
@@ -157,7 +157,7 @@ def _photo(file: DataFile) -> Photo:
 def cut_faces(
     photos: Sequence[Photo],
     detector: FaceDetector,
-    take: Take,
+    selection: FaceSelection,
     smallest: int,
     progress: Callable[[float], None] = lambda _: None,
 ) -> OwnFaces:
@@ -166,7 +166,7 @@ def cut_faces(
     Args:
         photos: see :func:`open_photos`; each is read when its turn comes.
         detector: finds the faces.
-        take: which faces of a photo are kept.
+        selection: which faces of a photo are kept.
         smallest: side in pixels of the square that is cut out of the photo, from which on a face is kept.
         progress: called with the share of the photos that is done, 0..1; what it raises ends the work.
     """
@@ -174,9 +174,9 @@ def cut_faces(
     sources: list[str] = []
     folders: list[str] = []
     rows: list[tuple[str, str, int, int, int, str]] = []
-    dropped: Counter[Dropped] = Counter()
+    dropped: Counter[DropReason] = Counter()
     for done, photo in enumerate(photos, start=1):
-        found, faces, reasons, why = _cut(photo, detector, take, smallest, MAX_FACES - len(sources))
+        found, faces, reasons, why = _cut(photo, detector, selection, smallest, MAX_FACES - len(sources))
         crops.append(faces)
         numbered = len(faces) > 1
         sources += [f"{photo.name} #{number}" if numbered else photo.name for number in range(1, len(faces) + 1)]
@@ -190,23 +190,23 @@ def cut_faces(
 
 
 def _cut(
-    photo: Photo, detector: FaceDetector, take: Take, smallest: int, room: int
-) -> tuple[int, np.ndarray, Counter[Dropped], str]:
+    photo: Photo, detector: FaceDetector, selection: FaceSelection, smallest: int, room: int
+) -> tuple[int, np.ndarray, Counter[DropReason], str]:
     """Faces found, crops, reasons and the sentence about them, of one photo."""
     nothing = np.empty((0, DATASET_SIDE, DATASET_SIDE), np.uint8)
     try:
         frame = decode_image(photo.read(), photo.name)
     except (ImageError, DatasetError) as error:
-        return 0, nothing, Counter({Dropped.UNREADABLE: 1}), str(error)
+        return 0, nothing, Counter({DropReason.UNREADABLE: 1}), str(error)
     boxes = [detector.framing.crop_box(detection.box) for detection in detector.detect(frame)]
     if not boxes:
-        return 0, nothing, Counter({Dropped.NO_FACE: 1}), str(Dropped.NO_FACE)
-    kept, reasons = _chosen(boxes, take, smallest)
+        return 0, nothing, Counter({DropReason.NO_FACE: 1}), str(DropReason.NO_FACE)
+    kept, reasons = _chosen(boxes, selection, smallest)
     if len(kept) > room:
-        reasons[Dropped.FULL] += len(kept) - room
+        reasons[DropReason.FULL] += len(kept) - room
         kept = kept[:room]
     why = "; ".join(
-        f"{count} {reason}" + (f" ({_sides(boxes, smallest)} pixels)" if reason == Dropped.TOO_SMALL else "")
+        f"{count} {reason}" + (f" ({_sides(boxes, smallest)} pixels)" if reason == DropReason.TOO_SMALL else "")
         for reason, count in reasons.items()
     )
     return len(boxes), crop_faces(frame, kept, DATASET_SIDE), reasons, why
@@ -218,16 +218,18 @@ def _sides(boxes: list[BoundingBox], smallest: int) -> str:
     return str(sides[0]) if len(sides) == 1 else f"{sides[0]} to {sides[-1]}"
 
 
-def _chosen(boxes: list[BoundingBox], take: Take, smallest: int) -> tuple[list[BoundingBox], Counter[Dropped]]:
+def _chosen(
+    boxes: list[BoundingBox], selection: FaceSelection, smallest: int
+) -> tuple[list[BoundingBox], Counter[DropReason]]:
     """The boxes to keep, of those that a detector found, largest first."""
     large = [box for box in boxes if box.width >= smallest]
-    reasons: Counter[Dropped] = Counter()
+    reasons: Counter[DropReason] = Counter()
     if len(large) < len(boxes):
-        reasons[Dropped.TOO_SMALL] = len(boxes) - len(large)
-    if take == Take.EVERY or len(large) < 2:
+        reasons[DropReason.TOO_SMALL] = len(boxes) - len(large)
+    if selection == FaceSelection.EVERY or len(large) < 2:
         return large, reasons
-    if take == Take.SINGLE:
-        reasons[Dropped.SEVERAL] = len(large)
+    if selection == FaceSelection.SINGLE:
+        reasons[DropReason.SEVERAL] = len(large)
         return [], reasons
-    reasons[Dropped.NOT_LARGEST] = len(large) - 1
+    reasons[DropReason.NOT_LARGEST] = len(large) - 1
     return large[:1], reasons

@@ -32,12 +32,12 @@ SMALLEST_PROBABILITY = 1e-12
 """What a loss takes for 0: about 28 nats."""
 
 
-class Meeting(StrEnum):
+class Exposure(StrEnum):
     """How a network met a face before it answers for it."""
 
-    LEARNT = "is in the training split, so the answer may be memory"
-    LEARNT_COPY = "is in the training split once more, pixel for pixel, so the answer may be memory"
-    CHOSEN_BY = "was not trained on, but is in the split that the epoch and the answers were chosen on"
+    TRAINED_ON = "is in the training split, so the answer may be memory"
+    COPY_TRAINED_ON = "is in the training split once more, pixel for pixel, so the answer may be memory"
+    SELECTED_ON = "was not trained on, but is in the split that the epoch and the answers were chosen on"
     UNSEEN = "was neither trained on nor chosen by"
     OTHER_DATA = "is of other data than the training was"
 
@@ -56,7 +56,7 @@ class RowPredictions:
         """``(N,) bool``: whether it was asked."""
         return np.logical_and.reduce([~np.isnan(probabilities[:, 0]) for probabilities in self.heads.values()])
 
-    def of_row(self, row: int) -> dict[str, np.ndarray] | None:
+    def row(self, row: int) -> dict[str, np.ndarray] | None:
         """Probabilities per head for one row, ``(1, classes)``; ``None`` where it was not asked."""
         heads = {head: probabilities[row : row + 1] for head, probabilities in self.heads.items()}
         return None if any(np.isnan(probabilities).any() for probabilities in heads.values()) else heads
@@ -77,15 +77,15 @@ class RowPredictions:
         losses[rows] = -np.log(np.maximum(of_label, SMALLEST_PROBABILITY))
         return losses
 
-    def meeting(self, row: int, copies: np.ndarray) -> Meeting:
+    def exposure(self, row: int, copies: np.ndarray) -> Exposure:
         """How the model met a face; ``copies`` are the other rows of the very same pixels."""
         if self.splits is None:
-            return Meeting.OTHER_DATA
+            return Exposure.OTHER_DATA
         if self.splits[row] == Split.TRAINING:
-            return Meeting.LEARNT
+            return Exposure.TRAINED_ON
         if (self.splits[copies] == Split.TRAINING).any():
-            return Meeting.LEARNT_COPY
-        return Meeting.CHOSEN_BY if self.splits[row] == Split.VALIDATION else Meeting.UNSEEN
+            return Exposure.COPY_TRAINED_ON
+        return Exposure.SELECTED_ON if self.splits[row] == Split.VALIDATION else Exposure.UNSEEN
 
 
 def known_predictions(model: StoredModel, dataset: FaceDataset, fingerprint: str) -> RowPredictions:

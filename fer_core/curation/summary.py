@@ -24,7 +24,7 @@ from fer_core.curation.audit import (
     agreement_matrix,
     contradicted,
     find_duplicates,
-    superfluous,
+    redundant_rows,
     suspects_by_votes,
     unusable,
     vote_entropy,
@@ -86,9 +86,9 @@ class DatasetSummary:
     agreement: float | None
 
     @property
-    def superfluous(self) -> pd.DataFrame:
-        """See :func:`fer_core.curation.audit.superfluous`."""
-        return superfluous(self.duplicates)
+    def redundant_rows(self) -> pd.DataFrame:
+        """See :func:`fer_core.curation.audit.redundant_rows`."""
+        return redundant_rows(self.duplicates)
 
 
 def label_sets_of(dataset: FaceDataset) -> tuple[LabelSet, ...]:

@@ -43,7 +43,8 @@ class Curve:
     """``(P,) float64`` in [0, 1]: false positive rate, or recall."""
     y: np.ndarray
     """``(P,) float64`` in [0, 1]: true positive rate, or precision."""
-    area: float
+    auc: float
+    """Area under the curve: ROC AUC, or average precision."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,11 @@ class Disagreement:
     """``(n,) int64`` rows where the first alone is right."""
     only_b: np.ndarray
     """Rows where the second alone is right."""
-    neither: np.ndarray
+    both_wrong: np.ndarray
     """Rows where they differ and both are wrong."""
 
     def __len__(self) -> int:
-        return len(self.only_a) + len(self.only_b) + len(self.neither)
+        return len(self.only_a) + len(self.only_b) + len(self.both_wrong)
 
 
 def roc_curves(probabilities: np.ndarray, labels: np.ndarray, label_set: LabelSet) -> list[Curve]:
@@ -113,7 +114,7 @@ def roc_curves(probabilities: np.ndarray, labels: np.ndarray, label_set: LabelSe
     rates = np.linspace(0, 1, MACRO_POINTS)
     mean = _mean_of(curves, rates, [np.interp(rates, curve.x, curve.y) for curve in curves])
     # np.interp starts at the top of a jump at 0; the curve itself starts in the corner.
-    return [Curve(mean.name, np.r_[0.0, mean.x], np.r_[0.0, mean.y], mean.area), *curves]
+    return [Curve(mean.name, np.r_[0.0, mean.x], np.r_[0.0, mean.y], mean.auc), *curves]
 
 
 def precision_recall_curves(probabilities: np.ndarray, labels: np.ndarray, label_set: LabelSet) -> list[Curve]:
@@ -124,8 +125,8 @@ def precision_recall_curves(probabilities: np.ndarray, labels: np.ndarray, label
         if truth.any() and not truth.all():
             scores = probabilities[:, number]
             precision, recall, _ = precision_recall_curve(truth, scores, drop_intermediate=True)
-            area = float(average_precision_score(truth, scores))
-            curves.append(Curve(str(emotion), recall[::-1], precision[::-1], area))
+            auc = float(average_precision_score(truth, scores))
+            curves.append(Curve(str(emotion), recall[::-1], precision[::-1], auc))
     recalls = np.linspace(0, 1, MACRO_POINTS)
     # The precision at a recall is that of the first threshold that reaches it: steps, as average precision sums them.
     heights = [curve.y[np.minimum(np.searchsorted(curve.x, recalls), len(curve.x) - 1)] for curve in curves]
@@ -135,7 +136,7 @@ def precision_recall_curves(probabilities: np.ndarray, labels: np.ndarray, label
 def _mean_of(curves: Sequence[Curve], x: np.ndarray, heights: Sequence[np.ndarray]) -> Curve:
     if not curves:
         raise ValueError("expected faces of at least two classes, got fewer")
-    return Curve(MACRO, x, np.mean(heights, axis=0), float(np.mean([curve.area for curve in curves])))
+    return Curve(MACRO, x, np.mean(heights, axis=0), float(np.mean([curve.auc for curve in curves])))
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = CALIBRATION_BINS) -> Reliability:
@@ -201,8 +202,8 @@ def disagreements(answers_a: np.ndarray, answers_b: np.ndarray, labels: np.ndarr
         labels: ``(N,)`` class indices.
     """
     right_a, right_b = answers_a == labels, answers_b == labels
-    neither = (answers_a != answers_b) & ~right_a & ~right_b
-    return Disagreement(*(np.flatnonzero(rows) for rows in (right_a & ~right_b, right_b & ~right_a, neither)))
+    both_wrong = (answers_a != answers_b) & ~right_a & ~right_b
+    return Disagreement(*(np.flatnonzero(rows) for rows in (right_a & ~right_b, right_b & ~right_a, both_wrong)))
 
 
 def pareto_front(costs: np.ndarray, accuracies: np.ndarray) -> np.ndarray:

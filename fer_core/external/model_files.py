@@ -3,8 +3,8 @@
 Nothing of a file is loaded or run here. Both formats are read as data within bounds: of Keras' own format (a zip archive
 with ``config.json``, ``metadata.json`` and ``model.weights.h5``) the names, the sizes and the classes that the config asks
 for; of LiteRT's flatbuffer the identifier, the operators and the shapes. Layers that run code of the file's author, read
-other files or unpickle are left out of :data:`LAYERS`, so they are refused wherever in the config they stand. What passes
-is run by :mod:`fer_core.external.sandbox_worker`, never in the process of the app.
+other files or unpickle are left out of :data:`ALLOWED_LAYERS`, so they are refused wherever in the config they stand. What
+passes is run by :mod:`fer_core.external.sandbox_worker`, never in the process of the app.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from fer_core.errors import ModelError
 
-MAX_FILE_BYTES = 50 * 2**20
+MAX_MODEL_BYTES = 50 * 2**20
 """Of an uploaded model: a ResNet50 in half precision. The app's upload limit is the same."""
 
 
@@ -44,7 +44,7 @@ SIDES = range(16, 321)
 CHANNELS = (1, 3)
 
 
-EXPECTED = "a Keras file (.keras) or a LiteRT file (.tflite)"
+EXPECTED_MODEL_FILE = "a Keras file (.keras) or a LiteRT file (.tflite)"
 
 
 MAX_SUBGRAPHS, MAX_TENSORS, MAX_OPERATORS, MAX_BUFFERS = 16, 20_000, 20_000, 40_000
@@ -82,7 +82,7 @@ _LAYER_NAMES = (
 )
 
 
-LAYERS = frozenset(_LAYER_NAMES.split())
+ALLOWED_LAYERS = frozenset(_LAYER_NAMES.split())
 """Layers that do arithmetic and nothing else."""
 
 
@@ -214,13 +214,13 @@ def read_model_file(content: bytes, name: str) -> ModelFile:
         ModelError: it is neither of the two formats, is damaged, too large, asks for code, or takes no faces.
     """
     if not content:
-        raise ModelError(f"{name} is empty: expected {EXPECTED}, so save or upload it again.")
-    if len(content) > MAX_FILE_BYTES:
-        raise ModelError(f"{name} is larger than the {MAX_FILE_BYTES // 2**20} MB allowed for a model.")
+        raise ModelError(f"{name} is empty: expected {EXPECTED_MODEL_FILE}, so save or upload it again.")
+    if len(content) > MAX_MODEL_BYTES:
+        raise ModelError(f"{name} is larger than the {MAX_MODEL_BYTES // 2**20} MB allowed for a model.")
     if _PICKLE.match(content):
         raise ModelError(
             f"{name} is a Python pickle, which could run any code once it is opened, so it is refused: save the model as "
-            f"{EXPECTED}."
+            f"{EXPECTED_MODEL_FILE}."
         )
     if content[4:8] == _LITERT_IDENTIFIER:
         return _read_litert(content, name)
@@ -228,8 +228,8 @@ def read_model_file(content: bytes, name: str) -> ModelFile:
         return _read_keras(content, name)
     for signature, what, remedy in _FOREIGN:
         if content.startswith(signature):
-            raise ModelError(f"{name} is {what}: expected {EXPECTED}, so {remedy}.")
-    raise ModelError(f"{name} does not begin as a model does: expected {EXPECTED}.")
+            raise ModelError(f"{name} is {what}: expected {EXPECTED_MODEL_FILE}, so {remedy}.")
+    raise ModelError(f"{name} does not begin as a model does: expected {EXPECTED_MODEL_FILE}.")
 
 
 # Keras
@@ -281,7 +281,7 @@ def _check_names(found: list[str], name: str) -> None:
     if any(member.endswith(("data.pkl", ".pkl", ".pickle")) for member in found):
         raise ModelError(
             f"{name} holds a Python pickle, as PyTorch's files do, which could run any code once it is opened, so it is "
-            f"refused: export the model as {EXPECTED}."
+            f"refused: export the model as {EXPECTED_MODEL_FILE}."
         )
     if sorted(found) != sorted(_BOUNDS):
         raise ModelError(
@@ -335,7 +335,7 @@ def _check_class(entry: Mapping[str, Any], name: str) -> None:
         and _CLASS_NAME.fullmatch(found)
         and registered in (None, found)
     ):
-        if module == "keras.layers" and found in LAYERS:
+        if module == "keras.layers" and found in ALLOWED_LAYERS:
             return
         if (module, found) in _CONTAINERS or module in _ARITHMETIC or module.startswith(_OPERATIONS):
             return

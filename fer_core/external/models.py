@@ -23,7 +23,7 @@ from fer_core.evaluation.cards import evaluated
 from fer_core.evaluation.scored import ScoredSplit, images_behind, rules_in
 from fer_core.external.model_files import FileKind, ModelFile
 from fer_core.external.prediction_tables import SUM_TOLERANCE
-from fer_core.external.sandbox import Task
+from fer_core.external.sandbox import SandboxTask
 from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS, Emotion, LabelSet, parse_emotion
 from fer_core.store.card import ModelCard, split_title
 from fer_core.store.decision import plain_rule
@@ -59,13 +59,13 @@ _LONGEST_TITLE = 40
 class ExternalModel(StoredModel):
     """A model that was brought along: in memory, for one session."""
 
-    held: Predictions
+    stored_predictions: Predictions
     digest: str
     """Tells its predictions from all others."""
 
     def predictions(self) -> Predictions:
         """Those that were brought along or that the model made here."""
-        return self.held
+        return self.stored_predictions
 
     def history(self) -> pd.DataFrame:
         """None: raises :class:`ModelError`, for how it was trained is not known here."""
@@ -73,7 +73,7 @@ class ExternalModel(StoredModel):
 
 
 @dataclass(frozen=True)
-class Faces:
+class EvaluationFaces:
     """What predictions of a label set are judged by: the labels of its splits, as the store's models were judged."""
 
     label_set: LabelSet
@@ -109,7 +109,7 @@ class Faces:
         return images_behind(scored, self.card.seed, dataset)
 
 
-def faces_of(models: Sequence[StoredModel], label_set: LabelSet) -> Faces:
+def faces_of(models: Sequence[StoredModel], label_set: LabelSet) -> EvaluationFaces:
     """The labels that guests of a label set are judged by: those of the first model that answers in it.
 
     Raises:
@@ -121,7 +121,7 @@ def faces_of(models: Sequence[StoredModel], label_set: LabelSet) -> Faces:
         predictions = model.predictions()
         sets = (label_set.name, FER2013_FIVE.name) if label_set == FER2013 else (label_set.name,)
         labels = {key: values for key, values in predictions.labels.items() if key[1] in sets}
-        return Faces(label_set, labels, predictions.train_duplicates, model.card)
+        return EvaluationFaces(label_set, labels, predictions.train_duplicates, model.card)
     raise ModelError(f"No stored model was judged in {label_set.title}, so there are no labels to judge others by.")
 
 
@@ -188,17 +188,19 @@ def as_probabilities(outputs: np.ndarray, name: str) -> np.ndarray:
     return softmax(exact, axis=-1).astype(np.float32)
 
 
-def tasks_for(faces: Faces, dataset: FaceDataset, pixel_range: str, splits: Sequence[Split]) -> list[Task]:
+def tasks_for(
+    faces: EvaluationFaces, dataset: FaceDataset, pixel_range: str, splits: Sequence[Split]
+) -> list[SandboxTask]:
     """What a model file is run on: the labelled faces of splits, and for advice a few of PublicTest in every pixel range.
 
     Raises:
         DatasetError: the data does not hold those faces.
     """
     images = {split: faces.images(split, dataset) for split in splits}
-    tasks = [Task(str(split), images[split], *PIXEL_RANGES[pixel_range]) for split in splits]
+    tasks = [SandboxTask(str(split), images[split], *PIXEL_RANGES[pixel_range]) for split in splits]
     if Split.VALIDATION in faces.by_split:
         sample = images.get(Split.VALIDATION, faces.images(Split.VALIDATION, dataset))[:ADVICE_FACES]
-        tasks += [Task(f"advice/{title}", sample, *ends) for title, ends in PIXEL_RANGES.items()]
+        tasks += [SandboxTask(f"advice/{title}", sample, *ends) for title, ends in PIXEL_RANGES.items()]
     return tasks
 
 
@@ -268,7 +270,7 @@ class Outputs:
         by_split = {Split(name): a for name, a in answers.items() if not name.startswith("advice/")}
         return cls(file.name, file.kind, parameters, file.side, pixel_range, by_split, advice)
 
-    def advise(self, faces: Faces) -> Advice | None:
+    def advise(self, faces: EvaluationFaces) -> Advice | None:
         """What other choices would give; ``None`` where the data set has no PublicTest."""
         if not self.advice:
             return None
@@ -281,7 +283,7 @@ class Outputs:
 
 
 def external_model_of_file(
-    outputs: Outputs, order: Sequence[Emotion], faces: Faces, taken: Iterable[str]
+    outputs: Outputs, order: Sequence[Emotion], faces: EvaluationFaces, taken: Iterable[str]
 ) -> ExternalModel:
     """The model behind a file beside the stored ones, classes in ``order``; see :func:`external_model_of_predictions`."""
     probabilities = {}
@@ -300,7 +302,7 @@ def external_model_of_file(
 def external_model_of_predictions(
     probabilities: Mapping[Split, np.ndarray],
     file_name: str,
-    faces: Faces,
+    faces: EvaluationFaces,
     taken: Iterable[str],
     summary: str = "A csv file of predictions, brought along.",
     parameters: int = 0,

@@ -19,7 +19,7 @@ from fer_core.errors import ModelError
 from fer_core.labels import LABEL_SETS, Emotion, LabelSet, parse_emotion
 from fer_core.store.card import FER2013_TITLES
 
-MAX_FILE_BYTES = 20 * 2**20
+MAX_TABLE_BYTES = 20 * 2**20
 """Three times all 35,887 faces of FER2013 with eight columns of twenty digits."""
 
 
@@ -81,9 +81,9 @@ def read_predictions(
 def _decoded(content: bytes, name: str) -> str:
     if not content.strip():
         raise ModelError(f"{name} is empty: expected a heading and one row per face.")
-    if len(content) > MAX_FILE_BYTES:
+    if len(content) > MAX_TABLE_BYTES:
         raise ModelError(
-            f"{name} is larger than the {MAX_FILE_BYTES // 2**20} MB allowed for predictions: write fewer digits and only "
+            f"{name} is larger than the {MAX_TABLE_BYTES // 2**20} MB allowed for predictions: write fewer digits and only "
             "the faces of one split."
         )
     try:

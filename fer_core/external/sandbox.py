@@ -55,7 +55,7 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NU
 
 
 @dataclass(frozen=True)
-class Task:
+class SandboxTask:
     """Faces that a model is to answer for."""
 
     name: str
@@ -99,7 +99,12 @@ class SandboxRun:
     _under_way: ClassVar[weakref.WeakSet[SandboxRun]] = weakref.WeakSet()
 
     def __init__(
-        self, file: ModelFile, tasks: Sequence[Task], classes: int, wanted: str = "", time_limit: float = TIME_LIMIT
+        self,
+        file: ModelFile,
+        tasks: Sequence[SandboxTask],
+        classes: int,
+        wanted: str = "",
+        time_limit: float = TIME_LIMIT,
     ) -> None:
         if sum(run.running for run in SandboxRun._under_way) >= MOST_RUNS:
             raise ModelError(
@@ -127,7 +132,7 @@ class SandboxRun:
         self._timer.start()
         header, blocks = _job(file, tasks, classes, wanted)
         listen = (self._process, header, blocks, self._progress, self._shapes)
-        self._thread = threading.Thread(target=_talk, args=listen, daemon=True)
+        self._thread = threading.Thread(target=_exchange, args=listen, daemon=True)
         self._thread.start()
         SandboxRun._under_way.add(self)
         self._finalizer = weakref.finalize(self, _end, self._process, self._timer, self._folder)
@@ -204,7 +209,7 @@ def _environment(folder: str) -> dict[str, str]:
     }
 
 
-def _job(file: ModelFile, tasks: Sequence[Task], classes: int, wanted: str) -> tuple[bytes, list[np.ndarray]]:
+def _job(file: ModelFile, tasks: Sequence[SandboxTask], classes: int, wanted: str) -> tuple[bytes, list[np.ndarray]]:
     """The line that describes the work, and the faces it is about, each array once."""
     blocks = list({id(task.faces): np.ascontiguousarray(task.faces) for task in tasks}.values())
     places = {key: place for place, key in enumerate({id(task.faces): None for task in tasks})}
@@ -229,7 +234,7 @@ def _job(file: ModelFile, tasks: Sequence[Task], classes: int, wanted: str) -> t
     return json.dumps(header).encode() + b"\n", blocks
 
 
-def _talk(
+def _exchange(
     process: subprocess.Popen[bytes],
     header: bytes,
     blocks: list[np.ndarray],
@@ -245,7 +250,7 @@ def _talk(
             for block in blocks:
                 target.write(block.tobytes())
         while line := process.stdout.readline(_LONGEST_LINE):
-            _hear(json.loads(line), process.stdout, progress, shapes)
+            _receive(json.loads(line), process.stdout, progress, shapes)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         process.kill()  # it ended early, or says what this program never says
     finally:
@@ -254,7 +259,7 @@ def _talk(
         progress.ended = True
 
 
-def _hear(
+def _receive(
     message: Mapping[str, Any], source: IO[bytes], progress: _Progress, shapes: Mapping[str, tuple[int, int]]
 ) -> None:
     kind = message["kind"]

@@ -118,7 +118,7 @@ class _KerasRunner:
         _check_weights(path)
         import keras
 
-        _shut_the_doors(Path.cwd())
+        _restrict_filesystem(Path.cwd())
         try:
             self._model = keras.saving.load_model(path, compile=False, safe_mode=True)
             shape = tuple(self._model.inputs[0].shape)
@@ -150,7 +150,7 @@ class _LiteRTRunner:
         from ai_edge_litert.interpreter import Interpreter
 
         content = path.read_bytes()
-        _shut_the_doors(Path.cwd())
+        _restrict_filesystem(Path.cwd())
         self._expected = (job["side"], job["side"], job["channels"])
         try:
             self._interpreter = Interpreter(model_content=content, num_threads=1)
@@ -263,13 +263,13 @@ def _limit(seconds: int) -> None:
             resource.setrlimit(what, (most, most) if hard == resource.RLIM_INFINITY else (min(most, hard),) * 2)
 
 
-def _leave_the_network() -> None:
+def _unshare_network() -> None:
     """Go into a name space without a network, where Linux lets a process do so; the audit hook stands in elsewhere."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
-def _shut_the_doors(folder: Path) -> None:
+def _restrict_filesystem(folder: Path) -> None:
     """From here on Python refuses what no network of faces needs; an audit hook cannot be taken off again."""
     own = str(folder.resolve()) + os.sep
 
@@ -296,7 +296,7 @@ def _own_output() -> IO[bytes]:
     return own
 
 
-def _tell(output: IO[bytes], kind: str, payload: bytes = b"", **more: Any) -> None:
+def _send(output: IO[bytes], kind: str, payload: bytes = b"", **more: Any) -> None:
     output.write(json.dumps({"kind": kind, "bytes": len(payload), **more}).encode() + b"\n" + payload)
     output.flush()
 
@@ -315,11 +315,11 @@ def _answer_all(runner: _Runner, job: Mapping[str, Any], blocks: list[np.ndarray
             batch = faces[start : start + RUNNER_BATCH]
             parts.append(runner.run(prepared(batch, job["side"], job["channels"], task["low"], task["high"])))
             done += len(batch)
-            _tell(output, "progress", share=done / total)
+            _send(output, "progress", share=done / total)
         numbers = np.concatenate(parts).astype("<f4")
         if numbers.shape != (len(faces), job["classes"]):
             raise ModelError(f"The model answers {numbers.shape} for {len(faces)} faces of {job['classes']} classes.")
-        _tell(output, "answer", numbers.tobytes(), name=task["name"])
+        _send(output, "answer", numbers.tobytes(), name=task["name"])
 
 
 def main(kind: str, file: str) -> None:
@@ -328,19 +328,19 @@ def main(kind: str, file: str) -> None:
     job = json.loads(sys.stdin.buffer.readline())
     _limit(job["seconds"])
     blocks = _read_blocks(sys.stdin.buffer, job["blocks"])
-    _leave_the_network()
+    _unshare_network()
     runners: dict[str, Callable[[Path, Mapping[str, Any]], _Runner]] = {"keras": _KerasRunner, "tflite": _LiteRTRunner}
     try:
         runner = runners[kind](Path(file), job)
-        _tell(output, "loaded", parameters=runner.parameters)
+        _send(output, "loaded", parameters=runner.parameters)
         _answer_all(runner, job, blocks, output)
-        _tell(output, "done")
+        _send(output, "done")
     except ModelError as error:
-        _tell(output, "refused", sentence=str(error))
+        _send(output, "refused", sentence=str(error))
     except MemoryError:
-        _tell(output, "refused", sentence=f"The model needs more than the {MEMORY // 2**30} GB of memory allowed.")
+        _send(output, "refused", sentence=f"The model needs more than the {MEMORY // 2**30} GB of memory allowed.")
     except Exception as error:  # a stranger's model may fail in any way
-        _tell(output, "refused", sentence=f"The model failed on the faces ({_first_line(error)}).")
+        _send(output, "refused", sentence=f"The model failed on the faces ({_first_line(error)}).")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def _line(x: np.ndarray, y: np.ndarray, style: ModelStyle, name: str, hover: str
 def roc_figure(lines: Sequence[tuple[ModelStyle, Curve]]) -> go.Figure:
     """ROC curves with the area under each in the legend."""
     drawn = [
-        _line(curve.x, curve.y, style, f"{style.title} · area {curve.area:.3f}", "%{y:.1%} at %{x:.1%}<extra></extra>")
+        _line(curve.x, curve.y, style, f"{style.title} · area {curve.auc:.3f}", "%{y:.1%} at %{x:.1%}<extra></extra>")
         for style, curve in lines
     ]
     return go.Figure(
@@ -68,7 +68,7 @@ def precision_recall_figure(lines: Sequence[tuple[ModelStyle, Curve]]) -> go.Fig
     """Precision against recall, in steps, with average precision in the legend."""
     drawn = []
     for style, curve in lines:
-        name = f"{style.title} · average precision {curve.area:.3f}"
+        name = f"{style.title} · average precision {curve.auc:.3f}"
         line = _line(curve.x, curve.y, style, name, "precision %{y:.1%} at recall %{x:.1%}<extra></extra>")
         line.line.shape = "vh"
         drawn.append(line)

@@ -12,7 +12,7 @@ from fer_core.curation.audit import (
     contradicted,
     find_duplicates,
     read_exclusions,
-    superfluous,
+    redundant_rows,
     suspect_labels,
     unusable,
     vote_entropy,
@@ -75,9 +75,9 @@ def test_duplicates_across_splits_and_under_several_labels_are_counted(flawed):
 
 def test_a_cleaned_set_drops_leaks_torn_labels_and_later_copies_of_training(flawed):
     flawed.labels[2] = HAPPY
-    assert superfluous(find_duplicates(flawed))["row"].tolist() == [1, 2, 4]
+    assert redundant_rows(find_duplicates(flawed))["row"].tolist() == [1, 2, 4]
     flawed.labels[2] = SAD
-    assert superfluous(find_duplicates(flawed))["row"].tolist() == [0, 1, 2, 4]
+    assert redundant_rows(find_duplicates(flawed))["row"].tolist() == [0, 1, 2, 4]
 
 
 def test_flat_and_cut_pictures_and_those_that_annotators_see_no_face_in_are_listed(flawed):

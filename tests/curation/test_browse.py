@@ -9,9 +9,9 @@ import pytest
 
 from fer_core.curation.browse import (
     SHEET_COLUMNS,
+    FaceFilter,
     FaceOrder,
     Pages,
-    Wanted,
     agreement_of,
     cell_side,
     facts_of,
@@ -26,25 +26,25 @@ from fer_core.labels import FER2013, FER2013_FIVE, FERPLUS
 
 
 def test_without_a_filter_every_row_is_found_in_its_order(dataset):
-    assert find_rows(dataset, Wanted(FER2013)).tolist() == list(range(len(dataset)))
+    assert find_rows(dataset, FaceFilter(FER2013)).tolist() == list(range(len(dataset)))
 
 
 def test_classes_and_splits_are_both_asked_for(dataset):
-    rows = find_rows(dataset, Wanted(FER2013, (0, 3), (Split.TEST, Split.VALIDATION)))
+    rows = find_rows(dataset, FaceFilter(FER2013, (0, 3), (Split.TEST, Split.VALIDATION)))
     assert set(dataset.labels[rows]) == {0, 3}
     assert set(dataset.splits[rows]) == {"test", "validation"}
     assert len(rows) == 2 * 2 * 8
 
 
 def test_rows_that_a_label_set_has_no_class_for_can_be_asked_for(dataset):
-    rows = find_rows(dataset, Wanted(FER2013_FIVE, (NO_LABEL,)))
+    rows = find_rows(dataset, FaceFilter(FER2013_FIVE, (NO_LABEL,)))
     assert {str(FER2013.emotions[label]) for label in dataset.labels[rows]} == {"disgust", "fear"}
 
 
 def test_classes_of_ferplus_need_votes(dataset):
-    assert len(find_rows(dataset, Wanted(FERPLUS, (0,)))) == 24
+    assert len(find_rows(dataset, FaceFilter(FERPLUS, (0,)))) == 24
     with pytest.raises(DatasetError, match="without FER"):
-        find_rows(replace(dataset, votes=None), Wanted(FERPLUS, (0,)))
+        find_rows(replace(dataset, votes=None), FaceFilter(FERPLUS, (0,)))
 
 
 @pytest.mark.parametrize(("low", "high", "found"), [(0.8, 1.0, 166), (0.9, 1.0, 1), (0.0, 0.7, 1), (0.0, 1.0, 168)])
@@ -54,7 +54,7 @@ def test_agreement_is_a_range_with_both_ends_that_leaves_out_faces_nobody_voted_
     dataset.votes[2] = 0
     if low == 0.8:
         found = len(dataset) - 2  # all but the two that are less agreed on, or not voted on
-    assert len(find_rows(dataset, Wanted(FER2013, agreement=(low, high)))) == found
+    assert len(find_rows(dataset, FaceFilter(FER2013, agreement=(low, high)))) == found
 
 
 def test_an_answer_that_is_no_emotion_counts_in_the_agreement():
@@ -66,17 +66,20 @@ def test_an_answer_that_is_no_emotion_counts_in_the_agreement():
 def test_losses_filter_and_order_and_leave_out_what_is_not_known(dataset):
     losses = np.full(len(dataset), np.nan)
     losses[[5, 9, 40]] = [0.5, 3.0, 1.0]
-    assert find_rows(dataset, Wanted(FER2013, loss=(0.5, 1.0)), losses).tolist() == [5, 40]
-    assert find_rows(dataset, Wanted(FER2013, order=FaceOrder.LOSS), losses).tolist() == [9, 40, 5]
-    assert find_rows(dataset, Wanted(FER2013, loss=(0.9, math.inf), order=FaceOrder.LOSS), losses).tolist() == [9, 40]
-    assert not len(find_rows(dataset, Wanted(FER2013, order=FaceOrder.LOSS)))
-    assert len(find_rows(dataset, Wanted(FER2013), losses)) == len(dataset)
+    assert find_rows(dataset, FaceFilter(FER2013, loss=(0.5, 1.0)), losses).tolist() == [5, 40]
+    assert find_rows(dataset, FaceFilter(FER2013, order=FaceOrder.LOSS), losses).tolist() == [9, 40, 5]
+    assert find_rows(dataset, FaceFilter(FER2013, loss=(0.9, math.inf), order=FaceOrder.LOSS), losses).tolist() == [
+        9,
+        40,
+    ]
+    assert not len(find_rows(dataset, FaceFilter(FER2013, order=FaceOrder.LOSS)))
+    assert len(find_rows(dataset, FaceFilter(FER2013), losses)) == len(dataset)
 
 
 def test_the_most_disputed_face_comes_first_and_those_without_votes_last(dataset):
     dataset.votes[7] = 1
     dataset.votes[8] = 0
-    rows = find_rows(dataset, Wanted(FER2013, order=FaceOrder.DISPUTED))
+    rows = find_rows(dataset, FaceFilter(FER2013, order=FaceOrder.DISPUTED))
     assert (rows[0], rows[-1]) == (7, 8)
 
 

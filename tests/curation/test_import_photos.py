@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fer_core.curation import import_photos as own_photos
-from fer_core.curation.import_photos import COLUMNS, Dropped, OwnFaces, Photo, Take, cut_faces, open_photos
+from fer_core.curation.import_photos import COLUMNS, DropReason, FaceSelection, OwnFaces, Photo, cut_faces, open_photos
 from fer_core.datasets import read_dataset
 from fer_core.datasets.dataset import NO_LABEL
 from fer_core.datasets.readers.npz import as_npz, as_zip
@@ -42,7 +42,9 @@ def encoded(image: np.ndarray) -> bytes:
 RAMP = np.repeat(np.linspace(0, 255, 200).astype(np.uint8)[None, :, None], 100, axis=0).repeat(3, axis=2)
 
 
-def cut(detector, take: Take = Take.LARGEST, smallest: int = 48, photos: int = 1, **options) -> OwnFaces:
+def cut(
+    detector, take: FaceSelection = FaceSelection.LARGEST, smallest: int = 48, photos: int = 1, **options
+) -> OwnFaces:
     made = [Photo(f"{number}.png", "", lambda: encoded(RAMP)) for number in range(photos)]
     return cut_faces(made, detector, take, smallest, **options)
 
@@ -50,17 +52,17 @@ def cut(detector, take: Take = Take.LARGEST, smallest: int = 48, photos: int = 1
 @pytest.mark.parametrize(
     ("take", "kept", "dropped", "why"),
     [
-        (Take.EVERY, ["0.png #1", "0.png #2"], {Dropped.TOO_SMALL: 2}, "2 too small (20 to 47 pixels)"),
+        (FaceSelection.EVERY, ["0.png #1", "0.png #2"], {DropReason.TOO_SMALL: 2}, "2 too small (20 to 47 pixels)"),
         (
-            Take.LARGEST,
+            FaceSelection.LARGEST,
             ["0.png"],
-            {Dropped.TOO_SMALL: 2, Dropped.NOT_LARGEST: 1},
+            {DropReason.TOO_SMALL: 2, DropReason.NOT_LARGEST: 1},
             "2 too small (20 to 47 pixels); 1 not the largest",
         ),
         (
-            Take.SINGLE,
+            FaceSelection.SINGLE,
             [],
-            {Dropped.TOO_SMALL: 2, Dropped.SEVERAL: 2},
+            {DropReason.TOO_SMALL: 2, DropReason.SEVERAL: 2},
             "2 too small (20 to 47 pixels); 2 not alone on the photo",
         ),
     ],
@@ -75,12 +77,12 @@ def test_the_choice_of_faces_and_the_smallest_size_decide_what_is_kept(take, kep
 
 
 def test_a_face_beside_which_all_others_are_too_small_is_alone():
-    assert len(cut(Told(60, 47), Take.SINGLE).images) == 1
+    assert len(cut(Told(60, 47), FaceSelection.SINGLE).images) == 1
 
 
 def test_a_crop_is_what_the_pipeline_cuts(photo):
     detector = create_detector()
-    faces = cut_faces([Photo("a.png", "happy", lambda: encoded(photo))], detector, Take.LARGEST, 48)
+    faces = cut_faces([Photo("a.png", "happy", lambda: encoded(photo))], detector, FaceSelection.LARGEST, 48)
     box = detector.framing.crop_box(detector.detect(photo)[0].box)
     np.testing.assert_array_equal(faces.images, crop_faces(photo, [box], 48))
     assert faces.report["why"].tolist() == [""]
@@ -89,8 +91,8 @@ def test_a_crop_is_what_the_pipeline_cuts(photo):
 
 def test_photos_without_a_face_and_unreadable_ones_are_in_the_report():
     photos = [Photo("letter.png", "", lambda: b"%PDF-1.7"), Photo("wall.png", "", lambda: encoded(RAMP))]
-    faces = cut_faces(photos, Told(), Take.EVERY, 48)
-    assert faces.dropped == {Dropped.UNREADABLE: 1, Dropped.NO_FACE: 1}
+    faces = cut_faces(photos, Told(), FaceSelection.EVERY, 48)
+    assert faces.dropped == {DropReason.UNREADABLE: 1, DropReason.NO_FACE: 1}
     assert faces.report["why"].iloc[0].startswith("letter.png is not a picture, it looks like a PDF document")
     assert faces.report["why"].iloc[1] == "no face"
     assert faces.images.shape == (0, 48, 48)
@@ -99,10 +101,10 @@ def test_photos_without_a_face_and_unreadable_ones_are_in_the_report():
 
 def test_a_full_data_set_takes_no_more_and_says_so(monkeypatch):
     monkeypatch.setattr(own_photos, "MAX_FACES", 3)
-    faces = cut(Told(60, 50), Take.EVERY, photos=3)
+    faces = cut(Told(60, 50), FaceSelection.EVERY, photos=3)
     assert len(faces.images) == 3
     assert faces.report["kept"].tolist() == [2, 1, 0]
-    assert faces.dropped == {Dropped.FULL: 3}
+    assert faces.dropped == {DropReason.FULL: 3}
 
 
 def test_progress_ends_at_one_and_what_it_raises_ends_the_work():
@@ -115,7 +117,7 @@ def test_progress_ends_at_one_and_what_it_raises_ends_the_work():
 
 def faces_of(*folders: str) -> OwnFaces:
     photos = [Photo(f"{n}.png", folder, lambda: encoded(RAMP)) for n, folder in enumerate(folders)]
-    return cut_faces(photos, Told(60), Take.LARGEST, 48)
+    return cut_faces(photos, Told(60), FaceSelection.LARGEST, 48)
 
 
 def test_folders_named_after_emotions_are_labels_and_others_are_none_until_they_are_said_to_mean_one():
@@ -164,7 +166,7 @@ def test_a_photo_that_is_too_large_is_reported_and_the_others_go_on(tmp_path, mo
     (tmp_path / "1.png").write_bytes(encoded(RAMP) + b"x")
     (tmp_path / "2.png").write_bytes(encoded(RAMP))
     with open_photos([], tmp_path) as photos:
-        faces = cut_faces(photos, Told(60), Take.LARGEST, 48)
+        faces = cut_faces(photos, Told(60), FaceSelection.LARGEST, 48)
     assert faces.report["kept"].tolist() == [0, 1]
     assert "found a file of" in faces.report["why"].iloc[0]
 

@@ -7,7 +7,7 @@ import pytest
 
 from fer_core.curation import row_predictions as module
 from fer_core.curation.row_predictions import (
-    Meeting,
+    Exposure,
     can_run,
     hardest,
     known_predictions,
@@ -46,7 +46,7 @@ def test_stored_predictions_are_put_on_their_rows(model, faces, cache):
     of_test = model.predictions().probabilities[Network.INT8, Split.TEST, "fer2013"]
     np.testing.assert_array_equal(answers.heads["fer2013"][-400:], of_test)
     assert answers.known.tolist() == [True] * 400 + [False] * TRAINING + [True] * 400
-    assert answers.of_row(410) is None
+    assert answers.row(410) is None
     rule = model.card.default_rule
     losses = answers.losses(rule, faces)
     of_label = rule.apply({"fer2013": of_test})[-1, faces.labels[-1]]
@@ -117,11 +117,11 @@ def test_other_weights_have_another_digest_and_may_be_absent(model, made_up):
 def test_how_a_network_met_a_face_is_told_by_its_own_division(model, faces, cache):
     answers = known_predictions(model, faces, "f")
     none = np.empty(0, np.int64)
-    assert answers.meeting(410, none) == Meeting.LEARNT
-    assert answers.meeting(0, none) == Meeting.CHOSEN_BY
-    assert answers.meeting(600, none) == Meeting.UNSEEN
-    assert answers.meeting(600, np.array([3, 410])) == Meeting.LEARNT_COPY
-    assert replace(answers, splits=None).meeting(410, none) == Meeting.OTHER_DATA
+    assert answers.exposure(410, none) == Exposure.TRAINED_ON
+    assert answers.exposure(0, none) == Exposure.SELECTED_ON
+    assert answers.exposure(600, none) == Exposure.UNSEEN
+    assert answers.exposure(600, np.array([3, 410])) == Exposure.COPY_TRAINED_ON
+    assert replace(answers, splits=None).exposure(410, none) == Exposure.OTHER_DATA
 
 
 def test_the_hardest_face_comes_first(model):

@@ -36,7 +36,7 @@ def test_a_summary_counts_measures_and_audits(flawed):
     assert summary.histograms["brightness"].shape == (7, BINS)
     assert summary.histograms["contrast"].sum() == len(flawed)
     assert summary.duplicates.groups["row"].tolist() == [0, 1, 60]
-    assert summary.superfluous["row"].tolist() == [0, 1]
+    assert summary.redundant_rows["row"].tolist() == [0, 1]
     assert 5 in summary.unusable["row"].tolist()
     assert summary.contradicted["row"].tolist() == [7]
     assert summary.agreement == pytest.approx(1 - 1 / len(flawed))
@@ -72,7 +72,7 @@ def test_what_is_saved_is_read_back(flawed, tmp_path):
 def test_a_data_set_is_summarised_once(flawed, cache, monkeypatch):
     first = summary_of(flawed)
     monkeypatch.setattr(module, "summarise", lambda *_: pytest.fail("counted twice"))
-    assert summary_of(flawed).superfluous["row"].tolist() == first.superfluous["row"].tolist()
+    assert summary_of(flawed).redundant_rows["row"].tolist() == first.redundant_rows["row"].tolist()
     assert list((cache / "summaries").iterdir())
 
 

@@ -33,9 +33,9 @@ def test_roc_points_and_areas_are_those_of_scikit_learn(answers):
         false, true, _ = roc_curve(labels == number, probabilities[:, number])
         assert np.array_equal(curve.x, false)
         assert np.array_equal(curve.y, true)
-        assert curve.area == pytest.approx(roc_auc_score(labels == number, probabilities[:, number]))
-    assert macro.area == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
-    assert np.trapezoid(macro.y, macro.x) == pytest.approx(macro.area, abs=0.005)
+        assert curve.auc == pytest.approx(roc_auc_score(labels == number, probabilities[:, number]))
+    assert macro.auc == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
+    assert np.trapezoid(macro.y, macro.x) == pytest.approx(macro.auc, abs=0.005)
     assert (macro.x[0], macro.y[0], macro.x[-1], macro.y[-1]) == (0, 0, 1, 1)
 
 
@@ -48,8 +48,8 @@ def test_precision_recall_points_and_areas_are_those_of_scikit_learn(answers):
         )
         assert np.array_equal(curve.x[::-1], recall)
         assert np.array_equal(curve.y[::-1], precision)
-    assert macro.area == pytest.approx(average_precision_score(np.eye(7)[labels], probabilities, average="macro"))
-    assert macro.y.mean() == pytest.approx(macro.area, abs=0.02)
+    assert macro.auc == pytest.approx(average_precision_score(np.eye(7)[labels], probabilities, average="macro"))
+    assert macro.y.mean() == pytest.approx(macro.auc, abs=0.02)
 
 
 def test_a_class_that_never_occurs_has_no_curve(answers):
@@ -100,7 +100,7 @@ def test_classes_that_are_taken_for_each_other_stand_side_by_side():
 
 def test_disagreements_are_told_apart_by_who_is_right():
     found = curves.disagreements(np.array([0, 0, 1, 2, 1]), np.array([0, 1, 0, 1, 1]), np.array([0, 0, 0, 0, 0]))
-    assert (found.only_a.tolist(), found.only_b.tolist(), found.neither.tolist()) == ([1], [2], [3])
+    assert (found.only_a.tolist(), found.only_b.tolist(), found.both_wrong.tolist()) == ([1], [2], [3])
     assert len(found) == 3
 
 

@@ -25,7 +25,7 @@ from fer_core.external import sandbox_worker as guest_process
 from fer_core.external.model_files import FileKind, read_model_file
 from fer_core.external.models import (
     PIXEL_RANGES,
-    Faces,
+    EvaluationFaces,
     Outputs,
     as_probabilities,
     external_model_of_file,
@@ -38,7 +38,7 @@ from fer_core.external.models import (
     tasks_for,
 )
 from fer_core.external.prediction_tables import read_predictions
-from fer_core.external.sandbox import SandboxRun, Task
+from fer_core.external.sandbox import SandboxRun, SandboxTask
 from fer_core.labels import CKPLUS, FER2013, FERPLUS, Emotion
 from fer_core.store.decision import plain_rule
 from fer_core.store.predictions import Network
@@ -48,15 +48,15 @@ EMOTIONS = [str(emotion) for emotion in FER2013.emotions]
 
 
 @pytest.fixture
-def faces(mixed_store: ModelStore) -> Faces:
+def faces(mixed_store: ModelStore) -> EvaluationFaces:
     return faces_of(mixed_store.all(), FER2013)
 
 
 @pytest.fixture
-def rows_only(shipped: StoredModel) -> Faces:
+def rows_only(shipped: StoredModel) -> EvaluationFaces:
     """Labels for what reads a table, which needs no model."""
     labels = {(Split.TEST, FER2013.name): np.random.default_rng(0).integers(0, 7, 400).astype(np.int8)}
-    return Faces(FER2013, labels, {}, shipped.card)
+    return EvaluationFaces(FER2013, labels, {}, shipped.card)
 
 
 def one_sentence(error: pytest.ExceptionInfo) -> str:
@@ -86,7 +86,7 @@ def made_up_probabilities(count: int = 400, classes: int = 7) -> np.ndarray:
     return softmax(np.random.default_rng(7).normal(size=(count, classes)), axis=-1)
 
 
-def read(content: bytes, faces: Faces, split: Split = Split.TEST) -> dict[Split, np.ndarray]:
+def read(content: bytes, faces: EvaluationFaces, split: Split = Split.TEST) -> dict[Split, np.ndarray]:
     return read_predictions(content, "mine.csv", faces.label_set, faces.by_split, split)
 
 
@@ -173,7 +173,7 @@ HOSTILE_TABLES = {
     "noughts": (lambda rows: b"row,angry\0" * 50, "no text"),
     "a long cell": (lambda rows: b"row," + b"a" * 200_000 + b"\n1,2", "no csv file"),
     "many columns": (lambda rows: b"row" + b",angry" * 5000 + b"\n", "no rows"),
-    "huge": (lambda rows: b"0" * (guest_tables.MAX_FILE_BYTES + 1), "larger than the 20 MB"),
+    "huge": (lambda rows: b"0" * (guest_tables.MAX_TABLE_BYTES + 1), "larger than the 20 MB"),
     "many rows": (lambda rows: b"row\n" + b"1\n" * (guest_tables.MAX_ROWS + 1), "more than 40,000 rows"),
 }
 
@@ -417,7 +417,7 @@ def test_a_hostile_model_file_is_refused_in_a_sentence_without_being_loaded(case
 
 
 def test_a_file_above_the_limit_is_refused(monkeypatch):
-    monkeypatch.setattr(guest_files, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(guest_files, "MAX_MODEL_BYTES", 100)
     with pytest.raises(ModelError, match="larger than"):
         read_model_file(bytes(101), "model.keras")
 
@@ -490,7 +490,7 @@ def test_a_litert_file_answers_as_the_stored_network_does(shipped: StoredModel):
 
     faces = random_faces(70)
     file = read_model_file(shipped.litert_path(Network.INT8).read_bytes(), "mine.tflite")
-    tasks = [Task("test", faces, 0.0, 255.0), Task("few", faces[:3], 0.0, 1.0)]
+    tasks = [SandboxTask("test", faces, 0.0, 255.0), SandboxTask("few", faces[:3], 0.0, 1.0)]
     run = SandboxRun(file, tasks, 7, "fer2013")
     folder = run._folder.name
     answers = run.answers()
@@ -507,7 +507,7 @@ def test_a_keras_file_answers_as_its_litert_file_does(shipped: StoredModel):
 
     faces = random_faces(5)
     file = read_model_file(shipped.keras_path.read_bytes(), "mine.keras")
-    run = SandboxRun(file, [Task("test", faces, 0.0, 255.0)], 7, "fer2013")
+    run = SandboxRun(file, [SandboxTask("test", faces, 0.0, 255.0)], 7, "fer2013")
     expected = load_network(shipped, Network.FLOAT).predict(faces)["fer2013"]
     assert np.allclose(as_probabilities(run.answers()["test"], "x"), expected, atol=0.01)
     assert run.parameters == shipped.card.parameters
@@ -521,7 +521,7 @@ def test_a_keras_file_is_run_by_keras_and_refused_where_its_weights_do_not_fit(s
     with h5py.File(buffer, "w") as file:
         file["layers"] = np.zeros(3, np.float32)
     content = read_model_file(keras_file(network(layer("Flatten")), buffer.getvalue()), "mine.keras")
-    run = SandboxRun(content, [Task("test", random_faces(2), 0.0, 255.0)], 7)
+    run = SandboxRun(content, [SandboxTask("test", random_faces(2), 0.0, 255.0)], 7)
     with pytest.raises(ModelError, match=r"mine.keras: .*(Keras cannot build|weights)") as error:
         run.answers()
     one_sentence(error)
@@ -585,7 +585,9 @@ READ_ALL = "import sys, os; sys.stdin.buffer.read();"
 def test_whatever_the_process_does_becomes_a_sentence(monkeypatch, code, expected):
     fake_process(monkeypatch, code)
     file = read_model_file(keras_file(network()), "mine.keras")
-    run = SandboxRun(file, [Task("test", random_faces(300), 0.0, 255.0)], 7, time_limit=2 if "sleep" in code else 60)
+    run = SandboxRun(
+        file, [SandboxTask("test", random_faces(300), 0.0, 255.0)], 7, time_limit=2 if "sleep" in code else 60
+    )
     with pytest.raises(ModelError) as error:
         run.answers()
     assert expected in one_sentence(error)
@@ -594,7 +596,7 @@ def test_whatever_the_process_does_becomes_a_sentence(monkeypatch, code, expecte
 def test_a_run_can_be_cancelled_and_no_more_than_two_go_on_at_once(monkeypatch):
     fake_process(monkeypatch, READ_ALL + "import time\nwhile True: time.sleep(60)")
     file = read_model_file(keras_file(network()), "mine.keras")
-    tasks = [Task("test", random_faces(2), 0.0, 255.0)]
+    tasks = [SandboxTask("test", random_faces(2), 0.0, 255.0)]
     runs = [SandboxRun(file, tasks, 7) for _ in range(2)]
     with pytest.raises(ModelError, match="wait until one is done"):
         SandboxRun(file, tasks, 7)
@@ -611,8 +613,8 @@ def test_the_process_refuses_what_a_model_has_no_need_of(tmp_path):
 
     code = (
         "import os, socket, subprocess, pickle, pathlib\n"
-        "from fer_core.external.sandbox_worker import _limit, _shut_the_doors, _leave_the_network\n"
-        "_limit(60); _leave_the_network(); _shut_the_doors(pathlib.Path('own'))\n"
+        "from fer_core.external.sandbox_worker import _limit, _restrict_filesystem, _unshare_network\n"
+        "_limit(60); _unshare_network(); _restrict_filesystem(pathlib.Path('own'))\n"
         "pathlib.Path('own/file').write_text('x')\n"
         "deeds = [lambda: socket.socket(), lambda: subprocess.run(['true']), lambda: os.system('true'),\n"
         "         lambda: pickle.loads(b'cos\\nsystem\\n.'), lambda: open('outside', 'w'),\n"

@@ -41,7 +41,7 @@ def test_roc_and_precision_recall_draw_the_points_and_name_the_area(probabilitie
         line = figure.data[-1]
         assert np.allclose(line.x, happy.x, atol=1e-4)
         assert np.allclose(line.y, happy.y, atol=1e-4)
-        assert f"{happy.area:.3f}" in line.name
+        assert f"{happy.auc:.3f}" in line.name
         assert "%" in figure.layout.xaxis.title.text
         assert "%" in figure.layout.yaxis.title.text
 

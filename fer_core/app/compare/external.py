@@ -21,8 +21,8 @@ from fer_core.external.model_files import FileKind, ModelFile, read_model_file
 from fer_core.external.models import (
     MARK,
     PIXEL_RANGES,
+    EvaluationFaces,
     ExternalModel,
-    Faces,
     Outputs,
     external_model_of_file,
     external_model_of_predictions,
@@ -66,7 +66,7 @@ class _Running:
     """A model file that is being run, and what was chosen for it."""
 
     run: SandboxRun
-    faces: Faces
+    faces: EvaluationFaces
     pixel_range: str
     order: tuple[Emotion, ...]
 
@@ -148,7 +148,7 @@ def _need_room() -> None:
         raise ModelError(f"{MAX_EXTERNAL_MODELS} models of yours are here already: remove one first.")
 
 
-def _bring_predictions(faces: Faces) -> None:
+def _bring_predictions(faces: EvaluationFaces) -> None:
     emotions = ", ".join(faces.label_set.emotions)
     st.markdown(
         f"One row per face: `row`, then one probability per class, named by emotion in any order ({emotions}). Rows count "
@@ -169,14 +169,14 @@ def _bring_predictions(faces: Faces) -> None:
     download("A file to fill in", lambda: _template(faces, split), name, "guest-template", place=right)
 
 
-def _template(faces: Faces, split: Split) -> bytes:
+def _template(faces: EvaluationFaces, split: Split) -> bytes:
     """Every row of the split with equal probabilities."""
     size = len(faces.label_set)
     shares = dict.fromkeys(map(str, faces.label_set.emotions), round(1 / size, 6))
     return csv_bytes(pd.DataFrame({"row": np.arange(len(faces.by_split[split])), **shares}))
 
 
-def _bring_file(faces: Faces) -> None:
+def _bring_file(faces: EvaluationFaces) -> None:
     if failed := st.session_state.pop(_FAILED, None):
         st.error(failed, icon=":material/error:")
     running: _Running | None = st.session_state.get(_RUN)
@@ -212,7 +212,7 @@ def _checked(file_id: str, content: bytes, name: str) -> ModelFile:
     return file
 
 
-def _set_up(file: ModelFile, faces: Faces) -> None:
+def _set_up(file: ModelFile, faces: EvaluationFaces) -> None:
     """What the file does not say about itself, and the button that runs it."""
     left, right = st.columns(2)
     help_text = "What black and white become. A network with a Rescaling layer of its own takes 0 to 255."
@@ -287,12 +287,12 @@ def _watch() -> None:
     st.rerun()
 
 
-def _show_external_model(entry: _Brought, faces: Faces) -> None:
+def _show_external_model(entry: _Brought, faces: EvaluationFaces) -> None:
     """A model brought along: where it comes from, advice, the order of its outputs, and the button that removes it."""
     name = entry.external_model.name
     with st.container(border=True):
         text, button = st.columns([5, 1], vertical_alignment="center")
-        splits = " and ".join(faces.title(split) for split in entry.external_model.held.splits())
+        splits = " and ".join(faces.title(split) for split in entry.external_model.stored_predictions.splits())
         text.markdown(
             f"**{entry.external_model.card.title}** · {entry.external_model.card.summary} Judged on {splits}."
         )
@@ -301,7 +301,7 @@ def _show_external_model(entry: _Brought, faces: Faces) -> None:
             _advise(entry, entry.outputs, faces)
 
 
-def _advise(entry: _Brought, outputs: Outputs, faces: Faces) -> None:
+def _advise(entry: _Brought, outputs: Outputs, faces: EvaluationFaces) -> None:
     """What other orders and pixel ranges would give; a newly chosen order is applied at once."""
     label_set = entry.label_set
     advice = outputs.advise(faces)

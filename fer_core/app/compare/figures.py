@@ -126,8 +126,8 @@ def curve_report_figures(choice: Choice, view: View) -> list[ReportFigure]:
         {
             "model": choice.styles[name].title,
             "class": of_class.name,
-            "ROC area": of_class.area,
-            "average precision": precision.area,
+            "ROC area": of_class.auc,
+            "average precision": precision.auc,
         }
         for name in choice.models
         for of_class, precision in zip(roc[name], precision_recall[name], strict=True)
@@ -251,7 +251,7 @@ def _disagreement_report_figures(choice: Choice, pair: tuple[str, str]) -> list[
     titles = [choice.styles[name].title for name in pair]
     found = curves.disagreements(a.answers, b.answers, a.labels)
     emotions = np.array([str(emotion) for emotion in choice.label_set.emotions])
-    by_right = {f"only {titles[0]}": found.only_a, f"only {titles[1]}": found.only_b, "neither": found.neither}
+    by_right = {f"only {titles[0]}": found.only_a, f"only {titles[1]}": found.only_b, "neither": found.both_wrong}
     size = len(emotions)
     counts = {who: np.bincount(a.labels[rows], minlength=size) for who, rows in by_right.items()}
     rows = np.concatenate(list(by_right.values()))

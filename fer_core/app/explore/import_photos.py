@@ -12,7 +12,7 @@ from fer_core.app.common.background import Report, finished, start
 from fer_core.app.common.selection import choose_detector
 from fer_core.app.explore.explored import Explored
 from fer_core.app.explore.sources import MOST_MEANINGS, ask_for_meanings
-from fer_core.curation.import_photos import MAX_PHOTOS, Dropped, OwnFaces, Take, cut_faces, open_photos
+from fer_core.curation.import_photos import MAX_PHOTOS, DropReason, FaceSelection, OwnFaces, cut_faces, open_photos
 from fer_core.datasets.dataset import DATASET_SIDE, FaceDataset
 from fer_core.datasets.readers.npz import as_npz, as_zip
 from fer_core.errors import FerError
@@ -61,7 +61,9 @@ def import_photos_tab(explored: Explored) -> None:
     )
     with right:
         detector = choose_detector()
-        take = Take(st.selectbox("Keep", [str(take) for take in Take], key="own-take", persist_state="page"))
+        take = FaceSelection(
+            st.selectbox("Keep", [str(take) for take in FaceSelection], key="own-take", persist_state="page")
+        )
         smallest = st.slider(
             "Smallest face, pixels",
             16,
@@ -91,7 +93,12 @@ def import_photos_tab(explored: Explored) -> None:
 
 
 def _cut(
-    files: list[tuple[str, bytes]], folder: Path | None, detector: str, take: Take, smallest: int, report: Report
+    files: list[tuple[str, bytes]],
+    folder: Path | None,
+    detector: str,
+    take: FaceSelection,
+    smallest: int,
+    report: Report,
 ) -> OwnFaces:
     """On a thread of its own."""
     report("Looking for photos", 0.0)
@@ -145,9 +152,9 @@ def _show(faces: OwnFaces) -> None:
     st.button("Forget these faces", key="own-forget", icon=":material/delete:", on_click=_forget)
 
 
-def _in_words(reason: Dropped, count: int) -> str:
-    what = "photo" if reason in (Dropped.UNREADABLE, Dropped.NO_FACE) else "face"
-    return f"{count:,} {what}{'' if count == 1 else 's'} {'with ' if reason == Dropped.NO_FACE else ''}{reason}"
+def _in_words(reason: DropReason, count: int) -> str:
+    what = "photo" if reason in (DropReason.UNREADABLE, DropReason.NO_FACE) else "face"
+    return f"{count:,} {what}{'' if count == 1 else 's'} {'with ' if reason == DropReason.NO_FACE else ''}{reason}"
 
 
 def _forget() -> None:

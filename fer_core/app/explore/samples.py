@@ -17,9 +17,9 @@ from fer_core.app.common.page import errors_in_words
 from fer_core.app.common.selection import model_titles
 from fer_core.app.explore.explored import Explored
 from fer_core.app.explore.hardest import best_first, hardest_faces
-from fer_core.curation.browse import FaceOrder, Pages, Wanted, facts_of, find_rows, label_name, same_picture
+from fer_core.curation.browse import FaceFilter, FaceOrder, Pages, facts_of, find_rows, label_name, same_picture
 from fer_core.curation.row_predictions import (
-    Meeting,
+    Exposure,
     RowPredictions,
     can_run,
     crops_for,
@@ -95,7 +95,7 @@ def _browse(explored: Explored, dataset: FaceDataset) -> None:
 
 @dataclass(frozen=True)
 class _Found:
-    wanted: Wanted
+    wanted: FaceFilter
     rows: np.ndarray
     losses: np.ndarray | None
 
@@ -136,7 +136,7 @@ def _choose(explored: Explored, dataset: FaceDataset) -> _Found:
     )
     with st.container(horizontal=True, gap="medium"):
         agreement, model, loss, order = _choose_metrics(dataset, label_set)
-    wanted = Wanted(
+    wanted = FaceFilter(
         label_set,
         tuple(chosen),
         tuple(splits),
@@ -363,14 +363,14 @@ def _networks(explored: Explored, dataset: FaceDataset, row: int, label_set: Lab
     copies = same_picture(explored.summary, row)
     label = int(dataset.labels[row])
     scores: dict[str, ExpressionScores] = {}
-    met: dict[Meeting, list[str]] = {}
+    met: dict[Exposure, list[str]] = {}
     for model in models:
         answers = _answers(model.name, explored.key, _stamp(model), model, dataset)
-        heads = answers.of_row(row) or _ask(model, dataset.images[row : row + 1])
+        heads = answers.row(row) or _ask(model, dataset.images[row : row + 1])
         if heads is not None:
             rule = next(iter(_rules(model, label_set)), model.card.default_rule)
             scores[model.name] = ExpressionScores(model.name, rule.label_set, rule.apply(heads)[0])
-            met.setdefault(answers.meeting(row, copies), []).append(titles[model.name])
+            met.setdefault(answers.exposure(row, copies), []).append(titles[model.name])
     st.markdown("**What the stored networks say**")
     if not scores:
         st.caption("No stored network can answer here.")
@@ -393,7 +393,7 @@ def _networks(explored: Explored, dataset: FaceDataset, row: int, label_set: Lab
     percent = st.column_config.NumberColumn
     columns = {name: percent(name, format="percent") for name in ("probability", "for the label")}
     st.dataframe(pd.DataFrame(lines), hide_index=True, placeholder="", column_config=columns)
-    st.caption("  \n".join(f"{', '.join(names)}: the face {meeting}." for meeting, names in met.items()))
+    st.caption("  \n".join(f"{', '.join(names)}: the face {exposure}." for exposure, names in met.items()))
 
 
 def _of_label(says: ExpressionScores, label_set: LabelSet, label: int) -> float:
