@@ -41,7 +41,7 @@ class FaceOrder(StrEnum):
 
 @dataclass(frozen=True)
 class FaceFilter:
-    """Which faces to find. A range that is not wide open leaves out the faces of which the figure is not known."""
+    """Which faces to find. A range that is not wide open leaves out the faces whose value is not known."""
 
     label_set: LabelSet
     """What classes are meant in."""

@@ -43,7 +43,7 @@ COMPONENTS = 30
 
 
 NEIGHBOURS = 10
-"""Of each face, to say how well the map keeps what the features tell."""
+"""Of each face, to say how well the map keeps the distances of the features."""
 
 
 SEED = 0

@@ -30,12 +30,12 @@ def covers(scored: ScoredSplit, summary: DatasetSummary) -> bool:
 def scored_splits_on(
     summary: DatasetSummary, label_set: LabelSet, models: Iterable[StoredModel]
 ) -> dict[str, ScoredSplit]:
-    """What each model is stored to have said of the faces of a data set, by model and split, in the order of the models.
+    """The stored predictions of each model for the faces of a data set, by model and split, in the order of the models.
 
     Args:
         summary: of the data set.
         label_set: that the models answer in; the first answer of each is taken.
-        models: to look at; those that were judged on other faces are left out.
+        models: to look at; those that were evaluated on other faces are left out.
     """
     known = {}
     for model in models:

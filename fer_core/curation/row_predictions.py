@@ -1,4 +1,4 @@
-"""What a stored network says about each row of a data set: from the store where it was judged on it, else by running it."""
+"""A stored network's prediction for each row of a data set: from the store if it was evaluated there, else by running it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RowPredictions:
     heads: Mapping[str, np.ndarray]
     """Probabilities per head, ``(N, classes) float32``, NaN where it was not asked."""
     splits: np.ndarray | None
-    """``(N,) str``: the division that it was trained and judged by; ``None`` where it was trained on other data."""
+    """``(N,) str``: the division that it was trained and evaluated by; ``None`` where it was trained on other data."""
 
     @property
     def known(self) -> np.ndarray:
@@ -113,7 +113,7 @@ def known_predictions(model: StoredModel, dataset: FaceDataset, fingerprint: str
 def own_division(model: StoredModel, predictions: Predictions, dataset: FaceDataset) -> np.ndarray | None:
     """``(N,) str``: the split of each row as the model was trained; ``None`` where it was not trained on this data.
 
-    Told by the labels of every split that the model was judged on.
+    Recognised by the labels of every split that the model was evaluated on.
     """
     faces = divided(dataset, model.card.seed)
     compared = 0
@@ -163,9 +163,9 @@ def predict_rest(
     try:
         for start in range(0, len(rows), FACES_PER_CALL):
             part = rows[start : start + FACES_PER_CALL]
-            said = network.predict(crops_for(network.input_size, dataset.images[part]))
+            predicted = network.predict(crops_for(network.input_size, dataset.images[part]))
             for head, probabilities in answers.heads.items():
-                probabilities[part] = said[head]
+                probabilities[part] = predicted[head]
             progress((start + len(part)) / len(rows))
     finally:
         with suppress(OSError):  # a cache that cannot be written costs time, not the answer

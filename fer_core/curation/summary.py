@@ -1,4 +1,4 @@
-"""What can be said of a data set without its images: counted once where the images are, shown wherever they are not.
+"""A data set's statistics without its images: counted once where the images are, shown wherever they are not.
 
 ``artifacts/datasets/<name>/summary.json``, ``arrays.npz`` and ``audit.csv.gz`` hold statistics and row numbers, no face of
 anybody but means over many.
@@ -60,7 +60,7 @@ def fingerprint(dataset: FaceDataset) -> str:
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """A data set in figures."""
+    """A data set in numbers."""
 
     name: str
     label_set: LabelSet
@@ -136,7 +136,7 @@ def summarise(dataset: FaceDataset, progress: Callable[[float], None] = lambda _
 
 
 def summary_of(dataset: FaceDataset, progress: Callable[[float], None] = lambda _: None) -> DatasetSummary:
-    """The summary of a data set: one that ships or was made before, told by its fingerprint, else a new one.
+    """The summary of a data set: one that ships or was made before, found by its fingerprint, else a new one.
 
     A new one is kept in the user's cache folder (:func:`fer_core.storage.cache_folder`). Arguments as for
     :func:`summarise`.

@@ -13,7 +13,7 @@ from fer_core.labels import CKPLUS, FER2013, FER2013_FIVE, FERPLUS, LabelSet
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """One figure of an architecture as its authors report it; shares in [0, 1]."""
+    """One published result of an architecture as its authors report it; shares in [0, 1]."""
 
     architecture: str
     label_set: LabelSet

@@ -1,8 +1,8 @@
 """Choosing a model's answers on the validation split: which heads, fused how, balanced how far, and how sure.
 
-A network trained on unbalanced, noisy labels is shy of some classes. Its answers are balanced after training by class
-biases (logit adjustment, Menon et al. 2021, arXiv:2007.07314, sec. 4.1), here not from the class shares but from what
-the network hears: the bias of the class with the lowest recall is raised, a little at a time, for as long as that
+A network trained on unbalanced, noisy labels answers some classes too rarely. Its answers are balanced after training by
+class biases (logit adjustment, Menon et al. 2021, arXiv:2007.07314, sec. 4.1), here not from the class shares but from what
+the network answers: the bias of the class with the lowest recall is raised, a little at a time, for as long as that
 costs no more than a given share of accuracy. Few numbers follow from many faces, so what is chosen on one half of the
 validation split holds on the other; a free search over all biases does not. Of the fusions the one with the best macro
 F1 answers. The temperature of every answer is the one under which the true labels are most likely (Guo et al. 2017,
@@ -35,7 +35,7 @@ BIAS_STEP = 0.02
 
 
 LARGEST_BIAS = 3.0
-"""Nats from which a class is not heard because the network does not know it."""
+"""Nats from which a bias is not raised further: the network does not know the class."""
 
 
 ACCURACY_COST = 0.002
@@ -56,7 +56,7 @@ FIVE_OF_SEVEN = DecisionRule(
     {FER2013.name: 1.0},
     (0.0,) * len(FER2013_FIVE),
 )
-"""Five-class figures of a network that was trained on seven: its probabilities given that it is one of the five."""
+"""Five-class metrics of a network that was trained on seven: its probabilities given that it is one of the five."""
 
 
 @dataclass(frozen=True)

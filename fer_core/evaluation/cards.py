@@ -1,4 +1,4 @@
-"""What a model card says of a model's answers, computed from stored predictions alone."""
+"""The metrics and decision rules of a model card, computed from stored predictions alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fer_core.store.store import ModelStore
 
 
 def card_metrics(predictions: Predictions, answers: tuple[DecisionRule, ...]) -> dict[str, Any]:
-    """All figures of a card: ``[network][answer][split]`` as :func:`classification_metrics` gives them.
+    """All metrics of a card: ``[network][answer][split]`` as :func:`classification_metrics` gives them.
 
     Beside each split stands the same split without the images that also occur in training, as
     ``<split>-without-repeats``. A split is left out where the network was not run on it, or where no face of it has a
@@ -55,7 +55,7 @@ def _split_metrics(
 
 
 def evaluated(card: ModelCard, predictions: Predictions) -> ModelCard:
-    """The card with its answers chosen and its figures computed anew, as the code of today does it.
+    """The card with its answers chosen and its metrics computed anew by the current code.
 
     A model without labelled validation faces of its main head has nothing to choose by, and keeps its answers.
     """

@@ -51,7 +51,7 @@ def measure_costs(model: StoredModel, predictions: int = PREDICTIONS, calls: int
         ``milliseconds_per_face`` by network, the median of single faces through LiteRT on one thread;
         ``seconds_for_predictions`` with the number of ``faces``, for ``keras`` in batches of 256 on all cores, and by
         network for LiteRT on one thread in the pages' batches; ``peak_megabytes`` of a fresh process that loads and
-        runs the ``int8`` file or files, beside that of the bare ``interpreter``; ``hardware``.
+        runs the ``int8`` file or files, beside that of the ``interpreter`` alone; ``hardware``.
     """
     costs: dict[str, Any] = {"parameters": model.card.parameters, "bytes": model.file_bytes, "hardware": hardware()}
     seconds: dict[str, Any] = {"faces": predictions}

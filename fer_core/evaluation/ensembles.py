@@ -125,7 +125,7 @@ def build_ensemble(store: ModelStore, name: str, members: Sequence[str]) -> Stor
 
 
 def pool_predictions(predictions: Mapping[str, Predictions], shares: Mapping[str, float]) -> Predictions:
-    """What an ensemble says, from what its members said.
+    """The predictions of an ensemble, from those of its members.
 
     Args:
         predictions: of each member by name.
@@ -144,10 +144,10 @@ def pool_predictions(predictions: Mapping[str, Predictions], shares: Mapping[str
     probabilities = {}
     for network, split, head in keys:
         able = {name: p for name, p in predictions.items() if head in _heads(p)}
-        said = [p.heads(network, split) for p in able.values()]
-        if network in networks and split in splits and all(head in heads for heads in said):
+        of_able = [p.heads(network, split) for p in able.values()]
+        if network in networks and split in splits and all(head in heads for heads in of_able):
             shares_of_able = [shares[name] for name in able]
-            probabilities[network, split, head] = pool_heads([{head: h[head]} for h in said], shares_of_able)[head]
+            probabilities[network, split, head] = pool_heads([{head: h[head]} for h in of_able], shares_of_able)[head]
     return Predictions(probabilities, labels, train_duplicates)
 
 
@@ -226,7 +226,7 @@ def _heads(predictions: Predictions) -> tuple[str, ...]:
 def _card(
     name: str, asked: Sequence[ModelCard], shares: Mapping[str, float], heads: tuple[str, ...], network: Network
 ) -> ModelCard:
-    """The card without answers and figures, which :func:`evaluated` adds."""
+    """The card without answers and metrics, which :func:`evaluated` adds."""
     members = [card for card in asked if card.name in shares]
     first = members[0]
     parts = " + ".join(f"{share:.3g} {member}" for member, share in sorted(shares.items(), key=lambda item: -item[1]))

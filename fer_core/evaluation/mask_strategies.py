@@ -1,7 +1,7 @@
-"""Two ways of answering for masked and bare faces, side by side: one network for both, or one for each.
+"""Two strategies for masked and unmasked faces, side by side: one network for both, or one for each.
 
-Either way the mask state decides which answer a face gets, and its mistakes are part of the figures. Everything is
-computed from what the networks said of PrivateTest, bare and under masks in styles that no training draws.
+In both the mask state decides which answer a face gets, and its mistakes are part of the metrics. Everything is computed
+from the networks' predictions on PrivateTest, unmasked and under masks in styles that no training draws.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class VerdictShares:
 
 
 def verdict_shares(probabilities: np.ndarray, labels: np.ndarray) -> VerdictShares:
-    """What :meth:`fer_core.results.ExpressionScores.verdict` comes to over many faces.
+    """The shares of each outcome of :meth:`fer_core.results.ExpressionScores.verdict` over many faces.
 
     Args:
         probabilities: ``(N, C)``.
@@ -69,9 +69,9 @@ def compare_mask_strategies(
     Args:
         store: the models.
         dataset: FER2013, whose test faces the mask state is read of.
-        unmasked_model: learnt from bare faces; it answers alone, and for bare faces in the way of two networks.
+        unmasked_model: trained on unmasked faces; it answers alone, and for unmasked faces where there are two networks.
         masks: reads the mask state.
-        masked_model: learnt from masked faces as well.
+        masked_model: trained on masked faces as well.
 
     Raises:
         ModelError: a model is not in the store, has no answer for masked faces, or was not measured under masks.
@@ -84,7 +84,7 @@ def compare_mask_strategies(
         raise ModelError(f"{aware.name} has no answer {rule.name!r} for masked faces; train it with masks.")
     faces, labels = faces_of(unmasked, dataset), dataset.split(Split.TEST).as_label_set(FER2013).labels
     covered = {name: masks.predict(CONDITIONS[name].apply(faces))[:, 0] < 0.5 for name in SHOWN}
-    said = {model.name: _heads(model) for model in (unmasked, aware)}
+    predicted = {model.name: _heads(model) for model in (unmasked, aware)}
     ways = (
         (f"{unmasked.name} alone", unmasked, False),
         (f"two networks, {unmasked.name} and {aware.name}", unmasked, True),
@@ -94,10 +94,10 @@ def compare_mask_strategies(
     for way, of_unmasked, reads_masks in ways:
         accuracy_unmasked = None
         for name in SHOWN:
-            probabilities = of_unmasked.card.decision_rule(rule.name).apply(said[of_unmasked.name][name])
+            probabilities = of_unmasked.card.decision_rule(rule.name).apply(predicted[of_unmasked.name][name])
             if reads_masks:
                 rows_read = covered[name]
-                of_masked = {head: p[rows_read] for head, p in said[aware.name][name].items()}
+                of_masked = {head: p[rows_read] for head, p in predicted[aware.name][name].items()}
                 probabilities[rows_read] = masked_rule.apply(of_masked)
             accuracy = float((probabilities.argmax(axis=1) == labels).mean())
             accuracy_unmasked = accuracy if accuracy_unmasked is None else accuracy_unmasked
@@ -106,7 +106,7 @@ def compare_mask_strategies(
 
 
 def _heads(model: StoredModel) -> dict[str, dict[str, np.ndarray]]:
-    """What a model said under every condition that is shown."""
+    """A model's probabilities per head under every condition that is shown."""
     measured = {of.condition.name for of in robustness_metrics(model, model.card.default_rule)}
     robustness = model.robustness()
     if robustness is None or not measured >= set(SHOWN):

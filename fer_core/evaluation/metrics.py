@@ -1,4 +1,4 @@
-"""Figures of a classifier from its probabilities; tests hold them against scikit-learn's."""
+"""Metrics of a classifier from its probabilities; tests hold them against scikit-learn's."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def negative_log_likelihood(probabilities: np.ndarray, labels: np.ndarray) -> fl
 def classification_metrics(
     probabilities: np.ndarray, labels: np.ndarray, label_set: LabelSet, uncalibrated: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """Every figure that a card reports.
+    """Every metric that a card reports.
 
     Args:
         probabilities: ``(N, len(label_set))``, rows summing to one.
@@ -96,7 +96,7 @@ def classification_metrics(
         macro_recall, macro_f1, negative_log_likelihood, expected_calibration_error``, the last two also before
         temperature scaling as ``..._uncalibrated``, ``per_class`` (precision, recall, f1, support by emotion) and
         ``confusion`` (counts, row true, column answered). A class that never occurs, or is never answered, counts as
-        nought.
+        0.
 
     Raises:
         ValueError: no row has a label.

@@ -57,7 +57,7 @@ class ScoredSplit:
 
 
 def reported(model: StoredModel, rule: DecisionRule) -> dict[Split, tuple[Network, Mapping[str, Any]]]:
-    """The splits an answer is reported on, each with its network and figures: the served one's, or else the float one's."""
+    """The splits an answer is reported on, each with its network and metrics: the served one's, or else the float one's."""
     found: dict[Split, tuple[Network, Mapping[str, Any]]] = {}
     for network in (Network.INT8, Network.FLOAT):
         metrics = model.card.figures.get(network, {}).get(rule.name, {})
@@ -67,7 +67,7 @@ def reported(model: StoredModel, rule: DecisionRule) -> dict[Split, tuple[Networ
 
 
 def rules_in(model: StoredModel, label_set: LabelSet) -> list[DecisionRule]:
-    """The answers of a model in a label set that figures are reported of."""
+    """The answers of a model in a label set that metrics are reported for."""
     return [rule for rule in model.card.answers if rule.label_set == label_set and reported(model, rule)]
 
 
@@ -75,7 +75,7 @@ def score_split(model: StoredModel, rule: DecisionRule, split: Split) -> ScoredS
     """A model's stored answers to the labelled faces of a split.
 
     Raises:
-        ModelError: no figures are reported of it there, or the predictions cannot be read.
+        ModelError: no metrics are reported of it there, or the predictions cannot be read.
     """
     of_split = reported(model, rule)
     predictions = model.predictions()
@@ -102,7 +102,7 @@ def compare_scored(a: ScoredSplit, b: ScoredSplit, titles: tuple[str, str]) -> C
     """As :func:`fer_core.evaluation.significance.compare`, of answers that are at hand.
 
     Raises:
-        ModelError: the two were judged on different faces or labels.
+        ModelError: the two were evaluated on different faces or labels.
     """
     if not (np.array_equal(a.rows, b.rows) and np.array_equal(a.labels, b.labels)):
         raise ModelError(
@@ -126,7 +126,7 @@ def images_behind(scored: ScoredSplit, seed: int, dataset: FaceDataset) -> np.nd
         ``(len(scored.rows), H, W) uint8`` grey.
 
     Raises:
-        DatasetError: these are not the faces that the model was judged on.
+        DatasetError: these are not the faces that the model was evaluated on.
     """
     faces = dataset if scored.split == Split.CROSS_VALIDATION else divided(dataset, seed).split(scored.split)
     labels = faces.as_label_set(scored.rule.label_set).labels

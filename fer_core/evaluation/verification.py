@@ -1,6 +1,6 @@
 """Does the store still say what it computed?
 
-Figures against predictions, LiteRT against Keras, networks against data, ensembles against their members.
+Metrics against predictions, LiteRT against Keras, networks against data, ensembles against their members.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from fer_core.vision.mask_state import MASK_STATE_FILE, MaskStateNetwork
 SAMPLE_PHOTO = ARTIFACTS / "samples" / "astronaut.jpg"
 
 METRIC_TOLERANCE = 1e-6
-"""Figures are recomputed from the very same probabilities; only the order of a sum may differ."""
+"""Metrics are recomputed from the very same probabilities; only the order of a sum may differ."""
 POOL_TOLERANCE = 1e-6
 """In probability: a mean of the very same probabilities, which is stored as float32."""
 FLOAT_TOLERANCE = 0.01
@@ -136,7 +136,7 @@ def verify_model(model: StoredModel, dataset: FaceDataset | None = None) -> Iter
 def _verify_robustness(
     model: StoredModel, predictions: Predictions, robustness: RobustnessPredictions, dataset: FaceDataset | None
 ) -> Iterator[VerifiedValue]:
-    """Conditions against those of today, bare faces against the stored predictions, the network against the data."""
+    """Conditions against the current ones, unmasked faces against the stored predictions, the network against the data."""
     now = {condition.name: condition.setting for condition in CONDITIONS.values()}
     other = sum(robustness.settings.get(name) != now.get(name) for name in robustness.settings.keys() | now.keys())
     yield VerifiedValue(model.name, "robustness: conditions that are not today's", other, 0)
@@ -161,7 +161,7 @@ def _verify_robustness(
 
 
 def _verify_against_members(ensemble: StoredModel, predictions: Predictions) -> Iterator[VerifiedValue]:
-    """What an ensemble is stored to have said against what its members are; they are run themselves in their turn."""
+    """An ensemble's stored predictions against its members'; the members are verified on their own."""
     pooled = pooled_predictions(ensemble)
     difference = largest_difference(pooled.probabilities, predictions.probabilities)
     yield VerifiedValue(

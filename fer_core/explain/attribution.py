@@ -23,6 +23,7 @@ from fer_core.explain.probing import (
     answer_of,
     as_input,
     check_class,
+    check_places,
     layer_called,
     probabilities,
     require_tensorflow,
@@ -230,8 +231,7 @@ def _in_company(images: np.ndarray) -> np.ndarray:
 
 def _map_layer(model: keras.Model, name: str) -> str:
     found: Any = layer_called(model, name)
-    if len(found.output.shape) != 4:
-        raise ModelError(f"{name} answers with a vector, not with maps; choose a layer before the pooling.")
+    check_places(found.output, name)
     return shown_layer(model, name)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from fer_core.errors import ModelError
 from fer_core.explain.layers import CONVOLUTIONS, convolutions
-from fer_core.explain.probing import as_input, layer_called, probe
+from fer_core.explain.probing import as_input, check_places, layer_called, probe
 
 
 def feature_maps(
@@ -37,8 +37,7 @@ def feature_maps(
     outputs = probe(model, [shown.get(name, name) for name in names])(as_input(model, face[None]), training=False)
     tensors = outputs if isinstance(outputs, list) else [outputs]
     for name, tensor in zip(names, tensors, strict=True):
-        if len(tensor.shape) != 4:
-            raise ModelError(f"{name} answers with a vector, not with maps; choose a layer before the pooling.")
+        check_places(tensor, name)
     return {
         name: keras.ops.convert_to_numpy(tensor)[0].astype(np.float32)
         for name, tensor in zip(names, tensors, strict=True)

@@ -18,7 +18,7 @@ def overlay(face: np.ndarray, cam: np.ndarray, strength: float = 0.5, side: int 
     Args:
         face: ``(S, S) uint8`` grey.
         cam: ``(S, S) float`` in 0..1.
-        strength: share of the colour in the mix, 0..1; 0 is the bare face.
+        strength: share of the colour in the mix, 0..1; 0 is the face alone.
         side: of the picture in pixels.
 
     Returns:
@@ -33,7 +33,7 @@ def overlay(face: np.ndarray, cam: np.ndarray, strength: float = 0.5, side: int 
 
 
 def signed_overlay(face: np.ndarray, values: np.ndarray, strength: float = 0.5, side: int = SHOWN_SIDE) -> np.ndarray:
-    """A map of both signs over a face: vermilion speaks for the class, blue against it, zero leaves the face bare.
+    """A map of both signs over a face: vermilion speaks for the class, blue against it, zero leaves the face as it is.
 
     Args:
         face: ``(S, S) uint8`` grey.

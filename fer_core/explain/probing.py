@@ -76,6 +76,12 @@ def layer_called(model: keras.Model, name: str) -> keras.layers.Layer:
         raise ModelError(f"{model.name} has no layer {name!r}; describe_layers lists those it has.") from None
 
 
+def check_places(tensor: Any, name: str) -> None:
+    """Raises :class:`ModelError` if the output of the layer of this name has no places."""
+    if len(tensor.shape) != 4:
+        raise ModelError(f"{name} answers with a vector, not with maps; choose a layer before the pooling.")
+
+
 def answer_of(outputs: Any, head: str) -> Any:
     """One head's output among those of a call; a network of one unnamed output answers for every head.
 

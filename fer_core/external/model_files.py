@@ -208,7 +208,7 @@ def read_model_file(content: bytes, name: str) -> ModelFile:
 
     Args:
         content: the file's bytes.
-        name: the file's name, for messages alone: the format is told from the content.
+        name: the file's name, for messages alone: the format is recognised from the content.
 
     Raises:
         ModelError: it is neither of the two formats, is damaged, too large, asks for code, or takes no faces.

@@ -1,7 +1,7 @@
 """Models that people bring along: their predictions beside those of the store, for as long as they are looked at.
 
 A :class:`ExternalModel` is a stored model whose predictions are held in memory: nothing of it is on disk, and every metric
-is computed from those predictions as for any other model. The labels they are judged by are those of the store's models.
+is computed from those predictions as for any other model. They are evaluated by the labels of the store's models.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class ExternalModel(StoredModel):
 
 @dataclass(frozen=True)
 class EvaluationFaces:
-    """What predictions of a label set are judged by: the labels of its splits, as the store's models were judged."""
+    """The labels that predictions of a label set are evaluated by: those of the store's models, by split."""
 
     label_set: LabelSet
     labels: Mapping[tuple[Split, str], np.ndarray]
@@ -97,7 +97,7 @@ class EvaluationFaces:
         """The labelled faces of a split, ``(N, H, W) uint8`` grey.
 
         Raises:
-            DatasetError: these are not the faces that the store's models were judged on.
+            DatasetError: these are not the faces that the store's models were evaluated on.
         """
         labels = self.by_split[split].astype(np.int64)
         rows = np.flatnonzero(labels >= 0)
@@ -110,7 +110,7 @@ class EvaluationFaces:
 
 
 def faces_of(models: Sequence[StoredModel], label_set: LabelSet) -> EvaluationFaces:
-    """The labels that guests of a label set are judged by: those of the first model that answers in it.
+    """The labels that external models of a label set are evaluated by: those of the first model that answers in it.
 
     Raises:
         ModelError: no model does.
@@ -251,7 +251,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a model file answered, before anybody said in which order its classes are."""
+    """The outputs of a model file, before the order of its classes is known."""
 
     file_name: str
     kind: FileKind
@@ -265,7 +265,7 @@ class Outputs:
 
     @classmethod
     def of(cls, file: ModelFile, answers: Mapping[str, np.ndarray], parameters: int, pixel_range: str) -> Outputs:
-        """From what a run answered by the names of :func:`tasks_for`."""
+        """From the answers of a run by the names of :func:`tasks_for`."""
         advice = {name.partition("/")[2]: a for name, a in answers.items() if name.startswith("advice/")}
         by_split = {Split(name): a for name, a in answers.items() if not name.startswith("advice/")}
         return cls(file.name, file.kind, parameters, file.side, pixel_range, by_split, advice)
@@ -308,13 +308,13 @@ def external_model_of_predictions(
     parameters: int = 0,
     side: int = 0,
 ) -> ExternalModel:
-    """Predictions beside the stored models, with every figure computed from them.
+    """Predictions beside the stored models, with every metric computed from them.
 
     With PublicTest among the splits an answer is balanced and its temperature fitted there, as for every other model.
 
     Args:
         probabilities: by split, ``(N, len(label_set))``, all rows of the split.
-        file_name: what the guest is called after.
+        file_name: the external model is named after it.
         faces: the labels.
         taken: names that are in use.
         summary: what it is, in a sentence.

@@ -60,7 +60,7 @@ def read_predictions(
     Returns:
         By split, ``(N, len(label_set)) float32`` whose rows sum to one; one split where rows count in it, and of rows of
         FER2013's csv those of its two held-out splits that are whole. Faces without a label that the file leaves out are
-        given equal probabilities, which no figure counts.
+        given equal probabilities, which no metric counts.
 
     Raises:
         ModelError: something is missing, stands twice or is no probability; the message says where.

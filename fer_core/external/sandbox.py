@@ -1,4 +1,4 @@
-"""Running a stranger's model on faces from outside of its process: start, watch, cancel, and read what it answered.
+"""Running a stranger's model on faces from outside of its process: start, watch, cancel, and read its answers.
 
 The model is run by :mod:`fer_core.external.sandbox_worker`. What comes back is not trusted either: messages are read
 within bounds, numbers as raw float32 of a shape that is known beforehand, and sentences as plain text.
@@ -69,7 +69,7 @@ class SandboxTask:
 
 @dataclass
 class _Progress:
-    """What the thread that listens has heard; read from other threads, each field written whole."""
+    """What the thread that listens has received; read from other threads, each field written whole."""
 
     share: float = 0.0
     loaded: bool = False
@@ -241,7 +241,7 @@ def _exchange(
     progress: _Progress,
     shapes: Mapping[str, tuple[int, int]],
 ) -> None:
-    """Send the work and hear the answers until the process ends; holds no reference to the run itself."""
+    """Send the work and receive the answers until the process ends; holds no reference to the run itself."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:

@@ -68,7 +68,7 @@ def recall_cost_figure(
         if found is None:
             continue
         title = found.condition.title
-        per_class = found.figures["per_class"]
+        per_class = found.metrics["per_class"]
         bars.append(
             bar_trace(
                 list(found.recall_lost),

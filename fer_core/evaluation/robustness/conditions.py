@@ -85,39 +85,30 @@ def _unmasked(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return faces
 
 
-@_register(
+def _wearing(*kinds: MaskKind, under_nose: float = 0.0) -> Change:
+    return lambda faces, rng: _bank(faces.shape[1], *kinds, under_nose=under_nose).apply(faces, rng).images
+
+
+def _reduced(side: int) -> Change:
+    def change(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        size = faces.shape[1:]
+        small = [cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA) for face in faces]
+        return np.stack([cv2.resize(face, size, interpolation=cv2.INTER_LINEAR) for face in small])
+
+    return change
+
+
+_register(
     MASKS_OF_ALL_KINDS,
     "Any mask",
     "masks of all kinds and scarves, one in five under the nose, drawn in styles that no training draws",
     masked=True,
-)
-def _any_mask(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _bank(faces.shape[1], *MASK_KINDS, under_nose=UNDER_NOSE_SHARE).apply(faces, rng).images
-
-
-@_register("surgical", "Surgical mask", "drawn over the nose, in styles that no training draws", masked=True)
-def _surgical(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _bank(faces.shape[1], MaskKind.SURGICAL).apply(faces, rng).images
-
-
-@_register("cloth", "Cloth mask", "drawn over the nose, in styles that no training draws", masked=True)
-def _cloth(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _bank(faces.shape[1], MaskKind.CLOTH).apply(faces, rng).images
-
-
-@_register("sunglasses", "Eyes covered", "drawn sunglasses")
-def _sunglasses(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _bank(faces.shape[1], MaskKind.SUNGLASSES).apply(faces, rng).images
-
-
-@_register("small", f"{SMALL} pixels", f"reduced to {SMALL}x{SMALL} pixels and enlarged again")
-def _small(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _reduced(faces, SMALL)
-
-
-@_register("smallest", f"{SMALLEST} pixels", f"reduced to {SMALLEST}x{SMALLEST} pixels and enlarged again")
-def _smallest(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return _reduced(faces, SMALLEST)
+)(_wearing(*MASK_KINDS, under_nose=UNDER_NOSE_SHARE))
+for _kind, _title in ((MaskKind.SURGICAL, "Surgical mask"), (MaskKind.CLOTH, "Cloth mask")):
+    _register(str(_kind), _title, "drawn over the nose, in styles that no training draws", masked=True)(_wearing(_kind))
+_register("sunglasses", "Eyes covered", "drawn sunglasses")(_wearing(MaskKind.SUNGLASSES))
+for _name, _side in (("small", SMALL), ("smallest", SMALLEST)):
+    _register(_name, f"{_side} pixels", f"reduced to {_side}x{_side} pixels and enlarged again")(_reduced(_side))
 
 
 @_register("blur", "Blur", f"Gaussian, standard deviation {BLUR:g} of 48 pixels")
@@ -146,12 +137,6 @@ def _rotated(faces: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             for face, matrix in zip(faces, matrices, strict=True)
         ]
     )
-
-
-def _reduced(faces: np.ndarray, side: int) -> np.ndarray:
-    size = faces.shape[1:]
-    small = [cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA) for face in faces]
-    return np.stack([cv2.resize(face, size, interpolation=cv2.INTER_LINEAR) for face in small])
 
 
 def _as_bytes(pixels: np.ndarray) -> np.ndarray:

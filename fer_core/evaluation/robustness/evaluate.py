@@ -35,22 +35,22 @@ class ConditionMetrics:
     """How one answer of a model fares under one condition."""
 
     condition: Condition
-    figures: Mapping[str, Any]
+    metrics: Mapping[str, Any]
     """As :func:`fer_core.evaluation.metrics.classification_metrics` gives them."""
     share: float
-    """Of the bare accuracy."""
+    """Of the accuracy on unmasked faces."""
     recall_lost: Mapping[str, float]
-    """By emotion: bare recall minus recall under the condition, in [-1, 1]."""
+    """By emotion: recall on unmasked faces minus recall under the condition, in [-1, 1]."""
 
     @property
     def accuracy(self) -> float:
         """In [0, 1]."""
-        return self.figures["accuracy"]
+        return self.metrics["accuracy"]
 
     @property
     def interval(self) -> tuple[float, float]:
         """Bootstrap 95% interval of the accuracy."""
-        low, high = self.figures["accuracy_interval"]
+        low, high = self.metrics["accuracy_interval"]
         return low, high
 
 
@@ -61,7 +61,7 @@ def measured_rules(model: StoredModel) -> list[DecisionRule]:
 
 
 def robustness_metrics(model: StoredModel, rule: DecisionRule) -> list[ConditionMetrics]:
-    """Figures of one answer under every condition, computed from stored predictions; the first is :data:`UNMASKED`.
+    """Metrics of one answer under every condition, computed from stored predictions; the first is :data:`UNMASKED`.
 
     Faces under masks get the answer that the model gives masked faces, where it has one.
 
@@ -160,7 +160,7 @@ def measure_robustness(
     Args:
         model: from the store.
         images: ``(N, S, S) uint8`` grey.
-        progress: told how many faces were predicted since it was last told.
+        progress: called with the number of faces that were predicted since its last call.
 
     Raises:
         ModelError: no network of the model is here.
@@ -185,13 +185,13 @@ def measure_store(
     dataset: FaceDataset,
     progress: Callable[[str, int], object] = lambda name, count: None,
 ) -> Iterator[str]:
-    """Measure stored models and write what they said; gives each name once it is written, whole.
+    """Measure stored models and write their predictions; yields each name once it is written, whole.
 
     Args:
         store: the models.
         names: which; of all of the store if empty, those that are reported on FER2013's PrivateTest.
         dataset: FER2013.
-        progress: told a model's name and how many faces it was asked since.
+        progress: called with a model's name and the number of faces predicted since its last call.
 
     Raises:
         ModelError: there is no such model, or none of its networks is here.
