@@ -13,9 +13,7 @@ import pandas as pd
 from fer_core.analysis.frame import FrameAnalysis
 from fer_core.analysis.records import ATTRIBUTE_COLUMNS, face_rows
 from fer_core.errors import ImageError
-
-PHOTO_FILE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-
+from fer_core.media.suffixes import PHOTO_SUFFIXES
 
 _TABLE_COLUMNS = [
     "source", "face", "mask", "model", "verdict", "emotion", "confidence", "runner_up", "runner_up_confidence",
@@ -38,7 +36,7 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in PHOTO_FILE_SUFFIXES and p.is_file())
+            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
         elif path.exists():
             yield path
         else:

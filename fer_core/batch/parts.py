@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from fer_core import __version__
 from fer_core.analysis.pipeline import FrameAnalyser
-from fer_core.analysis.records import ATTRIBUTE_COLUMNS, FACE_COLUMNS
+from fer_core.analysis.records import ATTRIBUTE_COLUMNS, FACE_COLUMNS, FRAME_COLUMN, Kind, kind_of
 from fer_core.batch.sources import ArchiveError, SourceFile
 from fer_core.store.predictions import Network
 from fer_core.store.store import DEFAULT_MODEL, MASK_AWARE_MODEL, ModelStore
@@ -28,10 +28,7 @@ ROWS = 10_000
 """Of a row group."""
 
 
-_WORDS = ("detector", "mask", "model", "label_set", "verdict", "emotion", "runner_up", "attention")
-
-
-_SHARES = ("detection_score", "mask_probability", "confidence", "runner_up_confidence")
+_ARROW = {Kind.TEXT: pa.string(), Kind.INTEGER: pa.int64(), Kind.NUMBER: pa.float64()}
 
 
 @dataclass(frozen=True)
@@ -63,18 +60,9 @@ def _schema(analyser: FrameAnalyser) -> pa.Schema:
     """Columns of every part: those of a log but for the source, which is the folder's name."""
     label_sets = [classifier.rule.label_set for classifier in analyser.classifiers]
     emotions = dict.fromkeys(emotion for label_set in label_sets for emotion in label_set.emotions)
-    shares = [f"p_{emotion}" for emotion in emotions]
-    names = ["time_ms", "frame", *(name for name in FACE_COLUMNS if name not in ("source", "time_ms"))]
-    fields = []
-    for name in [*names, *shares, *ATTRIBUTE_COLUMNS]:
-        if name in _WORDS:
-            kind = pa.string()
-        elif name in (*_SHARES, *shares, *ATTRIBUTE_COLUMNS):
-            kind = pa.float64()
-        else:
-            kind = pa.int64()
-        fields.append(pa.field(name, kind))
-    return pa.schema(fields)
+    names = ["time_ms", FRAME_COLUMN, *(name for name in FACE_COLUMNS if name not in ("source", "time_ms"))]
+    columns = [*names, *(f"p_{emotion}" for emotion in emotions), *ATTRIBUTE_COLUMNS]
+    return pa.schema([(name, _ARROW[kind]) for name in columns if (kind := kind_of(name))])
 
 
 class Parts:

@@ -10,25 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from fer_core.analysis.photo_report import PHOTO_FILE_SUFFIXES
 from fer_core.errors import FerError
-
-VIDEO_SUFFIXES = (
-    ".mp4",
-    ".mov",
-    ".m4v",
-    ".webm",
-    ".mkv",
-    ".avi",
-    ".mpg",
-    ".mpeg",
-    ".ts",
-    ".mts",
-    ".wmv",
-    ".flv",
-    ".ogv",
-)
-
+from fer_core.media.suffixes import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 LIST_SUFFIXES = (".txt", ".lst")
 
@@ -85,7 +68,7 @@ def find_sources(arguments: Sequence[str | os.PathLike[str]]) -> list[SourceFile
 def _expand(argument: Path, alone: bool) -> Iterator[tuple[Path, str]]:
     if argument.is_dir():
         for path in sorted(argument.rglob("*")):
-            if path.suffix.lower() in (*PHOTO_FILE_SUFFIXES, *VIDEO_SUFFIXES) and path.is_file():
+            if path.suffix.lower() in (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES) and path.is_file():
                 yield path, _label(path.relative_to(argument) if alone else path)
     elif argument.is_file() and argument.suffix.lower() in LIST_SUFFIXES:
         for line in argument.read_text(encoding="utf-8", errors="surrogateescape").splitlines():

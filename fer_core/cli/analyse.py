@@ -45,9 +45,10 @@ def _analyse(options: argparse.Namespace) -> int:
 def _photos(options: argparse.Namespace) -> int:
     from fer_core.analysis.photo_report import PhotoReport, format_reports, image_files
     from fer_core.analysis.pipeline import FrameAnalyser
-    from fer_core.batch.sources import VIDEO_SUFFIXES, ArchiveError
+    from fer_core.batch.sources import ArchiveError
     from fer_core.errors import FerError
     from fer_core.media.images import read_image
+    from fer_core.media.suffixes import VIDEO_SUFFIXES
     from fer_core.store.store import DEFAULT_MODEL
     from fer_core.vision.detection.registry import DEFAULT_DETECTOR
 

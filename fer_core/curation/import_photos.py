@@ -23,6 +23,7 @@ from fer_core.datasets.readers.folders import UNLABELLED, label_set_for
 from fer_core.errors import DatasetError, ImageError
 from fer_core.labels import Emotion, parse_emotion
 from fer_core.media.images import MAX_FILE_BYTES, decode_image
+from fer_core.media.suffixes import IMPORTED_PHOTO_SUFFIXES
 from fer_core.results import BoundingBox
 from fer_core.vision.crops import crop_faces
 from fer_core.vision.detection.base import FaceDetector
@@ -35,7 +36,6 @@ MAX_FACES = 20_000
 """Of one data set, as many as half of FER2013: 46 MB."""
 
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
 """File names that count as photos, in lower case. HEIC cannot be read and is listed, so that the report says so."""
 
 
@@ -126,7 +126,9 @@ def open_photos(uploads: Sequence[tuple[str, bytes]], path: Path | None = None) 
     with ExitStack() as stack:
         for name, data in uploads:
             if name.lower().endswith(".zip"):
-                photos += map(_photo, stack.enter_context(open_files(io.BytesIO(data), name, PHOTO_SUFFIXES, _LIMITS)))
+                photos += map(
+                    _photo, stack.enter_context(open_files(io.BytesIO(data), name, IMPORTED_PHOTO_SUFFIXES, _LIMITS))
+                )
             else:
                 photos.append(Photo(name, "", lambda data=data: data))  # type: ignore[misc]  # bound for each by its default
         if path is not None:
@@ -146,7 +148,7 @@ def _photos_at(path: Path, stack: ExitStack) -> list[Photo]:
     if not path.is_dir() and not (path.is_file() and path.suffix.lower() == ".zip"):
         found = "a file of another kind" if path.exists() else "nothing"
         raise DatasetError(f"{path}: found {found}, expected a folder or a zip of photos.")
-    return [_photo(file) for file in stack.enter_context(open_files(path, path.name, PHOTO_SUFFIXES, _LIMITS))]
+    return [_photo(file) for file in stack.enter_context(open_files(path, path.name, IMPORTED_PHOTO_SUFFIXES, _LIMITS))]
 
 
 def _photo(file: DataFile) -> Photo:

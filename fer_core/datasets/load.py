@@ -22,10 +22,10 @@ from fer_core.datasets.readers.fer2013 import (
     read_ferplus_votes,
 )
 from fer_core.datasets.readers.folders import in_words, read_folders
-from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES
 from fer_core.datasets.readers.npz import read_npz
 from fer_core.errors import DatasetError
 from fer_core.labels import FER2013, Emotion
+from fer_core.media.suffixes import DATASET_IMAGE_SUFFIXES
 from fer_core.storage import atomic_path, cache_folder
 
 VOTES_FILE = "fer2013new.csv"

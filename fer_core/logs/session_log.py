@@ -25,7 +25,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from fer_core.analysis.frame import FrameAnalysis
-from fer_core.analysis.records import ATTRIBUTE_COLUMNS, FACE_COLUMNS, face_rows
+from fer_core.analysis.records import ATTRIBUTE_COLUMNS, FACE_COLUMNS, TEXT_COLUMNS, Kind, face_rows, kind_of
 from fer_core.errors import FerError
 
 CHUNK_ROWS = 2000
@@ -41,10 +41,6 @@ MOST_KEPT, KEPT_SECONDS = 8, 6 * 3600.0
 
 NEEDED_COLUMNS = ("time_ms", "frame", "track", "verdict", "emotion", "confidence")
 """Without which a table is no log."""
-
-
-WORD_COLUMNS = ("source", "detector", "mask", "model", "label_set", "verdict", "emotion", "runner_up", "attention")
-"""The other columns of :data:`FACE_COLUMNS` and :data:`ATTRIBUTE_COLUMNS` hold numbers."""
 
 
 MOST_ROWS_READ, MOST_BYTES_READ = 3_000_000, 2**30
@@ -239,7 +235,7 @@ def _read_parquet(data: bytes, name: str, columns: Collection[str] | None) -> pa
     chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
     unpacked = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in chosen)
     _check_size(name, metadata.num_rows, unpacked)
-    words = [column for column in chosen if column in WORD_COLUMNS]
+    words = [column for column in chosen if column in TEXT_COLUMNS]
     file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=words)
     return file.read(columns=chosen, use_threads=False)
 
@@ -286,15 +282,14 @@ def _check_size(name: str, rows: int, unpacked: int) -> None:
 
 def _type_of(column: str) -> pa.DataType | None:
     """Of a column that logs have; None of others."""
-    if column in WORD_COLUMNS:
-        return pa.dictionary(pa.int32(), pa.string())
-    if column in FACE_COLUMNS or column in ATTRIBUTE_COLUMNS or column == "frame" or column.startswith("p_"):
-        return pa.float64()
-    return None
+    kind = kind_of(column)
+    if kind is None:
+        return None
+    return pa.dictionary(pa.int32(), pa.string()) if kind is Kind.TEXT else pa.float64()
 
 
 def _wrong_type(name: str, column: str, error: str) -> LogError:
-    expected = "words" if column in WORD_COLUMNS else "numbers"
+    expected = "words" if column in TEXT_COLUMNS else "numbers"
     held = re.search(r"'([^']*)'", error)
     what = f"{held[1][:40]!r}" if held else "something else"
     return LogError(f"{name}: the column {column!r} holds {what}, expected {expected}.")

@@ -127,31 +127,39 @@ def open_logs(files: Sequence[LogFile], kept: SessionCache) -> OpenedLogs:
         files: in the order of the sessions.
         kept: what was read before; what is read is added, and what is of no file any more is taken out.
     """
-    unique = {file.digest: file for file in reversed(files)}
-    again = [f for f in files if unique[f.digest] is not f]
-    notes = [f"{f.name} is the same log as {unique[f.digest].name} and counts once." for f in again]
-    first = [file for file in files if unique[file.digest] is file]
-    own = _read_all(first, (), kept)
-    sets = {name: None for session in own for name in session.label_sets}
-    classes = common_classes(sets)
-    sessions = own
-    if len(sets) > 1 and len({_emotions(name) for name in sets}) > 1:
-        sessions = _read_all(first, classes, kept)
-        titles = "; ".join(LABEL_SETS[name].title for name in sets)
-        notes.append(
-            f"These logs were answered in different classes ({titles}). All are shown in the {len(classes)} that they "
-            "share, as probabilities given that it is one of these."
-        )
+    by_digest = {file.digest: file for file in reversed(files)}
+    unique, notes = _without_copies(files, by_digest)
+    sessions = _read_all(unique, (), kept)
+    label_sets = dict.fromkeys(name for session in sessions for name in session.label_sets)
+    classes = common_classes(label_sets)
+    if len({_emotions(name) for name in label_sets}) > 1:
+        sessions = _read_all(unique, classes, kept)
+        notes.append(_classes_differ(label_sets, classes))
     models = dict.fromkeys(model for session in sessions for model in session.models)
     if len(models) > 1:
         notes.append(
             f"These logs were answered by different models ({', '.join(models)}), which differ in how sure they are: "
             "differences between such logs may be the models'."
         )
-    for key in [key for key in kept if key[0] not in unique]:
+    for key in [key for key in kept if key[0] not in by_digest]:
         del kept[key]
-    problems = [kept[file.digest, ()] for file in first]
+    problems = [kept[file.digest, ()] for file in unique]
     return OpenedLogs(tuple(sessions), classes, tuple(text for text in problems if isinstance(text, str)), tuple(notes))
+
+
+def _without_copies(files: Sequence[LogFile], by_digest: Mapping[str, LogFile]) -> tuple[list[LogFile], list[str]]:
+    """Each log once, and a sentence for every copy."""
+    unique = [file for file in files if by_digest[file.digest] is file]
+    copies = [file for file in files if by_digest[file.digest] is not file]
+    return unique, [f"{f.name} is the same log as {by_digest[f.digest].name} and counts once." for f in copies]
+
+
+def _classes_differ(label_sets: Collection[str], classes: Sequence[Emotion]) -> str:
+    titles = "; ".join(LABEL_SETS[name].title for name in label_sets)
+    return (
+        f"These logs were answered in different classes ({titles}). All are shown in the {len(classes)} that they "
+        "share, as probabilities given that it is one of these."
+    )
 
 
 def common_classes(label_sets: Collection[str]) -> tuple[Emotion, ...]:
@@ -179,7 +187,7 @@ def read_sessions(file: LogFile, classes: Sequence[Emotion] = ()) -> tuple[Sessi
     sources, of_row = columns.words("source")
     stem, digest = PurePath(file.name).stem, file.digest
     if len(sources) < 2:
-        return (_reduced(columns, slice(None), digest, stem, classes),)
+        return (_reduced(columns, np.arange(len(of_row)), digest, stem, classes),)
     return tuple(
         _reduced(columns, np.flatnonzero(of_row == number), f"{digest}-{number}", f"{stem}, {source}", classes)
         for number, source in enumerate(sources)
@@ -224,14 +232,33 @@ class _Columns:
         return words, numbers
 
 
-def _reduced(columns: _Columns, rows: slice | np.ndarray, key: str, name: str, classes: Sequence[Emotion]) -> Session:
+@dataclass(frozen=True)
+class _Frames:
+    """When the frames of a session were, and how long each stands."""
+
+    order: np.ndarray
+    """``(R,)`` rows of the log in order of time."""
+    of_row: np.ndarray
+    """``(R,)`` which frame each of these rows belongs to."""
+    seconds: np.ndarray
+    """``(F,)`` that a frame stands for."""
+    bins: np.ndarray
+    """``(F,)`` number of the stretch in which it begins."""
+    width: float
+    """Seconds of a stretch."""
+    step: float
+    """Median seconds from one frame to the next."""
+
+
+def _frames(columns: _Columns, rows: np.ndarray) -> _Frames:
+    """Raises :class:`LogError` where times are missing, stand still or span too long."""
     times = columns.numbers("time_ms")[rows] / 1000
     if not np.isfinite(times).all() or not len(times):
         raise LogError(f"{columns.name}: the column 'time_ms' has empty cells, expected milliseconds in every row.")
-    order = np.argsort(times, kind="stable") if (np.diff(times) < 0).any() else slice(None)
+    order = np.argsort(times, kind="stable")
     times = times[order]
     begins = np.append(True, np.diff(times) > 0)
-    frame_of, frame_times = np.cumsum(begins) - 1, times[begins]
+    frame_times = times[begins]
     span = float(frame_times[-1] - frame_times[0])
     if len(frame_times) < 2 or span > LONGEST_LOG:
         held = "a single frame" if len(frame_times) < 2 else f"{span / 3600:,.0f} hours"
@@ -242,9 +269,17 @@ def _reduced(columns: _Columns, rows: slice | np.ndarray, key: str, name: str, c
     step = float(np.median(steps))
     seconds = np.append(np.minimum(steps, max(LONGEST_STEP, 2 * step)), step)
     width = FINE_BIN if span <= SHORT_LOG else BIN
-    bin_of_frame = np.floor(frame_times / width + 1e-9).astype(np.int64)
+    bins = np.floor(frame_times / width + 1e-9).astype(np.int64)
+    return _Frames(rows[order], np.cumsum(begins) - 1, seconds, bins, width, step)
 
-    tracks = columns.numbers("track")[rows][order]
+
+def _people(columns: _Columns, frames: _Frames) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of faces, one a person and frame: places in the session's order, whose each is, and the ids of all people.
+
+    Raises:
+        LogError: ids are no whole numbers, or too many.
+    """
+    tracks = columns.numbers("track")[frames.order]
     found = np.flatnonzero(np.isfinite(tracks))
     ids, person = np.unique(tracks[found], return_inverse=True)
     if len(ids) > MOST_PEOPLE or (ids != np.round(ids)).any():
@@ -253,15 +288,20 @@ def _reduced(columns: _Columns, rows: slice | np.ndarray, key: str, name: str, c
             f"{columns.name}: the column 'track' holds {held}, expected whole numbers, {MOST_PEOPLE:,} at most."
         )
     # The first model's answer where several answered for a face.
-    first = ~pd.Series(frame_of[found] * (len(ids) + 1) + person).duplicated().to_numpy()
-    found, person = found[first], person[first]
-    empty = np.ones(len(frame_times), bool)
-    empty[frame_of[found]] = False
-    bins = _sums(bin_of_frame, {ANALYSED: seconds, NOBODY: seconds * empty})
-    bins.insert(0, "start", bins.index.to_numpy() * width)
+    first = ~pd.Series(frames.of_row[found] * (len(ids) + 1) + person).duplicated().to_numpy()
+    return found[first], person[first], ids
 
-    at = np.arange(len(columns.numbers("time_ms")))[rows][order][found]
-    weights, bin_of_row = seconds[frame_of[found]], bin_of_frame[frame_of[found]]
+
+def _reduced(columns: _Columns, rows: np.ndarray, key: str, name: str, classes: Sequence[Emotion]) -> Session:
+    frames = _frames(columns, rows)
+    found, person, ids = _people(columns, frames)
+    of_face = frames.of_row[found]
+    empty = np.ones(len(frames.seconds), bool)
+    empty[of_face] = False
+    bins = _sums(frames.bins, {ANALYSED: frames.seconds, NOBODY: frames.seconds * empty})
+    bins.insert(0, "start", bins.index.to_numpy() * frames.width)
+
+    at, weights, bin_of_row = frames.order[found], frames.seconds[of_face], frames.bins[of_face]
     label_sets = _used(columns, "label_set", at, LABEL_SETS)
     if len(at) and not label_sets:
         raise LogError(f"{columns.name} lacks the column 'label_set' or it is empty, expected the name of its classes.")
@@ -273,16 +313,16 @@ def _reduced(columns: _Columns, rows: slice | np.ndarray, key: str, name: str, c
     lowest = int(bin_of_row.min()) if len(at) else 0
     people = _sums((bin_of_row - lowest) * max(len(ids), 1) + person, sums)
     places, who = np.divmod(people.index.to_numpy(), max(len(ids), 1))
-    people.insert(0, "start", (places + lowest) * width)
+    people.insert(0, "start", (places + lowest) * frames.width)
     people.insert(0, "track", ids[who].astype(np.int64))
     return Session(
         key,
         name,
         label_sets,
         _used(columns, "model", at),
-        width,
-        step,
-        len(frame_times),
+        frames.width,
+        frames.step,
+        len(frames.seconds),
         bins.reset_index(drop=True),
         people.reset_index(drop=True),
     )

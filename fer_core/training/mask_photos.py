@@ -17,8 +17,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from fer_core.datasets.dataset import Split
-from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES
 from fer_core.errors import DatasetError
+from fer_core.media.suffixes import DATASET_IMAGE_SUFFIXES
 from fer_core.results import BoundingBox
 from fer_core.vision.crops import crop_faces
 from fer_core.vision.detection.base import FaceDetector

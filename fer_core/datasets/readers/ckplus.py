@@ -13,9 +13,10 @@ import numpy as np
 
 from fer_core.datasets.dataset import DATASET_SIDE, FaceDataset, Split
 from fer_core.datasets.readers.archives import Limits, open_files, zip_names
-from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES, decode_face
+from fer_core.datasets.readers.image_files import decode_face
 from fer_core.errors import DatasetError
 from fer_core.labels import CKPLUS, parse_emotion
+from fer_core.media.suffixes import DATASET_IMAGE_SUFFIXES
 
 # The public archive: 1.8 MB packed, 981 members of at most 1.9 KB, 1.7 MB in all. The bounds leave room for other
 # encodings and for more frames a sequence (CK+ has 10,708), and keep a hostile archive small.

@@ -9,9 +9,10 @@ import numpy as np
 
 from fer_core.datasets.dataset import DATASET_SIDE, NO_LABEL, FaceDataset, Split
 from fer_core.datasets.readers.archives import DataFile, open_files
-from fer_core.datasets.readers.image_files import DATASET_IMAGE_SUFFIXES, decode_face, decode_grey, resized
+from fer_core.datasets.readers.image_files import decode_face, decode_grey, resized
 from fer_core.errors import DatasetError
 from fer_core.labels import CKPLUS, FER2013, FERPLUS, Emotion, LabelSet, parse_emotion
+from fer_core.media.suffixes import DATASET_IMAGE_SUFFIXES
 
 UNLABELLED = "unlabelled"
 """Name of the folder of faces that nobody has given an emotion yet."""

@@ -11,7 +11,6 @@ from PIL import Image
 from fer_core.errors import DatasetError
 from fer_core.media.images import DECODER_ERRORS, DECOMPRESSION_BOMBS, FORMATS, MAX_PIXELS
 
-DATASET_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """File names that count as images of a data set, in lower case."""
 _GREY_AS_STORED = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
 """Annotations of public data sets refer to the pixels as they are stored, not as EXIF turns them."""
