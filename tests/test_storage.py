@@ -60,6 +60,10 @@ def test_a_missing_a_cut_and_a_strange_file_are_one_error(tmp_path: Path) -> Non
         path.write_bytes(content)
         with pytest.raises(DamagedFileError):
             read_arrays(path)
+    with path.open("wb") as file:
+        np.save(file, np.arange(3))  # one array without an archive around it
+    with pytest.raises(DamagedFileError):
+        read_arrays(path)
 
 
 def test_nothing_is_unpickled(tmp_path: Path) -> None:

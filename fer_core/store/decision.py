@@ -1,8 +1,45 @@
-"""From the heads of one network to one answer: fusion of label sets and adjustment for rare classes.
+"""From the heads of one network to the probabilities that people see; the only place where that is done.
 
-Heads are fused by logarithmic opinion pooling (Genest & Zidek 1986); classes are balanced after training by adding
-a bias per class to the log-probabilities (logit adjustment, Menon et al. 2021, arXiv:2007.07314, sec. 4.1); confidence
-is brought in line with accuracy by temperature scaling (Guo et al. 2017, arXiv:1706.04599, sec. 4.2).
+A network has a head of logits per label set that it learnt from, and each head's softmax gives probabilities. A
+:class:`DecisionRule`, stored in the model's card and fitted on the validation split, turns them into one answer:
+
+1. *Restriction and fusion.* A head of a larger label set is restricted to the rule's classes and rescaled to sum to one; then
+   the log-probabilities of all heads that take part are added, each times its weight: logarithmic opinion pooling
+   (Genest & Zidek 1986).
+2. *Class bias.* A constant per class is added, which makes up for classes that are rare in training: logit adjustment
+   (Menon et al. 2021, arXiv:2007.07314, sec. 4.1).
+3. *Temperature.* The sums are divided by one number, which brings confidence in line with accuracy and leaves the order of
+   the classes as it is: temperature scaling (Guo et al. 2017, arXiv:1706.04599, sec. 4.2).
+4. *Softmax* makes probabilities of them. What is said of these, "happy", "sad or neutral" or "unsure", is
+   :meth:`fer_core.results.ExpressionScores.verdict`.
+
+Example:
+    Three classes, two heads that disagree. Pooled with a weight of one half each, the second class wins (the square
+    root of 0.3 * 0.7 against that of 0.6 * 0.2); a bias of 0.3 for the first one turns the answer; a temperature of 2 makes it less sure.
+
+    >>> import numpy as np
+    >>> one, other = np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.7, 0.1])
+    >>> pooled = 0.5 * np.log(one) + 0.5 * np.log(other)
+    >>> np.round(softmax(pooled), 3)
+    array([0.383, 0.507, 0.111])
+    >>> balanced = pooled + np.array([0.3, 0.0, 0.0])
+    >>> np.round(softmax(balanced), 3)
+    array([0.456, 0.447, 0.097])
+    >>> np.round(softmax(balanced / 2), 3)
+    array([0.408, 0.404, 0.189])
+
+    The same by a rule, on FER2013's five classes from its seven: disgust and fear are left out and the rest is rescaled.
+
+    >>> from fer_core.labels import FER2013, FER2013_FIVE
+    >>> seven = {"fer2013": np.array([[0.1, 0.2, 0.2, 0.3, 0.1, 0.05, 0.05]], np.float32)}
+    >>> rule = DecisionRule("five", "Five classes", FER2013_FIVE, {"fer2013": 1.0}, (0.0,) * 5)
+    >>> for emotion, p in zip(FER2013_FIVE.emotions, rule.apply(seven)[0], strict=True):
+    ...     print(f"{emotion} {p:.3f}")
+    angry 0.167
+    happy 0.500
+    sad 0.167
+    surprise 0.083
+    neutral 0.083
 """
 
 from __future__ import annotations
