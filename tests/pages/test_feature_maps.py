@@ -189,7 +189,7 @@ def test_a_masked_face_stands_beside_the_bare_one(networks):
     from fer_core.augmentation.masks.textures import MaskKind
 
     page = opened(TABS[1], ("plain",))
-    next(box for box in page.selectbox if box.label == "Beside the bare face").select(MaskKind.SURGICAL)
+    next(box for box in page.selectbox if box.label == "Beside the unmasked face").select(MaskKind.SURGICAL)
     rerun(page)
     assert "With a surgical mask it answers" in words(page)
     bars = page.get("plotly_chart")[0].proto.spec

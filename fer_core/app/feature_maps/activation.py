@@ -1,4 +1,4 @@
-"""The tab that shows what the layers answer a face with: grids of maps, one map large, kernels, an animation."""
+"""The tab with the activations of the layers: grids of maps, one large map, kernels, an animation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from fer_core.app.common.figures import show_report_figure
+from fer_core.app.common.widgets import download, pick, switch
 from fer_core.app.feature_maps.images import (
     KERNELS_SHOWN,
     ChannelOrder,
@@ -29,23 +30,25 @@ from fer_core.plots.feature_maps import SeenByDepth, png, receptive_field_figure
 from fer_core.plots.report import ReportFigure
 
 MAPS_SHOWN = (16, 36, 64, 144)
+"""Numbers of maps that a grid can hold."""
 
 
 KERNEL_COLUMNS = 3
-"""Of the page; kernels of one network would be needlessly large over all of it."""
+"""Of the page; the kernels of one network would be needlessly large over its whole width."""
 
 
 FRAME_MILLISECONDS = (250, 500, 1000, 2000)
+"""Durations of a frame of the animation."""
 
 
 _LEAD = (
-    "Each small picture is one **map**: where on the face one filter of a layer answers little (dark blue) or much "
-    "(yellow). A filter is no detector of eyes or smiles merely because its map lights up there: every map is scaled on "
-    "its own, so brightness says where, not how much."
+    "Each small picture is one **map**: where on the face one filter of a layer responds weakly (dark blue) or strongly "
+    "(yellow). A filter that responds to eyes or a smile is not thereby a detector of them. Every map is scaled on its own, "
+    "so brightness says where, not how strongly."
 )
 
 
-class Choosing(StrEnum):
+class LayerChoice(StrEnum):
     """How a layer is chosen."""
 
     DEPTH = "At a depth"
@@ -56,7 +59,7 @@ def activation_tab(networks: Sequence[OpenNetwork]) -> None:
     """Everything about the maps of the chosen networks."""
     st.markdown(_LEAD)
     chosen, depth = _choose_layers(networks)
-    shown = _choose_look(networks, chosen)
+    shown = _choose_view(networks, chosen)
     for column, network in zip(st.columns(len(networks), gap="medium"), networks, strict=True):
         column.markdown(f"##### {network.title}\n{receptive_field_in_words(network, chosen[network.name])}")
     # Rows of their own, so that pictures stand level beside texts of different length.
@@ -72,23 +75,16 @@ def activation_tab(networks: Sequence[OpenNetwork]) -> None:
 def _choose_layers(networks: Sequence[OpenNetwork]) -> tuple[dict[str, LayerDescription], float | None]:
     """The layer of each network by the network's name, and the depth where one was chosen."""
     left, right = st.columns([1, 3], gap="large")
-    how = left.segmented_control(
-        "Layer",
-        list(Choosing),
-        default=Choosing.DEPTH,
-        required=True,
-        key="activation-choosing",
-        persist_state="page",
-    )
-    if how == Choosing.DEPTH:
+    how = switch("Layer", list(LayerChoice), "activation-choosing", place=left, persist_state="page")
+    if how == LayerChoice.DEPTH:
         percent = right.slider(
             "Depth, % of the network's convolutions",
             0,
             100,
             30,
             step=5,
-            help="Walk from the pixels (0%) to the last convolution (100%). Of networks of different length the "
-            "convolutions nearest to the same depth stand side by side.",
+            help="From the pixels (0%) to the last convolution (100%). For networks of different length, the convolutions "
+            "nearest to this depth stand side by side.",
             key="activation-depth",
             persist_state="page",
         )
@@ -96,40 +92,31 @@ def _choose_layers(networks: Sequence[OpenNetwork]) -> tuple[dict[str, LayerDesc
     chosen = {}
     for column, network in zip(right.columns(len(networks)), networks, strict=True):
         layers = network.convolutions
-        number = column.selectbox(
-            network.title,
-            range(len(layers)),
-            format_func=partial(_numbered, layers),
-            key=f"activation-layer-{network.name}",
-            persist_state="page",
-        )
+        titles = {number: f"{number + 1} of {len(layers)}: {layer.title}" for number, layer in enumerate(layers)}
+        key = f"activation-layer-{network.name}"
+        number = pick(network.title, titles, key, place=column, persist_state="page")
         chosen[network.name] = layers[number]
     return chosen, None
 
 
-def _numbered(layers: Sequence[LayerDescription], number: int) -> str:
-    return f"{number + 1} of {len(layers)}: {layers[number].title}"
-
-
-def _choose_look(networks: Sequence[OpenNetwork], chosen: dict[str, LayerDescription]) -> ChannelView:
+def _choose_view(networks: Sequence[OpenNetwork], chosen: dict[str, LayerDescription]) -> ChannelView:
     order_place, count_place, large_place, strength_place = st.columns([3, 2, 2, 3], gap="medium")
-    order = order_place.segmented_control(
+    order = switch(
         "Order of the maps",
         list(ChannelOrder),
-        default=ChannelOrder.STRONGEST,
-        required=True,
+        "activation-order",
         help="Strongest by their mean activation, or in the order of the channels.",
-        key="activation-order",
+        place=order_place,
         persist_state="page",
     )
-    count = count_place.selectbox("Maps", MAPS_SHOWN, index=1, key="activation-count", persist_state="page")
+    count = pick("Maps", MAPS_SHOWN, "activation-count", default=36, place=count_place, persist_state="page")
     most = min(count, max(chosen[network.name].output_shape[-1] for network in networks))
     place = large_place.number_input(
         "Large: no.",
         1,
         most,
         1,
-        help="Which map of the grid is shown large over the face, counted by rows.",
+        help="Which map of the grid is shown large over the face, counted row by row.",
         key=f"activation-large-{most}",
         persist_state="page",
     )
@@ -140,7 +127,7 @@ def _choose_look(networks: Sequence[OpenNetwork], chosen: dict[str, LayerDescrip
 
 
 def _show_network(network: OpenNetwork, layer: LayerDescription, shown: ChannelView, beside: bool) -> None:
-    """Grid and large map of one network, ``beside`` each other or below."""
+    """Grid and large map of one network, ``beside`` each other or one below the other."""
     maps = network.maps[layer.name]
     channels = channels_in(maps, shown.order, shown.count)
     channel = large_channel(maps, shown)
@@ -161,12 +148,12 @@ def _show_network(network: OpenNetwork, layer: LayerDescription, shown: ChannelV
 
 
 def receptive_field_in_words(network: OpenNetwork, layer: LayerDescription) -> str:
-    """What a layer is, what it answers with, and how much of the face it sees, in words."""
+    """What a layer is, its output, and how much of the face it sees, in words."""
     number = network.convolutions.index(layer) + 1
     side = len(network.face)
     field = layer.receptive_field
     sees = "the whole face" if field >= side else f"{field} × {field} of the face's {side} × {side} pixels"
-    gated = ", weighed by gates that see all of it" if layer.sees_all and field < side else ""
+    gated = ", weighted by gates that see all of it" if layer.sees_all and field < side else ""
     return (
         f"Convolution {number} of {len(network.convolutions)}, {layer.depth:.0%} deep: {layer.title}. "
         f"{shape_in_words(layer.output_shape)}; each value sees {sees}{gated}.  \n:small[:gray[`{layer.name}`, "
@@ -176,25 +163,23 @@ def receptive_field_in_words(network: OpenNetwork, layer: LayerDescription) -> s
 
 def _downloads(networks: Sequence[OpenNetwork], chosen: dict[str, LayerDescription], shown: ChannelView) -> None:
     with st.popover("Download", icon=":material/download:", key="activation-downloads"):
-        st.download_button(
+        download(
             "All of it · ZIP",
             partial(archive, networks, chosen, shown),
             "feature-maps.zip",
-            "application/zip",
-            key="activation-zip",
-            on_click="ignore",
-            help="Grids, the map over the face and kernels as PNG, every activation of these layers as numbers (npz), "
+            "activation-zip",
+            icon=None,
+            help="Grids, the map over the face and kernels as PNG, every activation of these layers as an array (npz), "
             "and the tables of layers.",
         )
         for network in networks:
             layer = chosen[network.name]
-            st.download_button(
+            download(
                 f"{network.title}, grid · PNG",
                 partial(_grid_file, network.maps[layer.name], shown),
                 f"{network.name}-{layer.name}.png",
-                "image/png",
-                key=f"activation-png-{network.name}",
-                on_click="ignore",
+                f"activation-png-{network.name}",
+                icon=None,
             )
 
 
@@ -218,8 +203,8 @@ def _show_fields(networks: Sequence[OpenNetwork], depth: float | None) -> None:
             "receptive-fields",
             "Receptive field by depth",
             receptive_field_figure(seen, styles, len(networks[0].face), depth),
-            "The receptive field is all that a value **could** depend on; most of its weight usually lies near the "
-            "centre. Shapes of every layer stand under *Architecture*.",
+            "The receptive field is everything that a value **could** depend on; what it does depend on mostly lies near "
+            "the centre. *Architecture* lists the shapes of every layer.",
         )
     )
 
@@ -227,8 +212,8 @@ def _show_fields(networks: Sequence[OpenNetwork], depth: float | None) -> None:
 def _show_kernels(networks: Sequence[OpenNetwork]) -> None:
     st.subheader("What the first layer looks for")
     st.markdown(
-        "The weights of the first filters themselves, the same for every face: vermilion adds light, blue takes it away, "
-        "white does nothing. They show edges and spots at best; what a network knows of faces lies deeper."
+        "The weights of the first filters themselves, which are the same for every face: vermilion is positive, blue is "
+        "negative, white is zero. At best they show edges and spots; what a network knows about faces lies deeper."
     )
     for column, network in zip(st.columns(KERNEL_COLUMNS), networks, strict=False):
         height, width, inputs, count = network.kernels.shape
@@ -246,8 +231,8 @@ def _show_kernels(networks: Sequence[OpenNetwork]) -> None:
 def _show_animation(networks: Sequence[OpenNetwork], shown: ChannelView) -> None:
     st.subheader("Play through the layers")
     st.markdown(
-        "The face on its way through every convolution: the strongest map over the face, and the strongest sixteen "
-        "beside it. That maps grow coarse is the network's build, not a loss of what it needs."
+        "The face on its way through every convolution: the strongest map over the face, and the sixteen strongest "
+        "beside it. Maps become coarse by design; the network does not lose what it needs."
     )
     left, right, _ = st.columns([2, 2, 4], vertical_alignment="bottom")
     milliseconds = left.select_slider(
@@ -256,15 +241,7 @@ def _show_animation(networks: Sequence[OpenNetwork], shown: ChannelView) -> None
     if not right.toggle("Play", key="activation-play", persist_state="page"):
         return
     with st.spinner("Drawing the animation…"):
-        video = animation_of(networks, shown.strength, milliseconds)
-    st.image(video, width="content")
+        animation = animation_of(networks, shown.strength, milliseconds)
+    st.image(animation, width="content")
     names = "-".join(network.name for network in networks)
-    st.download_button(
-        "Animation · GIF",
-        video,
-        f"layers-{names}.gif",
-        "image/gif",
-        icon=":material/download:",
-        key="activation-gif",
-        on_click="ignore",
-    )
+    download("Animation · GIF", animation, f"layers-{names}.gif", "activation-gif")

@@ -15,14 +15,14 @@ from fer_core.plots.architecture import architecture_diagram
 from fer_core.plots.report import ReportFigure
 
 _LEAD = (
-    "Each network from its own layers, face on the left, answers on the right: a bar is as high as its maps and as wide "
-    "as its channels, and an arc is a skip connection, which carries a map past a block. More layers or weights do not "
-    "make a network better: *Compare Models* says which one is."
+    "Each network drawn from its own layers, the face on the left, the answers on the right. The height of a bar is the "
+    "size of its maps, its width the number of channels; an arc is a skip connection, which carries a map past a block. "
+    "More layers or weights do not make a network better: *Compare Models* says which one is."
 )
 
 
 _FIRST = ("number", "what it does", "answers with", "parameters", "share of parameters", "multiply-adds")
-"""Columns that stand before the others on the page."""
+"""Columns that the page shows before the others."""
 
 
 def architecture_tab(networks: Sequence[OpenNetwork]) -> None:
@@ -36,8 +36,8 @@ def architecture_tab(networks: Sequence[OpenNetwork]) -> None:
             f"architecture-{network.name}",
             f"{network.title} as blocks",
             architecture_diagram(folded, len(network.face)),
-            "Numbers are channels or values; point at a block to see its layers. What merely follows a convolution "
-            "(normalisation, activation, pooling) belongs to its block.",
+            "Numbers are channels or values; point at a block to see its layers. Normalisation, activation and pooling "
+            "belong to the block of the convolution that they follow.",
         )
         show_report_figure(diagram)
         table = ReportFigure(f"layers-{network.name}", f"Layers of {network.title}", layer_table(network.layers))
@@ -55,7 +55,7 @@ def architecture_tab(networks: Sequence[OpenNetwork]) -> None:
 
 def _summary(network: OpenNetwork) -> str:
     """The size of a network and how soon it sees the whole face, in words."""
-    layers, side = network.layers, len(network.face)
+    card, layers, side = network.stored.card, network.layers, len(network.face)
     weighted = sum(layer.parameters > 0 and layer.kind != "BatchNormalization" for layer in layers)
     parameters = sum(layer.parameters for layer in layers)
     multiply_adds = sum(layer.multiply_adds for layer in layers)
@@ -66,9 +66,9 @@ def _summary(network: OpenNetwork) -> str:
         else (f"no convolution sees the whole {side}-pixel face")
     )
     return (
-        f"{network.card.summary} It has **{len(layers)}** layers, {weighted} of them with weights besides normalisation, "
+        f"{card.summary} It has **{len(layers)}** layers, {weighted} of them with weights besides normalisation, "
         f"**{parameters / 1e6:.2f} million** parameters and **{multiply_adds / 1e6:.0f} million** multiply-adds for a "
-        f"face; {sees}. After {network.card.reference}."
+        f"face; {sees}. After {card.reference}."
     )
 
 

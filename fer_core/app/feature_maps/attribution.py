@@ -11,6 +11,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.app.common.figures import show_report_figure
+from fer_core.app.common.selection import choose_label_set
+from fer_core.app.common.widgets import download, pick, switch
 from fer_core.app.feature_maps.mean_attribution import mean_section
 from fer_core.app.feature_maps.networks import OpenNetwork
 from fer_core.augmentation.masks.bank import MaskBank
@@ -24,31 +26,31 @@ from fer_core.plots.feature_maps import AttributionShares, attribution_figure, p
 from fer_core.plots.report import ReportFigure
 
 MASK_SEED = 0
-"""Of how a drawn mask sits."""
+"""Of the place of a drawn mask."""
 
 
 OVERLAY_SIDE = 360
 """Pixels of a face with its map."""
 
 
-DIFFERENT, ALIKE = 0.3, 0.7
-"""Rank correlations below which two maps are called different and from which on they are called alike."""
+DIFFERENT_BELOW, SIMILAR_FROM = 0.3, 0.7
+"""Rank correlations of two maps."""
 
 
 _LEAD = (
-    "Colour marks the places that an answer rests on, by the method chosen. It does not prove that the network reasons "
-    "as a person would, nor that the answer is right; methods often disagree with each other."
+    "Colour marks the places on which an answer depends according to the chosen method (its *attribution*). That does not "
+    "prove that the network reasons as a person would, nor that the answer is right; methods often disagree."
 )
 
 
 _READINGS = {
-    Method.GRAD_CAM: "Yellow places of the last maps raise the class most. Coarse by nature: one cell of those maps "
+    Method.GRAD_CAM: "Yellow places of the last maps raise the score of the class most. The map is coarse, since one cell "
     "covers many pixels.",
-    Method.GRAD_CAM_PLUS_PLUS: "As Grad-CAM, with several small regions counted beside a large one.",
+    Method.GRAD_CAM_PLUS_PLUS: "As Grad-CAM, but several small regions count beside a large one.",
     Method.OCCLUSION: "A grey patch is moved over the face. Vermilion: covering the place lowers the probability of the "
     "class; blue: covering it raises the probability.",
     Method.INTEGRATED_GRADIENTS: "What each pixel adds to the class (vermilion) or takes from it (blue) on the way from "
-    "a black picture to this face, in 64 steps. Black pixels are given nothing by construction.",
+    "a black picture to this face, in 64 steps. Black pixels get nothing by construction.",
 }
 
 
@@ -65,38 +67,29 @@ _WORN = {
 
 @dataclass(frozen=True)
 class _Question:
-    """What the networks are asked, and how the answer is drawn."""
+    """The class, method and colour of a map."""
 
     head: LabelSet
     class_index: int
     method: Method
     strength: float
-    """Of the colour, 0..1."""
+    """Opacity of the colour, 0..1."""
     check: bool
-    """Whether random weights are asked too."""
+    """Whether random weights are shown too."""
 
     @property
     def emotion(self) -> str:
-        """The class."""
+        """Name of the class."""
         return str(self.head.emotions[self.class_index])
 
 
 def attribution_tab(networks: Sequence[OpenNetwork]) -> None:
-    """Where the chosen networks look for one class, on this face and over many."""
+    """Where the chosen networks look for one class, on this face and over many faces."""
     st.markdown(_LEAD)
     head = _choose_head(networks)
     if head is None:
         return
-    method = Method(
-        st.segmented_control(
-            "Method",
-            list(Method),
-            default=Method.GRAD_CAM,
-            required=True,
-            key="attention-method",
-            persist_state="page",
-        )
-    )
+    method = Method(switch("Method", list(Method), "attention-method", default=Method.GRAD_CAM, persist_state="page"))
     st.caption(_READINGS[method])
     class_place, covering_place, strength_place, check_place = st.columns(4, gap="medium", vertical_alignment="bottom")
     class_index = _choose_class(networks, head, class_place)
@@ -107,8 +100,8 @@ def attribution_tab(networks: Sequence[OpenNetwork]) -> None:
     check = check_place.toggle(
         "Sanity check",
         value=True,
-        help="The same question to the same network with random weights (Adebayo et al. 2018). A map that hardly changes "
-        "then shows the method or the picture, not what the network learnt.",
+        help="The same map of the same network with random weights (Adebayo et al. 2018). A map that hardly changes then "
+        "shows the method or the picture, not what the network learnt.",
         key="attention-check",
         persist_state="page",
     )
@@ -125,48 +118,40 @@ def attribution_tab(networks: Sequence[OpenNetwork]) -> None:
 
 
 def _choose_head(networks: Sequence[OpenNetwork]) -> LabelSet | None:
-    """The classes that all chosen networks answer in; ``None``, and a sentence, where there are none."""
-    shared = [head for head in networks[0].card.heads if all(head in network.card.heads for network in networks)]
+    """The classes in which all chosen networks answer; says so and gives ``None`` if there are none."""
+    heads = [network.stored.card.heads for network in networks]
+    shared = [head for head in heads[0] if all(head in own for own in heads)]
     if not shared:
         names = " and ".join(network.title for network in networks)
         st.info(f"{names} have no head of the same classes; choose networks that have one, or one at a time.")
         return None
     if len(shared) == 1:
         return LABEL_SETS[shared[0]]
-    name = st.selectbox(
-        "Classes",
-        shared,
-        format_func=lambda head: LABEL_SETS[head].title,
-        key=f"attention-head-{'-'.join(shared)}",
-        persist_state="page",
-    )
-    return LABEL_SETS[name]
+    return choose_label_set("Classes", shared, f"attention-head-{'-'.join(shared)}", persist_state="page")
 
 
 def _choose_class(networks: Sequence[OpenNetwork], head: LabelSet, place: DeltaGenerator) -> int:
     """A class of the head, by default the first network's answer."""
     first = networks[0]
     answer = int(first.probabilities(head.name).argmax())
-    emotions = [str(emotion) for emotion in head.emotions]
-    chosen: int = place.selectbox(
+    return pick(
         "Looks for",
-        range(len(head)),
-        index=answer,
-        format_func=emotions.__getitem__,
-        help="At first what the first network answers; any class can be asked for, also one it does not see here.",
-        key=f"attention-class-{head.name}-{answer}",
+        {number: str(emotion) for number, emotion in enumerate(head.emotions)},
+        f"attention-class-{head.name}-{answer}",
+        default=answer,
+        help="At first the answer of the first network; any class can be chosen, also one that it does not see here.",
+        place=place,
         persist_state="page",
     )
-    return chosen
 
 
 def _choose_covering(place: DeltaGenerator) -> MaskKind:
-    kind = place.selectbox(
-        "Beside the bare face",
-        list(MaskKind),
-        format_func=lambda kind: "nothing" if kind == MaskKind.NONE else f"with {_WORN[kind]}",
-        help="The same face with a drawn mask, to see where the network looks when the mouth is gone.",
-        key="attention-covering",
+    kind = pick(
+        "Beside the unmasked face",
+        {kind: "nothing" if kind == MaskKind.NONE else f"with {_WORN[kind]}" for kind in MaskKind},
+        "attention-covering",
+        help="The same face with a drawn mask, to see where the network looks when the mouth is hidden.",
+        place=place,
         persist_state="page",
     )
     return MaskKind(str(kind))
@@ -179,20 +164,20 @@ def _covered(network: OpenNetwork, kind: MaskKind) -> OpenNetwork:
     return replace(network, face=worn.images[0])
 
 
-def drawn(face: np.ndarray, values: np.ndarray, method: Method, strength: float) -> np.ndarray:
-    """A map over a face in the colours of its method: :data:`OVERLAY_SIDE` pixels square, ``uint8`` RGB."""
+def overlay_picture(face: np.ndarray, values: np.ndarray, method: Method, strength: float) -> np.ndarray:
+    """A map over a face in the colours of its method: ``(OVERLAY_SIDE, OVERLAY_SIDE, 3) uint8`` RGB."""
     return (signed_overlay if method.is_signed else overlay)(face, values, strength, OVERLAY_SIDE)
 
 
 def _show_network(network: OpenNetwork, question: _Question, covering: str = "") -> None:
-    """A network's map over its face and, where that is asked for, the map of random weights beside it."""
+    """A network's map over its face, with the map of random weights beside it if the question has the check."""
     emotion = question.emotion
     shares = network.probabilities(question.head.name)
     top = int(shares.argmax())
     about = "" if top == question.class_index else f"; {emotion} {shares[question.class_index]:.0%}"
     said = f"W{covering[1:]} it answers" if covering else "Answers"
     st.markdown(f"{said} **{question.head.emotions[top]}** {shares[top]:.0%}{about}.")
-    with st.spinner(f"{question.method}: asking {network.title}…"):
+    with st.spinner(f"{question.method} of {network.title}…"):
         trained = network.attribution(question.method, question.head.name, question.class_index)
         random = None
         if question.check:
@@ -201,46 +186,45 @@ def _show_network(network: OpenNetwork, question: _Question, covering: str = "")
     if random is not None:
         maps["the same with random weights"] = random
     for place, (caption, values) in zip(st.columns(2), maps.items(), strict=False):
-        place.image(drawn(network.face, values, question.method, question.strength), caption=caption, width="stretch")
+        place.image(
+            overlay_picture(network.face, values, question.method, question.strength), caption=caption, width="stretch"
+        )
     if not np.abs(trained).max():
-        st.caption(f"Nothing in these maps speaks for {emotion}, so the face bears no heat.")
+        st.caption(f"Nothing in these maps speaks for {emotion}, so the face has no colour.")
     elif random is not None:
         st.markdown(sanity_in_words(trained, random))
-    st.download_button(
+    download(
         "PNG",
         partial(_file, network.face, trained, question),
         f"{network.name}-{question.method.name.lower()}-{emotion}{'-covered' if covering else ''}.png",
-        "image/png",
-        icon=":material/download:",
-        key=f"attention-png-{network.name}-{covering}",
-        on_click="ignore",
+        f"attention-png-{network.name}-{covering}",
     )
 
 
 def _file(face: np.ndarray, values: np.ndarray, question: _Question) -> bytes:
-    return png(drawn(face, values, question.method, question.strength))
+    return png(overlay_picture(face, values, question.method, question.strength))
 
 
 def sanity_in_words(trained: np.ndarray, random: np.ndarray) -> str:
-    """How alike the maps ``(S, S)`` of the trained network and of random weights are, and what follows.
+    """How similar the maps ``(S, S)`` of the trained network and of random weights are, and what follows from it.
 
-    Alike are maps whose values or whose sizes rank alike, as the authors compare both (sec. 4).
+    The larger rank correlation counts: that of the values or that of their absolute values (Adebayo et al. 2018, sec. 4).
     """
     if not np.abs(random).max():
         return ":material/check: Random weights give no map at all, so this one comes from what was learnt."
     alike = max(similarity(trained, random), similarity(np.abs(trained), np.abs(random)))
     said = f"rank correlation {alike:.2f} with the map of random weights"
-    if alike >= ALIKE:
+    if alike >= SIMILAR_FROM:
         return f":material/warning: **Hardly depends on what was learnt** ({said}): do not read this map as a reason."
-    if alike >= DIFFERENT:
-        return f":material/info: **Depends on what was learnt in part** ({said}): read this map with care."
+    if alike >= DIFFERENT_BELOW:
+        return f":material/info: **Depends in part on what was learnt** ({said}): read this map with care."
     return f":material/check: **Depends on what was learnt** ({said})."
 
 
 def _show_shares(
     networks: Sequence[OpenNetwork], covered: Sequence[OpenNetwork], question: _Question, covering: MaskKind
 ) -> None:
-    """How much of each map lies on which part of the face, bare faces before covered ones."""
+    """The share of each map on each part of the face, unmasked faces before masked ones."""
     st.subheader("Eyes, mouth, rest")
 
     def bar(network: OpenNetwork, suffix: str) -> AttributionShares:
@@ -254,8 +238,8 @@ def _show_shares(
             "attention-shares",
             "Share of the map on parts of the face",
             attribution_figure(bars, _shares(np.ones(networks[0].face.shape))),
-            "Parts are fixed boxes measured on FER2013's faces, so this holds for upright faces cut out alike. The grey "
-            "bars are what a map without any preference would give; only the difference from them says something.",
+            "Parts are fixed boxes measured on FER2013's faces, so this holds for upright faces that are cut out in the "
+            "same way. The grey bars are those of a uniform map; only the difference from them means something.",
         )
     )
 

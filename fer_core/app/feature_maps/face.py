@@ -1,4 +1,4 @@
-"""The inputs of the page that looks inside networks: a face and one to three models. Nothing here loads TensorFlow."""
+"""The inputs of the page: a face and one to three models. Nothing here loads TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,33 +14,38 @@ import streamlit as st
 
 from fer_core.analysis.frame import FrameAnalysis
 from fer_core.analysis.overlay import draw_analysis
-from fer_core.analysis.pipeline import FrameAnalyser
+from fer_core.app.common.page import errors_in_words
+from fer_core.app.common.photo import (
+    FACES_OFFERED,
+    PHOTO_HELP,
+    THUMBNAIL_SIDE,
+    face_finder,
+    middle_square,
+    say_no_face,
+    which_face,
+)
 from fer_core.app.common.selection import headline, model_labels, model_titles
-from fer_core.errors import ImageError, ModelError
+from fer_core.app.common.widgets import pick, switch
+from fer_core.errors import ModelError
 from fer_core.media.images import decode_image, read_image
 from fer_core.results import BoundingBox
 from fer_core.storage import ARTIFACTS
 from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.crops import aligned_rolls, crop_faces
-from fer_core.vision.detection.registry import create_detector
 
-SAMPLES = ARTIFACTS / "samples"
-
-
-MOST_NETWORKS = 3
-"""Side by side on one page."""
+SAMPLE_FOLDER = ARTIFACTS / "samples"
 
 
-FACES_OFFERED = 12
-"""Of one picture, the largest ones."""
+MAX_NETWORKS = 3
+"""Side by side on the page."""
 
 
-CROP_SIDE, THUMBNAIL_SIDE = 180, 56
-"""Pixels of the chosen face, and of each that can be chosen."""
+CROP_SIDE = 180
+"""Pixels of the chosen face."""
 
 
 PICTURE_HEIGHT = 240
-"""Pixels of the picture that the face is chosen in."""
+"""Pixels of the picture in which the face is chosen."""
 
 
 _PHOTO = "feature-maps-photo"
@@ -62,13 +67,13 @@ class ChosenFace:
     """A face in a picture."""
 
     stem: str
-    """What files about it are called."""
+    """Beginning of the names of files about it."""
     frame: np.ndarray
     """``(H, W, 3) uint8`` BGR."""
     box: BoundingBox
-    """What is cut out, in pixels of the frame."""
+    """The part of the frame that is cut out, in pixels."""
     roll: float = 0.0
-    """Degrees clockwise by which the box is turned."""
+    """Degrees clockwise by which the box is rotated."""
 
     def pixels(self, side: int) -> np.ndarray:
         """The face as networks see it, ``(side, side) uint8`` grey."""
@@ -83,7 +88,11 @@ class _Photo:
 
 
 def choose_networks() -> list[StoredModel]:
-    """One to three models whose Keras file is here, the best first; says which are left out, and why."""
+    """A choice of one to three models with a Keras file, the best first; says which are left out, and why.
+
+    Raises:
+        ModelError: there is no such model.
+    """
     known = ModelStore().all()
     able = sorted((m for m in known if m.has_keras and not m.card.members), key=lambda m: -(headline(m) or 0.0))
     if not able:
@@ -98,7 +107,7 @@ def choose_networks() -> list[StoredModel]:
         list(models),
         default=list(models)[:1],
         format_func=labels.__getitem__,
-        max_selections=MOST_NETWORKS,
+        max_selections=MAX_NETWORKS,
         help="One to three, side by side. The share is the accuracy that the Compare Models page shows too.",
         key="feature-maps-models",
     )
@@ -137,33 +146,22 @@ def choose_face(detector: str) -> ChosenFace:
         if photo is None:
             right.info("Choose a picture of a face first.", icon=":material/face:")
             st.stop()
-        analysis = _finder(detector).analyse(photo.frame)
+        analysis = face_finder(detector).analyse(photo.frame)
         with right:
             return _choose_among(photo, analysis)
 
 
 def _choose_photo() -> _Photo | None:
-    source = st.segmented_control(
-        "Face from", list(PhotoSource), default=PhotoSource.SAMPLE, required=True, key="feature-maps-source"
-    )
+    source = switch("Face from", list(PhotoSource), "feature-maps-source")
     if source == PhotoSource.UPLOAD:
-        return _given(
-            st.file_uploader(
-                "Photo",
-                help="JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF, up to 25 MB. It stays in memory and is not kept.",
-                key="feature-maps-upload",
-            )
-        )
+        return _given(st.file_uploader("Photo", help=PHOTO_HELP, key="feature-maps-upload"))
     if source == PhotoSource.CAMERA:
         return _given(st.camera_input("Take a photo; it stays in memory and is not kept", key="feature-maps-camera"))
-    samples = {path.stem: path for path in sorted(SAMPLES.iterdir()) if path.suffix.lower() in _SUFFIXES}
+    samples = {path.stem: path for path in sorted(SAMPLE_FOLDER.iterdir()) if path.suffix.lower() in _SUFFIXES}
     if not samples:
         st.info("No sample ships with this copy: upload a photo or take one.")
         return None
-    names = [path.stem for path in samples.values()]
-    stem = st.selectbox(
-        "Sample", names, format_func=lambda name: name.replace("_", " ").capitalize(), key="feature-maps-sample"
-    )
+    stem = pick("Sample", {s: s.replace("_", " ").capitalize() for s in samples}, "feature-maps-sample")
     return _Photo(f"sample-{stem}", stem, _sample(samples[stem]))
 
 
@@ -173,24 +171,16 @@ def _sample(path: Path) -> np.ndarray:
 
 
 def _given(upload: Any) -> _Photo | None:
-    """An upload or a shot, decoded once for the session and dropped with it; one that cannot be read is said so."""
+    """An upload or a camera photo, decoded once and kept for the session; says so if it cannot be read."""
     if upload is None:
         return None
     known: _Photo | None = st.session_state.get(_PHOTO)
     if known is None or known.key != upload.file_id:
-        try:
+        known = None
+        with errors_in_words(stop=False, icon=":material/broken_image:"):
             frame = decode_image(upload.getvalue(), upload.name)
-        except ImageError as error:
-            st.error(str(error), icon=":material/broken_image:")
-            return None
-        known = _Photo(upload.file_id, Path(upload.name).stem, frame)
-        st.session_state[_PHOTO] = known
+            st.session_state[_PHOTO] = known = _Photo(upload.file_id, Path(upload.name).stem, frame)
     return known
-
-
-@st.cache_resource(show_spinner=False, max_entries=4)
-def _finder(detector: str) -> FrameAnalyser:
-    return FrameAnalyser(create_detector(detector), ())
 
 
 def _choose_among(photo: _Photo, analysis: FrameAnalysis) -> ChosenFace:
@@ -213,34 +203,17 @@ def _choose_among(photo: _Photo, analysis: FrameAnalysis) -> ChosenFace:
 
 def _one_of(photo: _Photo, faces: Sequence[ChosenFace]) -> ChosenFace:
     if not faces:
-        st.info(
-            "No face was found. It should look roughly towards the camera and be at least 40 pixels tall; another "
-            "detector may find what this one missed.",
-            icon=":material/face_retouching_off:",
-        )
+        say_no_face()
         if not st.toggle("Take the whole picture as the face", key=f"feature-maps-whole-{photo.key}"):
             st.stop()
-        return ChosenFace(photo.stem, photo.frame, _middle_square(photo.frame))
+        return ChosenFace(photo.stem, photo.frame, middle_square(photo.frame))
     if len(faces) == 1:
         return faces[0]
-    number = st.selectbox(
-        f"Which of {len(faces)} faces",
-        range(min(len(faces), FACES_OFFERED)),
-        format_func=lambda n: f"Face {n + 1}" + (", the largest" if n == 0 else ""),
-        key=f"feature-maps-face-{photo.key}",
-    )
-    return faces[number]
-
-
-def _middle_square(frame: np.ndarray) -> BoundingBox:
-    """The largest square in the middle, which keeps the proportions of what is in the picture."""
-    height, width = frame.shape[:2]
-    side = min(height, width)
-    return BoundingBox((width - side) / 2, (height - side) / 2, side, side)
+    return faces[which_face(f"Which of {len(faces)} faces", len(faces), f"feature-maps-face-{photo.key}")]
 
 
 def _small(frame: np.ndarray) -> np.ndarray:
-    """A picture of :data:`PICTURE_HEIGHT` pixels, for the page."""
+    """The picture, at most :data:`PICTURE_HEIGHT` pixels high."""
     height, width = frame.shape[:2]
     scale = min(1.0, PICTURE_HEIGHT / height)
     return cv2.resize(frame, (max(1, round(width * scale)), round(height * scale)), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""Pictures of activation maps as the page shows them, their play through the layers, and everything in one archive."""
+"""Pictures of activation maps as the page shows them, their animation over the layers, and all of it in one archive."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import streamlit as st
 
+from fer_core.app.common.cached_data import kept
 from fer_core.app.feature_maps.networks import OpenNetwork
 from fer_core.explain.architecture import layer_table
 from fer_core.explain.feature_maps import scaled_map, strongest
@@ -19,21 +19,23 @@ from fer_core.explain.overlay import overlay, signed_overlay
 from fer_core.plots.feature_maps import PANEL_SIDE, Panel, animation, columns_for, kernel_grid, map_grid, png
 
 KERNELS_SHOWN = 64
+"""At most, of a network's first layer."""
 
 
 LARGE_SIDE = 420
-"""Pixels of the one map over the face."""
+"""Pixels of the map over the face."""
 
 
-MOST_FRAMES = 24
-"""Of an animation: a network of 150 convolutions is walked through in equal steps of depth."""
+MAX_FRAMES = 24
+"""Of an animation: a network of 150 convolutions is shown in equal steps of depth."""
 
 
 MAPS_IN_FRAME = 16
+"""Of each network in a frame of the animation."""
 
 
 class ChannelOrder(StrEnum):
-    """Of the maps in a grid."""
+    """The order of the maps in a grid."""
 
     STRONGEST = "Strongest first"
     CHANNELS = "In order"
@@ -45,11 +47,11 @@ class ChannelView:
 
     order: ChannelOrder
     count: int
-    """Of maps in a grid, at most."""
+    """Maps in a grid, at most."""
     place: int
-    """Of the large map in the grid, from 0."""
+    """Place of the large map in the grid, from 0."""
     strength: float
-    """Of the colour over the face, 0..1."""
+    """Opacity of the colour over the face, 0..1."""
 
 
 def channels_in(maps: np.ndarray, order: ChannelOrder, count: int) -> np.ndarray:
@@ -58,19 +60,19 @@ def channels_in(maps: np.ndarray, order: ChannelOrder, count: int) -> np.ndarray
 
 
 def grid_of(maps: np.ndarray, channels: np.ndarray) -> np.ndarray:
-    """The chosen ones of ``(H, W, C)`` maps as a picture, RGBA."""
+    """The chosen channels of ``(H, W, C)`` maps as a picture, RGBA."""
     cells = np.stack([scaled_map(maps[..., channel]) for channel in channels])
     return map_grid(cells, columns_for(len(channels)))
 
 
 def large_channel(maps: np.ndarray, shown: ChannelView) -> int:
-    """The channel that is shown large, the grid's last one where it has no such place."""
+    """The channel that is shown large: the last one of a grid with fewer places."""
     channels = channels_in(maps, shown.order, shown.count)
     return int(channels[min(shown.place, len(channels) - 1)])
 
 
 def over_face(face: np.ndarray, values: np.ndarray, strength: float, side: int = LARGE_SIDE) -> np.ndarray:
-    """One map ``(H, W)`` over a face, in two colours where it has both signs: ``(side, side, 3) uint8`` RGB."""
+    """One map ``(H, W)`` over a face, in two colours if it has negative values: ``(side, side, 3) uint8`` RGB."""
     if values.min() < 0:
         return signed_overlay(face, values, strength, side)
     return overlay(face, scaled_map(values) / 255, strength, side)
@@ -82,37 +84,24 @@ def kernels_of(network: OpenNetwork) -> np.ndarray:
     return kernel_grid(kernels, columns_for(kernels.shape[-1]))
 
 
+@kept(4, hash_funcs={OpenNetwork: lambda network: (network.stamp, network.face)})
 def animation_of(networks: Sequence[OpenNetwork], strength: float, milliseconds: int) -> bytes:
     """A GIF of the networks side by side, each frame at one depth of all.
 
     Args:
         networks: with their face.
-        strength: of the colour over the face, 0..1.
-        milliseconds: that a frame stands.
+        strength: opacity of the colour over the face, 0..1.
+        milliseconds: duration of a frame.
     """
-    keys = tuple(network.key for network in networks)
-    faces = [network.face for network in networks]
-    return _animation(keys, faces, strength, milliseconds, list(networks))
-
-
-@st.cache_data(show_spinner=False, max_entries=4)
-def _animation(
-    keys: tuple[tuple[str, str], ...],
-    faces: list[np.ndarray],
-    strength: float,
-    milliseconds: int,
-    _networks: list[OpenNetwork],  # what the first two stand for
-) -> bytes:
-    del keys, faces
-    frames = [[_panel(*pair, strength) for pair in zip(_networks, layers, strict=True)] for layers in _walk(_networks)]
+    frames = [[_panel(*pair, strength) for pair in zip(networks, layers, strict=True)] for layers in _walk(networks)]
     return animation(frames, milliseconds)
 
 
 def _walk(networks: Sequence[OpenNetwork]) -> list[tuple[LayerDescription, ...]]:
     """One layer of each network per frame, from the first convolutions to the last, no frame twice."""
-    if len(networks) == 1 and len(networks[0].convolutions) <= MOST_FRAMES:
+    if len(networks) == 1 and len(networks[0].convolutions) <= MAX_FRAMES:
         return [(layer,) for layer in networks[0].convolutions]
-    count = min(MOST_FRAMES, max(len(network.convolutions) for network in networks))
+    count = min(MAX_FRAMES, max(len(network.convolutions) for network in networks))
     steps = np.linspace(0, 1, count)
     walk = [tuple(nearest_in_depth(n.convolutions, share) for n in networks) for share in steps]
     return list(dict.fromkeys(walk))
@@ -131,7 +120,7 @@ def _panel(network: OpenNetwork, layer: LayerDescription, strength: float) -> Pa
 
 
 def archive(networks: Sequence[OpenNetwork], chosen: Mapping[str, LayerDescription], shown: ChannelView) -> bytes:
-    """A zip of what the page shows of each network, with the activations of its chosen layer as numbers.
+    """A zip of what the page shows of each network, with the activations of its chosen layer as arrays.
 
     Args:
         networks: with their face.

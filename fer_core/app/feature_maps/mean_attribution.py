@@ -1,4 +1,4 @@
-"""Mean class activation over the faces of a class: where a network looks for it by and large, not on one face."""
+"""Mean Grad-CAM over the faces of a class: where a network looks for it on the whole, not on one face."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import streamlit as st
 
 from fer_core.app.common.cached_data import cached_dataset
+from fer_core.app.common.page import errors_in_words
+from fer_core.app.common.widgets import pick
 from fer_core.app.feature_maps.networks import OpenNetwork
 from fer_core.datasets import FaceDataset
 from fer_core.datasets.dataset import Split
@@ -22,14 +24,15 @@ from fer_core.labels import LabelSet
 from fer_core.store.store import StoredModel
 
 FACES = (16, 32, 64, 128)
-"""That a mean can be taken over."""
+"""Numbers of faces that a mean can be taken over."""
 
 
 OVERLAY_SIDE = 360
+"""Pixels of the mean face with its map."""
 
 
 SEED = 0
-"""Which faces of the class are drawn."""
+"""Of the choice of faces."""
 
 
 _RESULTS = "feature-maps-means"
@@ -41,47 +44,46 @@ _DATA = "feature-maps-data"
 @dataclass(frozen=True)
 class _Mean:
     faces: int
-    """That are in."""
+    """How many are in."""
     wanted: int
+    """How many were asked for."""
     cam: np.ndarray
     """``(S, S) float32``."""
     face: np.ndarray
-    """The mean of all faces wanted, ``(S, S) uint8``."""
+    """The mean of all faces asked for, ``(S, S) uint8``."""
 
 
 def mean_section(networks: Sequence[OpenNetwork], head: LabelSet, class_index: int, strength: float) -> None:
-    """Asks for the raw data, takes the mean over a class of the test set, and shows it.
+    """Ask for the raw data, take the mean over a class of the test set, and show it.
 
     Args:
         networks: those chosen.
         head: the classes asked about.
         class_index: the class.
-        strength: of the colour, 0..1.
+        strength: opacity of the colour, 0..1.
     """
     emotion = str(head.emotions[class_index])
     st.subheader(f"Over many {emotion} faces")
     st.markdown(
-        f"The mean of the Grad-CAMs over {emotion} faces of the test set, over the mean of those faces: a habit of the "
-        "network, which a single face may not follow. It needs the raw data, which is not shipped."
+        f"The mean of the Grad-CAMs over {emotion} faces of the test set, over the mean of those faces. It shows a habit "
+        "of the network, which need not hold for a single face. It needs the raw data, which is not shipped."
     )
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     path = left.text_input(
         "Path of the data set",
         key=_DATA,
         placeholder="fer2013.csv, CK+48.zip or a folder",
-        help="On the computer that this studio runs on. Read here alone, nothing is copied into the store.",
+        help="On the computer that this studio runs on. It is only read, nothing is copied into the store.",
         persist_state="page",
     )
-    count = right.selectbox("Faces", FACES, index=2, key="feature-maps-mean-faces", persist_state="page")
-    question = (path.strip(), head.name, class_index, count, tuple(network.key for network in networks))
+    count = pick("Faces", FACES, "feature-maps-mean-faces", default=64, place=right, persist_state="page")
+    question = (path.strip(), head.name, class_index, count, tuple(network.stamp for network in networks))
     asked, results = st.session_state.get(_RESULTS, (None, {}))
     if st.button("Take the mean", disabled=not path.strip(), key="feature-maps-mean-start"):
         asked, results = question, {}
         st.session_state[_RESULTS] = (asked, results)
-        try:
+        with errors_in_words(stop=False):
             _take_means(networks, head, class_index, path.strip(), count, results)
-        except (DatasetError, ModelError) as error:
-            st.error(str(error), icon=":material/error:")
     if asked == question and results:
         _show_means(networks, results, strength)
 
@@ -94,7 +96,7 @@ def _take_means(
     count: int,
     results: dict[str, _Mean],
 ) -> None:
-    """Fills ``results`` as it goes, so that a stopped run leaves what it has."""
+    """Fill ``results`` step by step, so that a stopped run leaves what it has."""
     place = st.empty()
     with place.container():
         bar = st.progress(0.0, "Reading the data…")
@@ -114,16 +116,16 @@ def _take_means(
 
 
 def _faces_of(model: StoredModel, head: LabelSet, class_index: int, dataset: FaceDataset, count: int) -> np.ndarray:
-    """At most ``count`` faces of a class that the model was judged on, ``(N, S, S) uint8``, the same at every call.
+    """At most ``count`` faces of a class that the model was evaluated on, ``(N, S, S) uint8``, the same at every call.
 
     Raises:
-        DatasetError: these are not the faces that the model was judged on, or none of them is of the class.
-        ModelError: the model was not judged in these classes.
+        DatasetError: these are not the faces that the model was evaluated on, or none of them is of the class.
+        ModelError: the model was not evaluated in these classes.
     """
     rules = rules_in(model, head)
     if not rules:
         raise ModelError(
-            f"{model.card.title} was not judged in {head.title}, so it has no test faces of these classes."
+            f"{model.card.title} was not evaluated in {head.title}, so it has no test faces of these classes."
         )
     splits = reported(model, rules[0])
     scored = score_split(model, rules[0], Split.TEST if Split.TEST in splits else next(iter(splits)))
