@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,20 +34,20 @@ def counts_figure(series: Mapping[str, pd.DataFrame], shares: bool) -> go.Figure
         shares: whether bars are shares of the series, or faces.
     """
     value, title = ("share", "Share of the labelled faces, %") if shares else ("faces", "Faces")
-    bars = [
-        bar_trace(
-            counts["emotion"],
-            counts[value],
-            name,
-            colour,
-            f"%{{x}}: %{{customdata[0]:,}} faces, %{{customdata[1]:.1%}}<extra>{name}</extra>",
-            marker={"pattern": {"shape": pattern, "solidity": 0.3}},
-            customdata=counts[["faces", "share"]],
-        )
-        for (name, counts), colour, pattern in zip(series.items(), MODEL_COLOURS, _PATTERNS, strict=False)
-    ]
+    bars = []
+    for (name, counts), colour, pattern in zip(series.items(), MODEL_COLOURS, _PATTERNS, strict=False):
+        hover = f"%{{x}}: %{{customdata[0]:,}} faces, %{{customdata[1]:.1%}}<extra>{name}</extra>"
+        numbers = counts[["faces", "share"]]
+        bars.append(_hatched(counts["emotion"], counts[value], name, colour, pattern, hover, customdata=numbers))
     axis = {"tickformat": ".0%"} if shares else {"tickformat": ","}
     return go.Figure(data=bars, layout=layout("Class", title, barmode="group", yaxis=axis))
+
+
+def _hatched(
+    x: Any, y: Any, name: str, colour: str, pattern: str, hover: str, customdata: pd.DataFrame | None = None
+) -> go.Bar:
+    marker = {"pattern": {"shape": pattern, "solidity": 0.3}}
+    return bar_trace(x, y, name, colour, hover, marker=marker, customdata=customdata)
 
 
 def seen_figure(table: pd.DataFrame) -> go.Figure:
@@ -56,14 +57,7 @@ def seen_figure(table: pd.DataFrame) -> go.Figure:
         table: ``emotion, share, share seen``.
     """
     bars = [
-        bar_trace(
-            table["emotion"],
-            table[column],
-            name,
-            colour,
-            f"%{{x}}: %{{y:.1%}}<extra>{name}</extra>",
-            marker={"pattern": {"shape": pattern, "solidity": 0.3}},
-        )
+        _hatched(table["emotion"], table[column], name, colour, pattern, f"%{{x}}: %{{y:.1%}}<extra>{name}</extra>")
         for column, name, colour, pattern in (
             ("share", "in the data", NEUTRAL, ""),
             ("share seen", "as the loss weighs it", MODEL_COLOURS[0], "/"),
@@ -142,18 +136,10 @@ def histogram_figure(counts: np.ndarray, edges: np.ndarray, label_set: LabelSet,
         title: the measure and its unit.
     """
     middles, widths = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
-    bars = [
-        bar_trace(
-            middles,
-            of_class,
-            str(emotion),
-            emotion.colour,
-            f"%{{x:.2f}}: %{{y:,}} faces<extra>{emotion}</extra>",
-            width=widths,
-            marker={"line": {"width": 0}},
-        )
-        for emotion, of_class in zip(label_set.emotions, counts, strict=True)
-    ]
+    bars, marker = [], {"line": {"width": 0}}
+    for emotion, faces in zip(label_set.emotions, counts, strict=True):
+        hover = f"%{{x:.2f}}: %{{y:,}} faces<extra>{emotion}</extra>"
+        bars.append(bar_trace(middles, faces, str(emotion), emotion.colour, hover, width=widths, marker=marker))
     return go.Figure(data=bars, layout=layout(title, "Faces", barmode="stack", bargap=0))
 
 

@@ -238,19 +238,10 @@ def _stacked(
     starts: np.ndarray, values: np.ndarray, names: Sequence[str], step: float, colours: dict[str, str]
 ) -> go.Figure:
     clocks = [clock(start) for start in starts]
-    bars = [
-        bar_trace(
-            starts + step / 2,
-            np.round(values[:, number], 4),
-            name,
-            colours[name],
-            f"%{{customdata}} {name}: %{{y:.0%}}",
-            width=step,
-            marker={"line": {"width": 0}},
-            customdata=clocks,
-        )
-        for number, name in enumerate(names)
-    ]
+    bars, look = [], {"width": step, "marker": {"line": {"width": 0}}, "customdata": clocks}
+    for number, name in enumerate(names):
+        hover, heights = f"%{{customdata}} {name}: %{{y:.0%}}", np.round(values[:, number], 4)
+        bars.append(bar_trace(starts + step / 2, heights, name, colours[name], hover, **look))
     return go.Figure(
         bars,
         layout(

@@ -267,6 +267,7 @@ def _matrix(
     names = [str(label_set.emotions[i]) for i in order]
     cells = [(int(t), int(a)) for t in order for a in order]
     z_format = scale["texttemplate"].removeprefix("%{z").removesuffix("}")
+    scale = {**scale, "colorbar": {**scale["colorbar"], "thickness": 12}}  # leaves the cells more room
     # A click selects points of a scatter, not cells of a heatmap: so each cell holds an invisible point.
     targets = go.Scatter(
         x=[str(label_set.emotions[a]) for _, a in cells],
@@ -310,16 +311,9 @@ def per_class_bars(
     bars = []
     for name, classes in per_class.items():
         style = styles[name]
-        bars.append(
-            bar_trace(
-                list(classes),
-                [of_class[metric] for of_class in classes.values()],
-                style.title,
-                style.colour,
-                f"{style.title}, %{{x}}: {PER_CLASS[metric]} %{{y:.1%}}, %{{customdata}} faces",
-                customdata=[of_class["support"] for of_class in classes.values()],
-            )
-        )
+        shares, faces = zip(*((of_class[metric], of_class["support"]) for of_class in classes.values()), strict=True)
+        hover = f"{style.title}, %{{x}}: {PER_CLASS[metric]} %{{y:.1%}}, %{{customdata}} faces"
+        bars.append(bar_trace(list(classes), shares, style.title, style.colour, hover, customdata=faces))
     return go.Figure(data=bars, layout=layout("Class", PER_CLASS[metric], 320, yaxis=share_axis(), **GROUPED))
 
 
@@ -333,19 +327,14 @@ def probability_bars_by_model(
         styles: by model's name.
         unsure_below: the lowest probability that counts as an answer, in [0, 1]; 0 draws no line.
     """
-    bars = [
-        bar_trace(
-            [str(emotion) for emotion in own.label_set.emotions],
-            [float(p) for p in own.probabilities],
-            styles[name].title,
-            styles[name].colour,
-            f"{styles[name].title}, %{{x}}: %{{y:.1%}}",
-        )
-        for name, own in scores.items()
-    ]
+    bars = []
+    for name, own in scores.items():
+        emotions, title = [str(emotion) for emotion in own.label_set.emotions], styles[name].title
+        hover = f"{title}, %{{x}}: %{{y:.1%}}"
+        bars.append(bar_trace(emotions, [float(p) for p in own.probabilities], title, styles[name].colour, hover))
     figure = go.Figure(
         data=bars,
-        layout=layout("Expression", "Probability", 360, yaxis=share_axis(), **GROUPED, showlegend=True),
+        layout=layout("Expression", "Probability", 360, yaxis=share_axis(), showlegend=True, **GROUPED),
     )
     if unsure_below:
         figure.add_hline(unsure_below, line={"color": NEUTRAL, "dash": "dot", "width": 1})

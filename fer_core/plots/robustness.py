@@ -23,19 +23,16 @@ def robustness_figure(
     traces = []
     for name, conditions in by_model.items():
         style = styles[name]
+        accuracies = [c.accuracy for c in conditions]
+        low, high = ([c.interval[end] for c in conditions] for end in (0, 1))
         traces.append(
             go.Scatter(
                 x=[c.condition.title for c in conditions],
-                y=[c.accuracy for c in conditions],
+                y=accuracies,
                 name=style.title,
                 mode="markers",
                 marker={"color": style.colour, "symbol": style.symbol, "size": 10},
-                error_y=error_bars(
-                    [c.accuracy for c in conditions],
-                    [c.interval[0] for c in conditions],
-                    [c.interval[1] for c in conditions],
-                    style.colour,
-                ),
+                error_y=error_bars(accuracies, low, high, style.colour),
                 customdata=[[*c.interval, c.share, c.condition.setting] for c in conditions],
                 hovertemplate=f"{style.title}, %{{x}}: %{{customdata[3]}}<br>accuracy %{{y:.1%}} "
                 "[%{customdata[0]:.1%}, %{customdata[1]:.1%}], %{customdata[2]:.0%} of the unmasked accuracy<extra></extra>",
@@ -69,20 +66,14 @@ def recall_cost_figure(
             continue
         title = found.condition.title
         per_class = found.metrics["per_class"]
-        bars.append(
-            bar_trace(
-                list(found.recall_lost),
-                list(found.recall_lost.values()),
-                styles[name].title,
-                styles[name].colour,
-                f"{styles[name].title}, %{{x}}: recall %{{customdata[0]:.1%}} unmasked, %{{customdata[1]:.1%}} here, "
-                "%{customdata[2]} faces",
-                customdata=[
-                    [per_class[emotion]["recall"] + lost, per_class[emotion]["recall"], per_class[emotion]["support"]]
-                    for emotion, lost in found.recall_lost.items()
-                ],
-            )
-        )
+        recalls = [
+            [per_class[emotion]["recall"] + lost, per_class[emotion]["recall"], per_class[emotion]["support"]]
+            for emotion, lost in found.recall_lost.items()
+        ]
+        model, lost = styles[name], list(found.recall_lost.values())
+        hover = f"{model.title}, %{{x}}: recall %{{customdata[0]:.1%}} unmasked, %{{customdata[1]:.1%}} here, "
+        hover += "%{customdata[2]} faces"
+        bars.append(bar_trace(list(found.recall_lost), lost, model.title, model.colour, hover, customdata=recalls))
     return go.Figure(
         data=bars,
         layout=layout(

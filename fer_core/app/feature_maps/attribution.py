@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from fer_core.app.common.figures import show_report_figure
 from fer_core.app.common.selection import choose_label_set
 from fer_core.app.common.widgets import download, pick, switch
+from fer_core.app.feature_maps.images import OVERLAY_SIDE
 from fer_core.app.feature_maps.mean_attribution import mean_section
 from fer_core.app.feature_maps.networks import OpenNetwork
 from fer_core.augmentation.masks.bank import MaskBank
@@ -27,10 +28,6 @@ from fer_core.plots.report import ReportFigure
 
 MASK_SEED = 0
 """Of the place of a drawn mask."""
-
-
-OVERLAY_SIDE = 360
-"""Pixels of a face with its map."""
 
 
 DIFFERENT_BELOW, SIMILAR_FROM = 0.3, 0.7

@@ -22,8 +22,8 @@ KERNELS_SHOWN = 64
 """At most, of a network's first layer."""
 
 
-LARGE_SIDE = 420
-"""Pixels of the map over the face."""
+LARGE_SIDE, OVERLAY_SIDE = 420, 360
+"""Pixels of a face with an activation map, and with an attribution."""
 
 
 MAX_FRAMES = 24

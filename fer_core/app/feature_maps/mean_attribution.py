@@ -12,6 +12,7 @@ import streamlit as st
 from fer_core.app.common.cached_data import cached_dataset
 from fer_core.app.common.page import errors_in_words
 from fer_core.app.common.widgets import pick
+from fer_core.app.feature_maps.images import OVERLAY_SIDE
 from fer_core.app.feature_maps.networks import OpenNetwork
 from fer_core.datasets import FaceDataset
 from fer_core.datasets.dataset import Split
@@ -25,10 +26,6 @@ from fer_core.store.store import StoredModel
 
 FACES = (16, 32, 64, 128)
 """Numbers of faces that a mean can be taken over."""
-
-
-OVERLAY_SIDE = 360
-"""Pixels of the mean face with its map."""
 
 
 SEED = 0
