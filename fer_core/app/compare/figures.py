@@ -132,6 +132,7 @@ def curve_report_figures(choice: Choice, view: View) -> list[ReportFigure]:
         for name in choice.models
         for of_class, precision in zip(roc[name], precision_recall[name], strict=True)
     ]
+    three_digits = dict.fromkeys(("ROC area", "average precision"), "%.3f")
     return [
         ReportFigure(
             "roc",
@@ -163,7 +164,7 @@ def curve_report_figures(choice: Choice, view: View) -> list[ReportFigure]:
             curve_plots.coverage_figure(coverage),
             "A model that says 'unsure' for its least sure answers is right more often about the others.",
         ),
-        ReportFigure("areas", "Areas under the curves", pd.DataFrame(areas)),
+        ReportFigure("areas", "Areas under the curves", pd.DataFrame(areas), formats=three_digits),
     ]
 
 
@@ -278,7 +279,8 @@ def _disagreement_report_figures(choice: Choice, pair: tuple[str, str]) -> list[
 def cost_report_figure(choice: Choice) -> ReportFigure:
     """What the chosen models cost."""
     titles = {name: style.title for name, style in choice.styles.items()}
-    return ReportFigure("costs", "Costs", cost_table(list(choice.models.values()), titles))
+    table = cost_table(list(choice.models.values()), titles)
+    return ReportFigure("costs", "Costs", table, formats=dict.fromkeys(table.select_dtypes("number"), "%.4g"))
 
 
 def report_sections(
