@@ -197,7 +197,7 @@ def _learning(choice: Choice) -> None:
     charts = [report_figure for report_figure in report_figures if report_figure.name != "histories"]
     show_report_figures(charts, columns=2)
     if charts:
-        st.caption("Solid: validation; dashed: training; the dot marks the epoch that was kept.")
+        st.caption("Solid: validation; dashed: training. The marker shows the epoch that was kept.")
     downloads(report_figures, "learning")
 
 
