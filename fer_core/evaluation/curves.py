@@ -6,7 +6,7 @@ arXiv:1706.04599, sec. 2. Coverage: El-Yaniv & Wiener 2010, JMLR 11, sec. 2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,11 +106,9 @@ def roc_curves(probabilities: np.ndarray, labels: np.ndarray, label_set: LabelSe
         ValueError: no class has a curve.
     """
     curves = []
-    for number, emotion in enumerate(label_set.emotions):
-        truth = labels == number
-        if truth.any() and not truth.all():
-            false, true, _ = roc_curve(truth, probabilities[:, number])
-            curves.append(Curve(str(emotion), false, true, float(roc_auc_score(truth, probabilities[:, number]))))
+    for name, truth, scores in _one_against_rest(probabilities, labels, label_set):
+        false, true, _ = roc_curve(truth, scores)
+        curves.append(Curve(name, false, true, float(roc_auc_score(truth, scores))))
     rates = np.linspace(0, 1, MACRO_POINTS)
     mean = _mean_of(curves, rates, [np.interp(rates, curve.x, curve.y) for curve in curves])
     # np.interp starts at the top of a jump at 0; the curve itself starts in the corner.
@@ -120,17 +118,24 @@ def roc_curves(probabilities: np.ndarray, labels: np.ndarray, label_set: LabelSe
 def precision_recall_curves(probabilities: np.ndarray, labels: np.ndarray, label_set: LabelSet) -> list[Curve]:
     """As :func:`roc_curves`, with recall against precision and average precision as the area."""
     curves = []
-    for number, emotion in enumerate(label_set.emotions):
-        truth = labels == number
-        if truth.any() and not truth.all():
-            scores = probabilities[:, number]
-            precision, recall, _ = precision_recall_curve(truth, scores, drop_intermediate=True)
-            auc = float(average_precision_score(truth, scores))
-            curves.append(Curve(str(emotion), recall[::-1], precision[::-1], auc))
+    for name, truth, scores in _one_against_rest(probabilities, labels, label_set):
+        precision, recall, _ = precision_recall_curve(truth, scores, drop_intermediate=True)
+        auc = float(average_precision_score(truth, scores))
+        curves.append(Curve(name, recall[::-1], precision[::-1], auc))
     recalls = np.linspace(0, 1, MACRO_POINTS)
     # The precision at a recall is that of the first threshold that reaches it: steps, as average precision sums them.
     heights = [curve.y[np.minimum(np.searchsorted(curve.x, recalls), len(curve.x) - 1)] for curve in curves]
     return [_mean_of(curves, recalls, heights), *curves]
+
+
+def _one_against_rest(
+    probabilities: np.ndarray, labels: np.ndarray, label_set: LabelSet
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, truth and scores of every class that some faces have and others have not."""
+    for number, emotion in enumerate(label_set.emotions):
+        truth = labels == number
+        if truth.any() and not truth.all():
+            yield str(emotion), truth, probabilities[:, number]
 
 
 def _mean_of(curves: Sequence[Curve], x: np.ndarray, heights: Sequence[np.ndarray]) -> Curve:
