@@ -13,11 +13,13 @@ def section(name: str) -> AppTest:
 
         from fer_core.app.explore.audit import audit_tab
         from fer_core.app.explore.balance import balance_tab
-        from fer_core.app.explore.explored import Explored
+        from fer_core.app.explore.explored import ExploredDataset
         from fer_core.curation.summary import load_summary, shipped_summaries
 
         given = st.session_state.get("given")
-        explored = given or Explored(load_summary(next(p for p in shipped_summaries() if p.name == "fer2013")), None)
+        explored = given or ExploredDataset(
+            load_summary(next(p for p in shipped_summaries() if p.name == "fer2013")), None
+        )
         {"balance": balance_tab, "audit": audit_tab}[name](explored)
 
     return AppTest.from_function(script, args=(name,), default_timeout=60)
@@ -57,11 +59,11 @@ def test_the_audit_shows_agreement_and_offers_an_index_of_training_rows():
 
 
 def test_faces_of_doubtful_rows_are_shown_where_they_are_at_hand(dataset):
-    from fer_core.app.explore.explored import Explored
+    from fer_core.app.explore.explored import ExploredDataset
 
     dataset.images[1] = dataset.images[0]
     page = section("audit")
-    page.session_state["given"] = Explored(summarise(dataset), dataset)
+    page.session_state["given"] = ExploredDataset(summarise(dataset), dataset)
     rerun(page)
     captions = [image.caption for element in page.get("image") for image in element.proto.imgs]
     assert captions[:2] == ["0: angry, training, exact", "1: disgust, training, exact"]

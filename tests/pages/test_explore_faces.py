@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.curation.summary import DEFAULT_SUMMARIES, load_summary, summarise
 from tests.conftest import make_dataset
 from tests.pages.driving import rerun
@@ -24,10 +24,10 @@ def section() -> None:
 
 
 @pytest.fixture(scope="module")
-def patterns() -> Explored:
+def patterns() -> ExploredDataset:
     """Faces that the shipped networks did not learn from."""
     dataset = make_dataset()
-    return Explored(summarise(dataset), dataset)
+    return ExploredDataset(summarise(dataset), dataset)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def opened(cache, monkeypatch):
     monkeypatch.setattr("fer_core.curation.embedding_map.MOST_FACES", 20)
     st.cache_data.clear()
 
-    def open_it(explored: Explored) -> AppTest:
+    def open_it(explored: ExploredDataset) -> AppTest:
         page = AppTest.from_function(section, default_timeout=60)
         page.session_state["explored"] = explored
         return rerun(page)
@@ -67,7 +67,7 @@ def pills(page: AppTest, label: str):
 
 
 def test_a_clone_without_data_shows_means_ridges_and_the_map_that_ships(opened):
-    page = opened(Explored(load_summary(DEFAULT_SUMMARIES / "fer2013"), None))
+    page = opened(ExploredDataset(load_summary(DEFAULT_SUMMARIES / "fer2013"), None))
     assert captions(page).count("happy, 8,989") == 3  # mean, spread, what sets it apart
     assert len(page.get("plotly_chart")) == 3
     assert len(page.get("vega_lite_chart")) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.curation.summary import summarise
 from fer_core.media.images import encode_image
 from tests.conftest import make_dataset
@@ -18,9 +18,9 @@ ENOUGH = 20
 
 
 @lru_cache
-def explored(per_class: int, at_hand: bool) -> Explored:
+def explored(per_class: int, at_hand: bool) -> ExploredDataset:
     dataset = make_dataset(per_class)
-    return Explored(summarise(dataset), dataset if at_hand else None)
+    return ExploredDataset(summarise(dataset), dataset if at_hand else None)
 
 
 def page(per_class: int, at_hand: bool) -> None:

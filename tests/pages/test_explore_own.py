@@ -12,11 +12,11 @@ from tests.datasets.readers.test_archives import packed
 @pytest.fixture
 def page(monkeypatch) -> AppTest:
     def script() -> None:
-        from fer_core.app.explore.explored import Explored
+        from fer_core.app.explore.explored import ExploredDataset
         from fer_core.app.explore.import_photos import import_photos_tab
         from fer_core.curation.summary import load_summary, shipped_summaries
 
-        import_photos_tab(Explored(load_summary(shipped_summaries()[0]), None))
+        import_photos_tab(ExploredDataset(load_summary(shipped_summaries()[0]), None))
 
     monkeypatch.setattr(background, "PATIENCE", 20)
     at = AppTest.from_function(script, default_timeout=60).run()

@@ -5,7 +5,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.curation.summary import summarise
 from fer_core.datasets import FaceDataset, Split
 from fer_core.labels import CKPLUS, FER2013, FERPLUS
@@ -42,12 +42,12 @@ def explored(made_up, shipped, cache, monkeypatch):
     dataset = FaceDataset("noise", images, np.concatenate(own).astype(np.int64), splits, FER2013, votes)
     for caches in (st.cache_data, st.cache_resource):
         caches.clear()
-    yield Explored(summarise(dataset), dataset)
+    yield ExploredDataset(summarise(dataset), dataset)
     for caches in (st.cache_data, st.cache_resource):
         caches.clear()
 
 
-def opened(explored: Explored, **state: object) -> AppTest:
+def opened(explored: ExploredDataset, **state: object) -> AppTest:
     page = AppTest.from_function(section, default_timeout=60)
     page.session_state["explored"] = explored
     return rerun_with(page, state)
@@ -142,7 +142,7 @@ def test_losses_that_are_not_known_are_computed_when_asked_for(explored):
 
 
 def test_without_faces_the_section_shows_how_many_there_are_and_which_are_hard(explored):
-    page = opened(Explored(explored.summary, None))
+    page = opened(ExploredDataset(explored.summary, None))
     assert "are not in this repository" in words(page)
     counts, hardest = (table.value for table in page.dataframe)
     assert counts.loc["training"].sum() == TRAINING

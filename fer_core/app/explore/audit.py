@@ -10,7 +10,7 @@ import streamlit as st
 
 from fer_core.app.common.figures import downloads, show_report_figure
 from fer_core.app.common.selection import installed_models, model_titles
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.curation.exclusions import DUPLICATES, LabelFinding, cleaned_index, findings
 from fer_core.curation.label_errors import scored_splits_on, suspects_by_network
 from fer_core.curation.summary import DatasetSummary, bin_edges, measure_titles
@@ -37,7 +37,7 @@ LISTED = 1000
 _VOTE_ENTROPY = "vote entropy"
 
 
-def audit_tab(explored: Explored) -> None:
+def audit_tab(explored: ExploredDataset) -> None:
     """The section."""
     summary = explored.summary
     found = {finding.name: finding for finding in findings(summary)}
@@ -100,7 +100,7 @@ def _agreement(summary: DatasetSummary) -> None:
     downloads([*report_figures, ReportFigure("label-agreement-table", "The matrix as a table", table)], "agreement")
 
 
-def _lists(explored: Explored, found: dict[str, LabelFinding]) -> None:
+def _lists(explored: ExploredDataset, found: dict[str, LabelFinding]) -> None:
     st.subheader("Doubtful rows")
     name = st.selectbox(
         "List",
@@ -140,7 +140,7 @@ def _filtered(rows: pd.DataFrame, key: str) -> pd.DataFrame:
     return rows[kept].reset_index(drop=True)
 
 
-def _faces(explored: Explored, rows: pd.DataFrame) -> None:
+def _faces(explored: ExploredDataset, rows: pd.DataFrame) -> None:
     """The first faces of a list with what it says of them, where the faces are at hand."""
     if explored.dataset is None:
         st.caption("Give the data in the sidebar to see the faces.")
@@ -156,7 +156,7 @@ def _faces(explored: Explored, rows: pd.DataFrame) -> None:
         st.image(list(explored.dataset.images[shown["row"]]), caption=captions, width=FACE_SIDE)
 
 
-def _pictures(explored: Explored, rows: pd.DataFrame) -> None:
+def _pictures(explored: ExploredDataset, rows: pd.DataFrame) -> None:
     """Groups of the same picture, each in a row of its own."""
     if explored.dataset is None:
         st.caption("Give the data in the sidebar to see the faces.")
@@ -170,7 +170,7 @@ def _pictures(explored: Explored, rows: pd.DataFrame) -> None:
         st.image(list(explored.dataset.images[members["row"]]), caption=captions, width=FACE_SIDE)
 
 
-def _networks(explored: Explored) -> None:
+def _networks(explored: ExploredDataset) -> None:
     """Likely label errors by a stored network, on the splits that it never learnt from."""
     st.subheader("Labels that a network doubts")
     known = _answered(explored.key, explored.summary)

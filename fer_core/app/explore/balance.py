@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.app.common.figures import downloads, show_report_figure
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.app.explore.sources import loaded_summary
 from fer_core.curation.balance import balance_table, split_counts, splits_of, weight_table
 from fer_core.curation.summary import DatasetSummary, shipped_summaries
@@ -24,7 +24,7 @@ _PERCENT = ("share", "share seen")
 Series = tuple[DatasetSummary, LabelSet, str]
 
 
-def balance_tab(explored: Explored) -> None:
+def balance_tab(explored: ExploredDataset) -> None:
     """The section."""
     label_set = choose_view(explored.summary)
     series = _choose_series(explored.summary, label_set)

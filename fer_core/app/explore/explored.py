@@ -9,7 +9,7 @@ from fer_core.datasets.dataset import FaceDataset
 
 
 @dataclass(frozen=True)
-class Explored:
+class ExploredDataset:
     """The data set that the page shows: its figures always, its faces where they are at hand."""
 
     summary: DatasetSummary

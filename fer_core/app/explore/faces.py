@@ -11,7 +11,7 @@ import streamlit as st
 from fer_core.app.common.background import Report, finished, start
 from fer_core.app.common.figures import downloads, show_report_figure
 from fer_core.app.common.selection import installed_models, model_titles
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.curation.embedding_map import (
     MOST_FACES,
     NEIGHBOURS,
@@ -50,7 +50,7 @@ SHOWN_SIDE = 96
 """Pixels of a mean face: eight stand in a row on a laptop."""
 
 
-def faces_tab(explored: Explored) -> None:
+def faces_tab(explored: ExploredDataset) -> None:
     """The section."""
     _means(explored.summary)
     classes = _choose_classes(explored.summary)
@@ -126,7 +126,7 @@ def _distributions(summary: DatasetSummary, classes: Sequence[Emotion]) -> None:
     downloads(report_figures, "faces")
 
 
-def _map(explored: Explored, classes: Sequence[Emotion]) -> None:
+def _map(explored: ExploredDataset, classes: Sequence[Emotion]) -> None:
     st.subheader("Faces as a network tells them apart")
     face_map = _choose_map(explored)
     if face_map is None:
@@ -157,7 +157,7 @@ def _map(explored: Explored, classes: Sequence[Emotion]) -> None:
     )
 
 
-def _choose_map(explored: Explored) -> FaceMap | None:
+def _choose_map(explored: ExploredDataset) -> FaceMap | None:
     """The map of a network: the one that ships, one that was made before, or one that is asked for."""
     summary = explored.summary
     shipped = shipped_map(summary.name, summary.fingerprint)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from fer_core.app.common.background import Report, finished, start
 from fer_core.app.common.selection import choose_detector
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.app.explore.sources import MOST_MEANINGS, ask_for_meanings
 from fer_core.curation.import_photos import MAX_PHOTOS, DropReason, FaceSelection, OwnFaces, cut_faces, open_photos
 from fer_core.datasets.dataset import DATASET_SIDE, FaceDataset
@@ -37,7 +37,7 @@ UNLABELLED = "no label"
 _JOB, _FACES, _MEANINGS, _FAILED = "own-job", "own-faces", "own-meanings", "own-failed"
 
 
-def import_photos_tab(explored: Explored) -> None:
+def import_photos_tab(explored: ExploredDataset) -> None:
     """Photos in, options, and what came out; the data set of the page plays no part."""
     st.markdown(
         "Make a data set of your own photos: every face is found, cut out as FER2013 frames a face, and turned grey. "

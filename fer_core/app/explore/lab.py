@@ -10,7 +10,7 @@ import streamlit as st
 
 from fer_core.app.common.figures import show_report_figure
 from fer_core.app.common.page import errors_in_words
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.app.explore.lab_face import LabFace, choose_lab_face
 from fer_core.app.explore.lab_masks import masks_part
 from fer_core.augmentation.guide import ALWAYS, OFF, TRANSFORMATIONS, Group, Transformation, Unit, label_warnings
@@ -73,7 +73,7 @@ class _Settings:
         return f"python -m fer_core train {name} --data PATH{file} --seed {self.seed}"
 
 
-def lab_tab(explored: Explored) -> None:
+def lab_tab(explored: ExploredDataset) -> None:
     """The whole section."""
     st.markdown(
         "Training never shows a network the same picture twice: each time it draws a changed copy. Set the changes here and "
@@ -91,7 +91,7 @@ def lab_tab(explored: Explored) -> None:
 
 
 @st.fragment
-def _lab(explored: Explored, face: LabFace) -> None:
+def _lab(explored: ExploredDataset, face: LabFace) -> None:
     """Sliders and draws: a fragment, so that a slider redraws these alone."""
     with errors_in_words():
         left, right = st.columns([2, 3], gap="large")
@@ -172,7 +172,7 @@ def _slider(transformation: Transformation, start: float) -> float:
     )
 
 
-def _preview(explored: Explored, face: LabFace, settings: _Settings) -> Preview:
+def _preview(explored: ExploredDataset, face: LabFace, settings: _Settings) -> Preview:
     if face.pixels is not None or explored.dataset is None:
         pixels = face.pixels if face.pixels is not None else face.others[0]
         return preview_face(pixels, face.others, settings.policy, settings.seed, settings.epoch)

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from fer_core.analysis.pipeline import FrameAnalyser
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.augmentation.policy import PREVIEWED
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import ImageError
@@ -67,7 +67,7 @@ class _Photo:
     frame: np.ndarray
 
 
-def choose_lab_face(explored: Explored) -> LabFace | None:
+def choose_lab_face(explored: ExploredDataset) -> LabFace | None:
     """The inputs; ``None`` until there is a face."""
     at_hand = explored.dataset is not None
     source = st.segmented_control(
@@ -93,7 +93,7 @@ def choose_lab_face(explored: Explored) -> LabFace | None:
     return None if photo is None else _face_in(photo, explored)
 
 
-def _others(explored: Explored) -> np.ndarray:
+def _others(explored: ExploredDataset) -> np.ndarray:
     """Training faces where they are at hand, else the means of the classes."""
     if explored.dataset is None:
         return _means(explored)
@@ -101,12 +101,12 @@ def _others(explored: Explored) -> np.ndarray:
     return explored.dataset.images[np.random.default_rng(0).permutation(rows)[:PREVIEWED]]
 
 
-def _means(explored: Explored) -> np.ndarray:
+def _means(explored: ExploredDataset) -> np.ndarray:
     means = explored.summary.means[explored.summary.label_set.name]
     return np.rint(means.means[means.faces > 0]).astype(np.uint8)
 
 
-def _row(explored: Explored, dataset: FaceDataset) -> LabFace:
+def _row(explored: ExploredDataset, dataset: FaceDataset) -> LabFace:
     key = f"lab-row-{explored.key}"
 
     def another() -> None:
@@ -120,7 +120,7 @@ def _row(explored: Explored, dataset: FaceDataset) -> LabFace:
     return LabFace(dataset.images[row], _others(explored), f"Row {row}: {emotion}, {dataset.splits[row]}")
 
 
-def _mean(explored: Explored) -> LabFace:
+def _mean(explored: ExploredDataset) -> LabFace:
     means = explored.summary.means[explored.summary.label_set.name]
     emotions = [str(emotion) for emotion, faces in zip(means.label_set.emotions, means.faces, strict=True) if faces]
     emotion = st.selectbox("Class", emotions, key=f"lab-class-{means.label_set.name}", persist_state="session")
@@ -165,7 +165,7 @@ def _finder() -> FrameAnalyser:
     return FrameAnalyser(create_detector(), ())
 
 
-def _face_in(photo: _Photo, explored: Explored) -> LabFace:
+def _face_in(photo: _Photo, explored: ExploredDataset) -> LabFace:
     boxes = [face.crop_box for face in _finder().analyse(photo.frame)][:FACES_OFFERED]
     number = 0
     if not boxes:

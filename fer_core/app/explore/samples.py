@@ -15,7 +15,7 @@ from fer_core.app.common.face_grid import face_grid
 from fer_core.app.common.figures import show_report_figure
 from fer_core.app.common.page import errors_in_words
 from fer_core.app.common.selection import model_titles
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.app.explore.hardest import best_first, hardest_faces
 from fer_core.curation.browse import FaceFilter, FaceOrder, Pages, facts_of, find_rows, label_name, same_picture
 from fer_core.curation.row_predictions import (
@@ -61,7 +61,7 @@ THREADS = 2
 _PAGE, _FOUND_FOR, _PLACE, _JOB = "samples-page", "samples-found-for", "samples-place", "samples-job"
 
 
-def samples_tab(explored: Explored) -> None:
+def samples_tab(explored: ExploredDataset) -> None:
     """The section."""
     if explored.dataset is None:
         st.info(
@@ -78,7 +78,7 @@ def samples_tab(explored: Explored) -> None:
 
 
 @st.fragment
-def _browse(explored: Explored, dataset: FaceDataset) -> None:
+def _browse(explored: ExploredDataset, dataset: FaceDataset) -> None:
     """A filter redraws this section alone."""
     with errors_in_words():
         found = _choose(explored, dataset)
@@ -100,7 +100,7 @@ class _Found:
     losses: np.ndarray | None
 
 
-def _choose(explored: Explored, dataset: FaceDataset) -> _Found:
+def _choose(explored: ExploredDataset, dataset: FaceDataset) -> _Found:
     """The filters, and what they leave."""
     left, right = st.columns([2, 1], gap="medium")
     views = {view.name: view for view in label_sets_of(dataset)}
@@ -222,7 +222,7 @@ def _choose_model(label_set: LabelSet) -> StoredModel | None:
     return able[name]
 
 
-def _say_what_is_known(explored: Explored, dataset: FaceDataset, model: StoredModel) -> None:
+def _say_what_is_known(explored: ExploredDataset, dataset: FaceDataset, model: StoredModel) -> None:
     """How many losses are known, and a button that computes the others."""
     answers = _answers(model.name, explored.key, _stamp(model), model, dataset)
     missing = int((~answers.known).sum())
@@ -242,7 +242,7 @@ def _say_what_is_known(explored: Explored, dataset: FaceDataset, model: StoredMo
     st.caption(f"{words} Faces that a network learnt from mostly have a small loss, since it remembers them.")
 
 
-def _run(explored: Explored, dataset: FaceDataset, model: StoredModel, report: Report) -> None:
+def _run(explored: ExploredDataset, dataset: FaceDataset, model: StoredModel, report: Report) -> None:
     """On a thread of its own; what is asked before it is cancelled stays."""
     try:
         stage = partial(report, f"Asking {model.card.title} about every face")
@@ -257,7 +257,7 @@ def _page_size() -> int:
     return int(st.session_state.get("samples-size", PAGE_SIZES[1]))
 
 
-def _turn_to(explored: Explored, found: _Found, pages: Pages) -> np.ndarray:
+def _turn_to(explored: ExploredDataset, found: _Found, pages: Pages) -> np.ndarray:
     """The rows of the page that is turned to; another filter turns to the first."""
     found_for = (explored.key, found.wanted, pages.size)
     if st.session_state.get(_FOUND_FOR) != found_for:
@@ -322,7 +322,7 @@ def _turn(pages: int) -> None:
 
 
 @st.dialog("One face", width="large")
-def _one_face(explored: Explored, dataset: FaceDataset, in_order: np.ndarray, label_set: LabelSet) -> None:
+def _one_face(explored: ExploredDataset, dataset: FaceDataset, in_order: np.ndarray, label_set: LabelSet) -> None:
     """A face and all that is said about it; the buttons go on to the next one in the grid's order."""
     with errors_in_words():
         place = st.session_state[_PLACE]
@@ -356,7 +356,7 @@ def _step(faces: int) -> None:
     st.session_state[_PLACE] += faces
 
 
-def _networks(explored: Explored, dataset: FaceDataset, row: int, label_set: LabelSet) -> None:
+def _networks(explored: ExploredDataset, dataset: FaceDataset, row: int, label_set: LabelSet) -> None:
     """What each stored network says of a face, and how it met the face."""
     models = _models()
     titles = model_titles(models)

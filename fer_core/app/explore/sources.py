@@ -11,7 +11,7 @@ import streamlit as st
 
 from fer_core.app.common.background import Report, finished, start
 from fer_core.app.common.cached_data import ReadData, shared_place
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 from fer_core.curation.summary import DatasetSummary, load_summary, shipped_summaries, summary_of
 from fer_core.datasets.load import VOTES_FILE, read_dataset, read_uploads
 from fer_core.datasets.readers.folders import UnknownClassError
@@ -40,7 +40,7 @@ _JOB, _ASKED, _HELD, _FAILED = "explore-job", "explore-asked", "explore-held", "
 
 
 @dataclass(frozen=True)
-class _Question:
+class _LoadRequest:
     """What was asked for: one path, or files."""
 
     kind: str
@@ -53,45 +53,45 @@ class _Question:
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Loaded:
     """What was read."""
 
-    explored: Explored
+    explored: ExploredDataset
     notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Kept:
     """The last data set that was read in this session, and how it was asked for."""
 
     kind: str
-    answer: _Answer
+    loaded: _Loaded
 
 
 @dataclass(frozen=True)
-class _Failure:
-    question: _Question
+class _LoadFailure:
+    request: _LoadRequest
     error: FerError
 
 
-def choose_explored() -> Explored:
+def choose_explored() -> ExploredDataset:
     """Ask for a data set, read it in the background, and give the figures of another one until it is there."""
     kind = st.radio("Data set", [_SHIPPED, _PATH, _UPLOAD], key="explore-kind", persist_state="session")
     if kind == _SHIPPED:
-        _take_answer()
+        _take_loaded()
         return _choose_shipped()
-    question = _ask_for_path() if kind == _PATH else _ask_for_upload()
-    if question is not None:
-        _start(question, {})
-    _take_answer()
+    request = _ask_for_path() if kind == _PATH else _ask_for_upload()
+    if request is not None:
+        _start(request, {})
+    _take_loaded()
     _explain_failure(kind)
-    held: _Held | None = st.session_state.get(_HELD)
+    held: _Kept | None = st.session_state.get(_HELD)
     if held is None or held.kind != kind:
-        explored = Explored(_shipped()[DEFAULT], None)
+        explored = ExploredDataset(_shipped()[DEFAULT], None)
         st.caption(f"Nothing is read yet; until then the page shows the figures of {explored.summary.name} that ship.")
         return explored
-    _describe(held.answer)
-    return held.answer.explored
+    _describe(held.loaded)
+    return held.loaded.explored
 
 
 def _shipped() -> dict[str, DatasetSummary]:
@@ -110,7 +110,7 @@ def loaded_summary(place: str) -> DatasetSummary:
     return load_summary(Path(place))
 
 
-def _choose_shipped() -> Explored:
+def _choose_shipped() -> ExploredDataset:
     summaries = _shipped()
     name = st.selectbox(
         "Figures of",
@@ -123,10 +123,10 @@ def _choose_shipped() -> Explored:
     st.caption(
         "Figures only, no faces: the data itself does not ship. Name a path or upload it to see the faces as well."
     )
-    return Explored(summaries[name], None)
+    return ExploredDataset(summaries[name], None)
 
 
-def _ask_for_path() -> _Question | None:
+def _ask_for_path() -> _LoadRequest | None:
     with st.form("explore-path-form", border=False):
         path = st.text_input(
             "Path",
@@ -138,10 +138,10 @@ def _ask_for_path() -> _Question | None:
             "computer that this studio runs on; it is read only.",
         )
         pressed = st.form_submit_button("Read", icon=":material/folder_open:", type="primary")
-    return _Question(_PATH, path.strip()) if pressed and path and path.strip() else None
+    return _LoadRequest(_PATH, path.strip()) if pressed and path and path.strip() else None
 
 
-def _ask_for_upload() -> _Question | None:
+def _ask_for_upload() -> _LoadRequest | None:
     limit = st.get_option("server.maxUploadSize")
     uploads = st.file_uploader(
         "Files",
@@ -159,33 +159,33 @@ def _ask_for_upload() -> _Question | None:
     if len(uploads) > MOST_UPLOADS:
         st.error(f"Found {len(uploads)} files, expected at most {MOST_UPLOADS}: pack a folder of classes into one zip.")
         return None
-    return _Question(_UPLOAD, files=tuple((upload.name, upload.getvalue()) for upload in uploads))
+    return _LoadRequest(_UPLOAD, files=tuple((upload.name, upload.getvalue()) for upload in uploads))
 
 
-def _start(question: _Question, meanings: Mapping[str, Emotion | None]) -> None:
+def _start(request: _LoadRequest, meanings: Mapping[str, Emotion | None]) -> None:
     st.session_state.pop(_FAILED, None)
-    st.session_state[_ASKED] = question
-    shared = shared_place(question.path) if question.path and not meanings else []
-    start(_JOB, partial(_read, question, meanings, shared))
+    st.session_state[_ASKED] = request
+    shared = shared_place(request.path) if request.path and not meanings else []
+    start(_JOB, partial(_read, request, meanings, shared))
 
 
 def _read(
-    question: _Question, meanings: Mapping[str, Emotion | None], shared: list[ReadData], report: Report
-) -> _Answer:
+    request: _LoadRequest, meanings: Mapping[str, Emotion | None], shared: list[ReadData], report: Report
+) -> _Loaded:
     """On a thread of its own: read, unless another session did already, and audit."""
     if not shared:
         notes: list[str] = []
-        reading = partial(report, f"Reading {question.name[:60]}")
+        reading = partial(report, f"Reading {request.name[:60]}")
         reading(0.0)
-        if question.path:
-            dataset = read_dataset(question.path, meanings=meanings, progress=reading, note=notes.append)
+        if request.path:
+            dataset = read_dataset(request.path, meanings=meanings, progress=reading, note=notes.append)
         else:
-            files = _by_name(question.files)
+            files = _by_name(request.files)
             dataset = read_uploads(files, meanings=meanings, progress=reading, note=notes.append)
         shared.append(ReadData(dataset, tuple(notes)))
     read = shared[0]
     summary = summary_of(read.dataset, partial(report, f"Auditing {len(read.dataset):,} faces"))
-    return _Answer(Explored(summary, read.dataset), read.notes)
+    return _Loaded(ExploredDataset(summary, read.dataset), read.notes)
 
 
 def _by_name(files: tuple[tuple[str, bytes], ...]) -> dict[str, bytes]:
@@ -195,27 +195,27 @@ def _by_name(files: tuple[tuple[str, bytes], ...]) -> dict[str, bytes]:
     return by_name
 
 
-def _take_answer() -> None:
+def _take_loaded() -> None:
     """Show how far the reading is, or take what it gave."""
     job = finished(_JOB)
     if job is None:
         return
-    question: _Question = st.session_state.pop(_ASKED)
+    request: _LoadRequest = st.session_state.pop(_ASKED)
     try:
-        st.session_state[_HELD] = _Held(question.kind, job.result())
+        st.session_state[_HELD] = _Kept(request.kind, job.result())
     except FerError as error:
-        st.session_state[_FAILED] = _Failure(question, error)
+        st.session_state[_FAILED] = _LoadFailure(request, error)
 
 
 def _explain_failure(kind: str) -> None:
-    failure: _Failure | None = st.session_state.get(_FAILED)
-    if failure is None or failure.question.kind != kind:
+    failure: _LoadFailure | None = st.session_state.get(_FAILED)
+    if failure is None or failure.request.kind != kind:
         return
     st.error(str(failure.error), icon=":material/error:")
     if isinstance(failure.error, UnknownClassError) and len(failure.error.names) <= MOST_MEANINGS:
         meanings = ask_for_meanings(failure.error.names, "explore-meaning", LEAVE_OUT)
         if meanings is not None:
-            _start(failure.question, meanings)
+            _start(failure.request, meanings)
             st.rerun()
 
 
@@ -236,10 +236,10 @@ def ask_for_meanings(names: tuple[str, ...], key: str, otherwise: str) -> dict[s
     return {name: None if word == otherwise else Emotion(word) for name, word in chosen.items()}
 
 
-def _describe(answer: _Answer) -> None:
-    dataset = answer.explored.dataset
+def _describe(loaded: _Loaded) -> None:
+    dataset = loaded.explored.dataset
     assert dataset is not None, "what was read has faces"
     votes = ", with FER+'s votes" if dataset.votes is not None else ""
-    st.markdown(f"**{answer.explored.summary.name}** · {len(dataset):,} faces{votes}")
-    for note in answer.notes:
+    st.markdown(f"**{loaded.explored.summary.name}** · {len(dataset):,} faces{votes}")
+    for note in loaded.notes:
         st.caption(note)

@@ -8,7 +8,7 @@ from importlib import import_module
 import streamlit as st
 
 from fer_core.app.common.page import show_open_tab
-from fer_core.app.explore.explored import Explored
+from fer_core.app.explore.explored import ExploredDataset
 
 _OPEN_TAB = "explore-tab"
 
@@ -17,9 +17,9 @@ _OPEN_TAB = "explore-tab"
 class _Tab:
     title: str
     section: str
-    """The module of this folder that has a function ``<section>_tab`` of an :class:`Explored`."""
+    """The module of this folder that has a function ``<section>_tab`` of an :class:`ExploredDataset`."""
 
-    def show(self, explored: Explored) -> None:
+    def show(self, explored: ExploredDataset) -> None:
         getattr(import_module(f"fer_core.app.explore.{self.section}"), f"{self.section}_tab")(explored)
 
 
@@ -33,7 +33,7 @@ TABS = (
 )
 
 
-def explore_tabs(explored: Explored) -> None:
+def explore_tabs(explored: ExploredDataset) -> None:
     """What the page is about, in a line, and all sections for it."""
     summary = explored.summary
     height, width = summary.side
