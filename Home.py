@@ -8,8 +8,8 @@ from fer_core.app.home import model_table, page_links
 start_page(
     "Expression Studio",
     "🙂",
-    "Facial expression recognition that runs on this computer: look into a camera or drop in photos, and see what trained "
-    "networks make of every face. No account, no cloud, no download at run time.",
+    "Facial expression recognition that runs on this computer: look into a camera or drop in photos, and see which "
+    "expression trained networks read in every face. No account, no cloud, no download at run time.",
 )
 
 page_links()
@@ -19,7 +19,7 @@ with errors_in_words():
     st.dataframe(**model_table())
     st.caption(
         "Trained by this project. On FER2013 everything was chosen on PublicTest, and PrivateTest was looked at once per "
-        "model; on CK+, which has no validation split, nothing was chosen. Figures are those of the int8 network that "
+        "model; on CK+, which has no validation split, nothing was chosen. Metrics are those of the int8 network that "
         "the pages run and are recomputed from stored predictions by `python -m fer_core verify`."
     )
 

@@ -1,4 +1,4 @@
-"""A camera, or a clip in its place: every face answered for as it moves, with a chart of the last minute."""
+"""A camera, or a clip in its place: the expression of every face as it moves, with a chart of the last minute."""
 
 import streamlit as st
 

@@ -5,12 +5,13 @@ import streamlit as st
 from fer_core.analysis.photo_report import face_table, format_reports
 from fer_core.app.common.page import errors_in_words, score_notice, start_page
 from fer_core.app.common.selection import choose_decision_rule, choose_detector, choose_models, frame_analyser
+from fer_core.app.common.widgets import download
 from fer_core.app.images import analyse_uploads, show_photo
 
 start_page(
     "Analyse Images",
     "🖼️",
-    "Drop in photos or take one: every face is found, cut out and answered for. Photos are read in memory and not kept.",
+    "Drop in photos or take one: every face is found, cut out and classified. Photos are read in memory and not kept.",
 )
 
 with errors_in_words(), st.sidebar:
@@ -24,8 +25,8 @@ upload_tab, camera_tab = st.tabs([":material/upload: Photos", ":material/photo_c
 uploads = upload_tab.file_uploader(
     "Photos",
     accept_multiple_files=True,
-    help="JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF, up to 25 MB each. Rotation from the camera is honoured; of an "
-    "animation the first frame is read.",
+    help="JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF, up to 25 MB each. Photos are turned as the camera says; only "
+    "the first frame of an animation is read.",
 )
 with camera_tab:
     if st.toggle("Use the camera", help="The browser asks for permission; the photo stays in memory."):
@@ -35,9 +36,7 @@ with camera_tab:
 score_notice()
 
 if not uploads:
-    st.info(
-        "Nothing to analyse yet: choose photos above, as many at once as you like.", icon=":material/photo_library:"
-    )
+    st.info("Nothing to analyse yet: choose photos above, as many as you like.", icon=":material/photo_library:")
     st.stop()
 
 photos = analyse_uploads(uploads, analyser, choice)
@@ -51,7 +50,5 @@ if photos:
     table = face_table(reports)
     st.dataframe(table, hide_index=True, column_order=[name for name in table if name != "time_ms"])
     left, right, _ = st.columns([1, 1, 4])
-    for column, form, mime in ((left, "csv", "text/csv"), (right, "json", "application/json")):
-        column.download_button(
-            form.upper(), format_reports(reports, form), f"faces.{form}", mime, icon=":material/download:", key=form
-        )
+    for place, form in ((left, "csv"), (right, "json")):
+        download(form.upper(), format_reports(reports, form), f"faces.{form}", form, place=place)

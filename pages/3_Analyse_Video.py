@@ -1,4 +1,4 @@
-"""A recorded film in, everyone in it over time: timelines, key moments, the annotated film, tables and subtitles."""
+"""A recorded video in, everyone in it over time: timelines, key moments, the annotated video, tables and subtitles."""
 
 import streamlit as st
 
@@ -6,12 +6,12 @@ from fer_core.app.common.page import errors_in_words, score_notice, start_page
 from fer_core.app.common.selection import choose_decision_rule, choose_detector, choose_model, frame_analyser
 from fer_core.app.live.settings import choose_attention
 from fer_core.app.video.results import show_result
-from fer_core.app.video.work import choose_video, choose_wish, finished_work, start_work
+from fer_core.app.video.work import choose_options, choose_video, finished_job, start_job
 
 start_page(
     "Analyse Video",
     "🎞️",
-    "Drop in a film: everyone in it is followed and answered for, frame by frame. It is read in memory and not kept.",
+    "Drop in a video: every person's expression is followed, frame by frame. It is read in memory and not kept.",
 )
 
 with errors_in_words(), st.sidebar:
@@ -24,9 +24,9 @@ with errors_in_words(), st.sidebar:
 with errors_in_words():
     video = choose_video()
     if video is not None:
-        wish = choose_wish(video, attention)
+        options = choose_options(video, attention)
         st.button(
-            "Analyse", type="primary", icon=":material/play_arrow:", on_click=start_work, args=(video, analyser, wish)
+            "Analyse", type="primary", icon=":material/play_arrow:", on_click=start_job, args=(video, analyser, options)
         )
 
 score_notice()
@@ -36,6 +36,6 @@ if video is None:
     st.stop()
 
 with errors_in_words():
-    found = finished_work(video)
+    found = finished_job(video)
     if found is not None:
         show_result(video, found)

@@ -1,4 +1,4 @@
-"""What a network learns from: balance, samples, labels that annotators contest, augmentation, and one's own photos."""
+"""What a network learns from: balance, samples, labels that annotators contest, augmentation, and own photos."""
 
 import streamlit as st
 

@@ -29,13 +29,13 @@ _PAGES = (
         "pages/3_Analyse_Video.py",
         "Analyse Video",
         ":material/movie:",
-        "Everyone in a recorded film over time: timelines, key moments, the annotated film, tables and subtitles.",
+        "Everyone in a recorded video over time: timelines, key moments, the annotated video, tables and subtitles.",
     ),
     (
         "pages/4_Session_Insights.py",
         "Session Insights",
         ":material/insights:",
-        "Logs of streams and films, one or many: shares over time, people and groups compared, one report.",
+        "Logs of streams and videos, one or many: shares over time, people and groups compared, one report.",
     ),
     (
         "pages/5_Explore_Datasets.py",
@@ -53,7 +53,7 @@ _PAGES = (
         "pages/7_Feature_Maps.py",
         "Feature Maps",
         ":material/layers:",
-        "Inside the networks: what each layer makes of a face, where an answer looks, and how a network is built.",
+        "Inside the networks: what each layer makes of a face, what a prediction rests on, and how a network is built.",
     ),
 )
 
@@ -74,8 +74,8 @@ def page_links() -> None:
 def model_table() -> dict[str, Any]:
     """Arguments of ``st.dataframe`` for the installed models, those for general use first.
 
-    Shares of other faces or other classes stand in a column of their own, which says which; a cell is empty where a
-    model does not answer in those classes or was not measured on those faces.
+    Accuracies on other faces or other classes stand in columns of their own, headed by both; a cell is empty if a
+    model does not predict those classes or was not measured on those faces.
     """
     models = installed_models()
     titles = model_titles(models)
@@ -113,7 +113,7 @@ def model_table() -> dict[str, Any]:
 
 
 def _shares(model: StoredModel) -> dict[str, float]:
-    """Accuracies by column: of the first answer in each label set, on each split that is reported."""
+    """Accuracies by column: of the first decision rule for each label set, on each split that is reported."""
     shares: dict[str, float] = {}
     for label_set in dict.fromkeys(rule.label_set for rule in model.card.answers):
         rule = next(rule for rule in model.card.answers if rule.label_set == label_set)

@@ -14,7 +14,9 @@ from fer_core.analysis.frame import FaceObservation
 from fer_core.analysis.overlay import draw_analysis
 from fer_core.analysis.photo_report import PhotoReport
 from fer_core.analysis.pipeline import FrameAnalyser
-from fer_core.errors import FerError
+from fer_core.app.common.page import errors_in_words
+from fer_core.app.common.photo import say_no_face
+from fer_core.app.common.widgets import download
 from fer_core.media.images import decode_image, encode_image
 from fer_core.plots.models import probability_bars
 from fer_core.results import ExpressionScores
@@ -43,23 +45,21 @@ class AnalysedPhoto:
 def analyse_uploads(uploads: list[Any], analyser: FrameAnalyser, choice: tuple[str, ...]) -> list[AnalysedPhoto]:
     """Analyse uploaded files one after another; one that cannot be read is named and the others go on.
 
-    What is still uploaded is not analysed again on the next run of the page. It is kept in the session alone, not in
-    a cache that outlives it, and dropped with the upload.
+    A photo that is still uploaded is not analysed again on the next run of the page. Its result is kept only in the
+    session, not in a cache that outlives it, and dropped with the upload.
 
     Args:
         uploads: Streamlit's uploaded files.
         analyser: for the present choice of models and detector.
-        choice: names that tell this analyser from others.
+        choice: names that identify this analyser.
     """
     known: dict[tuple[str, ...], AnalysedPhoto] = st.session_state.get("analysed_photos", {})
     photos: dict[tuple[str, ...], AnalysedPhoto] = {}
     progress = st.progress(0.0, "Reading photos…") if len(uploads) > 1 else None
     for number, upload in enumerate(uploads, start=1):
         key = (upload.file_id, *choice)
-        try:
+        with errors_in_words(stop=False, icon=":material/broken_image:"):
             photos[key] = known.get(key) or _analyse(upload.getvalue(), upload.name, analyser)
-        except FerError as error:
-            st.error(str(error), icon=":material/broken_image:")
         if progress:
             progress.progress(number / len(uploads), f"{number} of {len(uploads)} photos")
     if progress:
@@ -76,7 +76,7 @@ def _analyse(data: bytes, name: str, analyser: FrameAnalyser) -> AnalysedPhoto:
 def show_photo(number: int, photo: AnalysedPhoto) -> None:
     """The annotated photo and one card per face; ``number`` tells photos of the same name apart."""
     analysis = photo.report.analysis
-    annotated = draw_analysis(photo.frame, analysis)  # they stand beside the photo
+    annotated = draw_analysis(photo.frame, analysis)
     with st.container(border=True):
         count = len(analysis)
         st.markdown(
@@ -85,21 +85,11 @@ def show_photo(number: int, photo: AnalysedPhoto) -> None:
         picture, faces = st.columns([2, 3], gap="medium")
         with picture:
             st.image(_for_display(annotated), channels="BGR", output_format="JPEG", width="stretch")
-            st.download_button(
-                "Annotated image",
-                partial(encode_image, annotated, "png"),  # encoded when asked for, since that takes a while
-                file_name=f"{photo.name.rsplit('.', 1)[0]}-annotated.png",
-                mime="image/png",
-                icon=":material/download:",
-                key=f"annotated-{number}",
-            )
+            name = f"{photo.name.rsplit('.', 1)[0]}-annotated.png"
+            download("Annotated image", partial(encode_image, annotated, "png"), name, f"annotated-{number}")
         with faces:
             if not count:
-                st.info(
-                    "No face was found. Faces should look roughly towards the camera and be at least 40 pixels tall; "
-                    "another detector may find what this one missed.",
-                    icon=":material/face_retouching_off:",
-                )
+                say_no_face()
             # One model leaves room for two faces in a row.
             places = st.columns(2) if count > 1 and len(analysis.faces[0].scores) == 1 else [faces]
             for index, face in enumerate(analysis.faces[:FACES_SHOWN]):
@@ -110,7 +100,7 @@ def show_photo(number: int, photo: AnalysedPhoto) -> None:
 
 
 def answer_in_words(scores: ExpressionScores) -> str:
-    """``**happy** 93%, then neutral 4%``, or what it may be where it is unsure, in Markdown."""
+    """``**happy** 93%, then neutral 4%`` in Markdown; if unsure, the two likeliest emotions."""
     verdict, ranked = scores.verdict(), [f"{emotion} {p:.0%}" for emotion, p in scores.ranked()[:3]]
     if not verdict.emotions:
         return f"**{verdict.words}**, perhaps {' or '.join(ranked[:2])}"

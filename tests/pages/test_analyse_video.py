@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.app.video import results as video_results
 from fer_core.app.video import work as video
-from fer_core.app.video.work import VideoWork
+from fer_core.app.video.work import VideoJob
 from fer_core.logs.session_log import read_log
 from fer_core.media.video_writer import write_video
 
@@ -102,14 +102,14 @@ def test_a_file_that_is_no_film_is_refused_in_a_sentence(content, words, page):
 
 def test_who_stops_the_work_keeps_what_was_found(page, photo, monkeypatch):
     # Stopped as soon as there is a frame, since the test's film is short.
-    class Stopped(VideoWork):
+    class Stopped(VideoJob):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             while self.progress is None and self.job.running:
                 time.sleep(0.005)
             self.job.cancel()
 
-    monkeypatch.setattr(video, "VideoWork", Stopped)
+    monkeypatch.setattr(video, "VideoJob", Stopped)
     analyse(upload(page, clip([cv2.resize(photo, (256, 256))] * 200)))
     assert any("ended at 0:0" in info.value for info in page.info)
     assert 0 < len(page.session_state["video-result-table"]) < 200
@@ -118,13 +118,13 @@ def test_who_stops_the_work_keeps_what_was_found(page, photo, monkeypatch):
 def test_the_annotated_film_is_made_when_asked_for(page, photo):
     analyse(upload(page, clip([cv2.resize(photo, (256, 256))] * 10)))
     assert "video-result-film" not in page.session_state
-    next(button for button in page.button if button.label == "Make the annotated film").click().run()
+    next(button for button in page.button if button.label == "Make the annotated video").click().run()
     while "video-result-film" not in page.session_state:
         time.sleep(0.1)
         page.run()
     assert not page.exception
     assert page.session_state["video-result-film"][4:8] == b"ftyp"
-    assert page.get("download_button")[-1].proto.label == "Annotated film"
+    assert page.get("download_button")[-1].proto.label == "Annotated video"
 
 
 def test_page_archive_and_function_give_the_same_answers(page, photo, tmp_path):

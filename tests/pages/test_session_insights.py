@@ -77,11 +77,11 @@ def test_groups_and_names_are_kept_and_compared(page, shown):
     assert [select.label for select in page.selectbox] == ["Compare", "Intervals across", "Show", "In steps of"]
     seen, chosen = shown[-1]
     assert [placed.title for placed in seen.placed] == ["lesson 1", "lesson 1 (2)"]
-    assert seen.everything.persons == ("Ada", "lesson 1, 2", "lesson 1 (2), 2")
+    assert seen.all_sessions.persons == ("Ada", "lesson 1, 2", "lesson 1 (2), 2")
     assert (chosen.by, chosen.names, chosen.pair) == ("group", ("before", "after"), ("before", "after"))
     page.selectbox(key="insights-show").set_value("Group after")
     rerun(page)
-    assert shown[-1][0].part.persons == ("Ada", "lesson 1 (2), 2")
+    assert shown[-1][0].selection.persons == ("Ada", "lesson 1 (2), 2")
 
 
 def test_attention_is_shown_and_exported_only_after_the_notice_is_confirmed(page, shown):
@@ -112,7 +112,7 @@ def test_the_report_needs_nothing_else_and_the_table_holds_every_step(page, show
         assert words in report
     table = pd.read_csv(BytesIO(_csv(shown[-1][0])))
     assert set(table["person"]) == {"lesson 1, 1", "lesson 1, 2", "lesson 2, 1", "lesson 2, 2"}
-    assert table["seconds seen"].max() <= shown[-1][0].part.step + 1e-6
+    assert table["seconds seen"].max() <= shown[-1][0].selection.step + 1e-6
     emotions = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
     assert table[emotions].sum(axis=1).to_numpy() == pytest.approx(1, abs=2e-3)
 

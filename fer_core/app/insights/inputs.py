@@ -1,8 +1,9 @@
-"""The parts of the page of session logs: choosing logs, naming sessions and people, and what of them is shown."""
+"""The parts of the page of session logs: choosing logs, naming sessions and people, and selecting what is shown."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -10,6 +11,7 @@ import streamlit as st
 
 from fer_core.analysis.frame import AttributeLevel
 from fer_core.app.common.selection import frame_analyser, installed_models
+from fer_core.app.common.widgets import number_columns, pick
 from fer_core.app.live.settings import choose_attention
 from fer_core.errors import FerError
 from fer_core.logs.sessions import ANSWERED, NOBODY, SEEN, UNSURE, LogFile, OpenedLogs, Session, SessionCache, open_logs
@@ -22,7 +24,7 @@ MOST_FILES, MOST_MEGABYTES, MOST_MEGABYTES_TOGETHER = 200, 200, 1000
 
 
 LEAST_SECONDS = 5
-"""For which people were seen: who flickers up for less is mostly no person."""
+"""People seen for less are left out at first: mostly they are false detections."""
 
 
 SAMPLE_RATE = 5.0
@@ -32,10 +34,10 @@ SAMPLE_RATE = 5.0
 EVERYTHING = "All sessions"
 
 
-_FILES, _KEPT, _TOLD, _SAMPLE, _BASES = (
-    *("insights-files", "insights-kept", "insights-told", "insights-sample"),
-    "insights-bases",
-)
+_FILES, _KEPT, _TYPED = "insights-files", "insights-kept", "insights-told"
+
+
+_SAMPLE, _BASES = "insights-sample", "insights-bases"
 
 
 _MOST_LETTERS = 60
@@ -46,17 +48,17 @@ class InsightsView:
     """What the page shows."""
 
     placed: tuple[Placed, ...]
-    everything: Insights
+    all_sessions: Insights
     """All sessions."""
-    part: Insights
-    """Those that were chosen."""
-    part_title: str
+    selection: Insights
+    """The sessions that were chosen."""
+    selection_title: str
     attention: bool
     """Whether attention may be shown."""
 
 
 def choose_logs() -> list[LogFile]:
-    """Uploaded logs, or that of the sample clip.
+    """Uploaded logs, or the log of the sample clip.
 
     Raises:
         FerError: there are too many at once.
@@ -88,8 +90,8 @@ def choose_logs() -> list[LogFile]:
     return list(st.session_state[_FILES].values())
 
 
-def explain() -> None:
-    """What to drop in, and a sample."""
+def what_to_upload() -> None:
+    """What to drop in, and a button that makes a sample."""
     st.info(
         "Nothing to look at yet. A log is the table that *Live Webcam* (under **Session log**) and *Analyse Video* (under "
         "**Downloads**) offer as CSV or Parquet: drop in one, or many at once to compare sessions, groups or days.",
@@ -111,7 +113,7 @@ def explain() -> None:
 
 
 def opened(files: list[LogFile]) -> OpenedLogs:
-    """The sessions of all files that are logs; of the others one sentence each is shown."""
+    """The sessions of all files that are logs; for each other file the page shows one sentence."""
     kept: SessionCache = st.session_state.setdefault(_KEPT, {})
     with st.spinner(f"Reading {len(files)} logs…" if len(files) > 1 else "Reading the log…"):
         logs = open_logs(files, kept)
@@ -123,12 +125,12 @@ def opened(files: list[LogFile]) -> OpenedLogs:
 
 
 def name_sessions(logs: OpenedLogs) -> tuple[Placed, ...]:
-    """Tables in which sessions and people may be named; what was told is kept while logs come and go."""
-    told: dict[tuple[str, ...], str | float] = st.session_state.setdefault(_TOLD, {})
+    """Tables in which sessions and people may be named; names are kept while logs come and go."""
+    typed: dict[tuple[str, ...], str | float] = st.session_state.setdefault(_TYPED, {})
     sessions = logs.sessions
     st.subheader("Sessions")
     edited = st.data_editor(
-        _base("sessions", tuple(session.key for session in sessions), lambda: _sessions_table(sessions, told)),
+        _base("sessions", tuple(session.key for session in sessions), lambda: _sessions_table(sessions, typed)),
         key=f"insights-sessions-{hash(tuple(session.key for session in sessions))}",
         hide_index=True,
         disabled=["Minutes", "People", "Frames/s", "No face", "Model"],
@@ -141,8 +143,8 @@ def name_sessions(logs: OpenedLogs) -> tuple[Placed, ...]:
                 min_value=-1440,
                 max_value=1440,
                 step=0.5,
-                help="Minute of the event at which the log's time is 0, so that logs that began at different times "
-                "stand against the same clock.",
+                help="Minute of the event at which the log starts. It puts logs that started at different times on "
+                "one clock.",
             ),
             "Minutes": st.column_config.NumberColumn(format="%.1f", help="Analysed time."),
             "Frames/s": st.column_config.NumberColumn(format="%.3g", help="Analysed frames a second."),
@@ -154,15 +156,15 @@ def name_sessions(logs: OpenedLogs) -> tuple[Placed, ...]:
     for session, row in zip(sessions, edited.to_dict("records"), strict=True):
         title, group = _text(row["Session"]) or session.name, _text(row["Group"])
         begins = float(row["Begins at, min"]) if pd.notna(row["Begins at, min"]) else 0.0
-        told |= {(session.key, "title"): title, (session.key, "group"): group, (session.key, "begins"): begins}
+        typed |= {(session.key, "title"): title, (session.key, "group"): group, (session.key, "begins"): begins}
         titles[title] += 1
         title = title if titles[title] == 1 else f"{title} ({titles[title]})"
         placed.append(Placed(session, title, group, begins * 60, {}))
     with st.expander("Name people", icon=":material/badge:"):
-        return _name_people(placed, told)
+        return _name_people(placed, typed)
 
 
-def _name_people(placed: list[Placed], told: dict[tuple[str, ...], str | float]) -> tuple[Placed, ...]:
+def _name_people(placed: list[Placed], typed: dict[tuple[str, ...], str | float]) -> tuple[Placed, ...]:
     st.caption(
         "People are numbers, and nothing needs a name. The same name given to several numbers makes them one person: "
         "someone who came back under another number, or who was there in several sessions."
@@ -170,39 +172,38 @@ def _name_people(placed: list[Placed], told: dict[tuple[str, ...], str | float])
     people = [(each, track) for each in placed for track in ids_of(each.session)]
     which = tuple((each.session.key, each.title) for each in placed)
     edited = st.data_editor(
-        _base("people", which, lambda: _people_table(people, told)),
+        _base("people", which, lambda: _people_table(people, typed)),
         key=f"insights-people-{hash(which)}",
         hide_index=True,
         disabled=["Session", "Number", "Minutes seen", "Unsure"],
         column_config={
             "Name": st.column_config.TextColumn(max_chars=_MOST_LETTERS),
-            "Minutes seen": st.column_config.NumberColumn(format="%.1f"),
-            "Unsure": st.column_config.NumberColumn(format="percent"),
+            **number_columns({"Minutes seen": "%.1f", "Unsure": "percent"}),
         },
     )
     names: dict[str, dict[int, str]] = {}
     for (each, track), name in zip(people, edited["Name"] if len(people) else [], strict=True):
-        told[each.session.key, "name", str(track)] = _text(name)
+        typed[each.session.key, "name", str(track)] = _text(name)
         if _text(name):
             names.setdefault(each.session.key, {})[track] = _text(name)
     return tuple(replace(each, names=names.get(each.session.key, {})) for each in placed)
 
 
-def _base(name: str, which: object, make: object) -> pd.DataFrame:
-    """What an editor begins with: the same until other logs are there, or it would forget what was typed."""
+def _base(name: str, which: object, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The table an editor starts from; it changes only with the logs, or the editor would forget what was typed."""
     bases = st.session_state.setdefault(_BASES, {})
     if name not in bases or bases[name][0] != which:
-        bases[name] = which, make()  # type: ignore[operator]
+        bases[name] = which, make()
     table: pd.DataFrame = bases[name][1]
     return table
 
 
-def _sessions_table(sessions: tuple[Session, ...], told: dict[tuple[str, ...], str | float]) -> pd.DataFrame:
+def _sessions_table(sessions: tuple[Session, ...], typed: dict[tuple[str, ...], str | float]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "Session": [str(told.get((s.key, "title"), s.name)) for s in sessions],
-            "Group": [str(told.get((s.key, "group"), "")) for s in sessions],
-            "Begins at, min": [float(told.get((s.key, "begins"), 0.0)) for s in sessions],
+            "Session": [str(typed.get((s.key, "title"), s.name)) for s in sessions],
+            "Group": [str(typed.get((s.key, "group"), "")) for s in sessions],
+            "Begins at, min": [float(typed.get((s.key, "begins"), 0.0)) for s in sessions],
             "Minutes": [s.seconds / 60 for s in sessions],
             "People": [len(ids_of(s)) for s in sessions],
             "Frames/s": [1 / s.step for s in sessions],
@@ -212,7 +213,7 @@ def _sessions_table(sessions: tuple[Session, ...], told: dict[tuple[str, ...], s
     )
 
 
-def _people_table(people: list[tuple[Placed, int]], told: dict[tuple[str, ...], str | float]) -> pd.DataFrame:
+def _people_table(people: list[tuple[Placed, int]], typed: dict[tuple[str, ...], str | float]) -> pd.DataFrame:
     sums = {
         each.session.key: each.session.people.groupby("track")[[SEEN, ANSWERED, UNSURE]].sum() for each, _ in people
     }
@@ -221,7 +222,7 @@ def _people_table(people: list[tuple[Placed, int]], told: dict[tuple[str, ...], 
         {
             "Session": [each.title for each, _ in people],
             "Number": [track for _, track in people],
-            "Name": [str(told.get((each.session.key, "name", str(track)), "")) for each, track in people],
+            "Name": [str(typed.get((each.session.key, "name", str(track)), "")) for each, track in people],
             "Minutes seen": [row[SEEN] / 60 for row in of_person],
             "Unsure": [row[UNSURE] / row[ANSWERED] if row[ANSWERED] else None for row in of_person],
         }
@@ -233,7 +234,7 @@ def _text(value: object) -> str:
 
 
 def choose_shown(logs: OpenedLogs, placed: tuple[Placed, ...]) -> InsightsView:
-    """Which sessions, in which stretches of time, whom to leave out, and whether to show attention."""
+    """Widgets for the sessions, the time step, the people to leave out, and attention."""
     ends = [(each.begins + each.session.bins["start"].agg(["min", "max"])).tolist() for each in placed]
     span = max(last for _, last in ends) - min(first for first, _ in ends)
     finest = max(each.session.bin_seconds for each in placed)
@@ -243,27 +244,23 @@ def choose_shown(logs: OpenedLogs, placed: tuple[Placed, ...]) -> InsightsView:
     if len(placed) > 1:
         choices |= {each.title: ("session", each.title) for each in placed}
     with st.sidebar:
-        title = st.selectbox("Show", list(choices), key="insights-show")
+        title = pick("Show", list(choices), "insights-show")
         steps = steps_for(span, finest)
-        step = st.selectbox(
-            "In steps of",
-            steps,
-            index=steps.index(usual_step(span, finest)),
-            format_func=_step_title,
-            key=f"insights-step-{span}-{finest}",
-        )
+        titles = {step: _step_title(step) for step in steps}
+        step = pick("In steps of", titles, f"insights-step-{span}-{finest}", default=usual_step(span, finest))
         least = st.number_input(
             "Leave out people seen for less than, s",
             0,
             3600,
             LEAST_SECONDS,
-            help="Who flickers up for a moment is mostly no person, or someone under a wrong number.",
+            help="A face seen for a moment is mostly a false detection, or someone under a wrong number.",
             key="insights-least",
         )
         attention = any(each.session.knows_attention for each in placed) and choose_attention()
-    everything = gather(placed, logs.classes, step, float(least))
+    all_sessions = gather(placed, logs.classes, step, float(least))
     column, value = choices[title]
-    return InsightsView(placed, everything, everything.only(column, value) if column else everything, title, attention)
+    selection = all_sessions.only(column, value) if column else all_sessions
+    return InsightsView(placed, all_sessions, selection, title, attention)
 
 
 def _step_title(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -11,8 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from fer_core.analysis.attention import NOTICE, Attention
-from fer_core.app.common.figures import downloads, show_report_figure
+from fer_core.app.common.figures import show_report_figures
 from fer_core.app.common.page import PRIVACY, WHAT_A_SCORE_IS, show_open_tab
+from fer_core.app.common.widgets import download, pick
 from fer_core.app.insights.inputs import InsightsView
 from fer_core.labels import Emotion
 from fer_core.logs.sessions import ANSWERED, MASKS, NOBODY, UNSURE
@@ -36,7 +37,7 @@ from fer_core.plots.video_timeline import MASK_COLOURS
 from fer_core.results import MaskState
 
 MOST_ROWS = 40
-"""People in a map; those who were seen for longest."""
+"""People in a map, those who were seen for longest."""
 
 
 DEFINITION = (
@@ -47,7 +48,7 @@ DEFINITION = (
 
 
 BAND = (
-    "Line: mean over people. Band: 95% bootstrap interval of that mean, whole people drawn with replacement; there is none "
+    "Line: mean over people. Band: 95% bootstrap interval of that mean, people resampled with replacement; there is none "
     "for one person, and with fewer than about eight it is too narrow."
 )
 
@@ -58,10 +59,10 @@ ALONE = "Only one person was seen, so there is no band."
 LIKELIEST, MASKED = "likeliest emotion", "masked"
 
 
-_MAP, _BY, _ACROSS, _NAMES, _PAIR = (
-    *("insights-map", "insights-by", "insights-across", "insights-names"),
-    "insights-pair",
-)
+_MAP, _BY, _ACROSS = "insights-map", "insights-by", "insights-across"
+
+
+_NAMES, _PAIR = "insights-names", "insights-pair"
 
 
 _OPEN_TAB = "insights-tab"
@@ -74,7 +75,7 @@ Option = TypeVar("Option")
 
 
 def insights_tabs(shown: InsightsView) -> None:
-    """All tabs, above them the report and the table of all stretches."""
+    """All tabs, below the buttons for the report and the table of all time steps."""
     above = st.container()
     show_open_tab(_TABS, _OPEN_TAB, shown)
     with above:  # drawn last, so that the report shows what the tab was just set to
@@ -84,41 +85,39 @@ def insights_tabs(shown: InsightsView) -> None:
 
 def _exports(shown: InsightsView) -> None:
     left, right, _ = st.columns([1, 1, 1])
-    left.download_button(
+    download(
         "Report, one HTML file",
-        partial(_report, shown, _chosen(shown)),  # written when asked for
+        partial(_report, shown, _chosen(shown)),
         "session-insights.html",
-        "text/html",
+        "insights-report",
         icon=":material/summarize:",
-        key="insights-report",
-        on_click="ignore",
+        place=left,
         width="stretch",
-        help="Every figure and table of all tabs; it opens in any browser without a network.",
+        help="Every figure and table of all tabs; it opens in any browser, offline too.",
     )
-    right.download_button(
+    download(
         "Table of all steps, CSV",
         partial(_csv, shown),
         "session-insights.csv",
-        "text/csv",
+        "insights-csv",
         icon=":material/table_rows:",
-        key="insights-csv",
-        on_click="ignore",
+        place=right,
         width="stretch",
-        help="One row per session, person and step of time: seconds seen and every share.",
+        help="One row per session, person and time step: seconds seen and every share.",
     )
 
 
 def _csv(shown: InsightsView) -> bytes:
-    return binned_table(shown.everything, shown.attention).to_csv(index=False).encode("utf-8-sig")
+    return binned_table(shown.all_sessions, shown.attention).to_csv(index=False).encode("utf-8-sig")
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was chosen within the tabs."""
+    """What was chosen in the tabs."""
 
     map: str
     by: str
-    """``group`` or ``session``; empty where there is nothing to compare."""
+    """``group`` or ``session``; empty if there is nothing to compare."""
     across: str
     """``person`` or ``session``."""
     names: tuple[str, ...]
@@ -138,13 +137,13 @@ def _chosen(shown: InsightsView) -> Chosen:
 
 
 def _one_of(wanted: Option | None, known: Sequence[Option]) -> Option | None:
-    """What is wanted if it is there, else the first."""
+    """The wanted one if it is there, else the first."""
     return wanted if wanted in known else next(iter(known), None)
 
 
 def _comparable(shown: InsightsView) -> dict[str, list[str]]:
-    """Names of groups and of sessions with anyone in them, where there are several."""
-    people = shown.everything.people
+    """Names of groups and of sessions with people in them, each if there are several."""
+    people = shown.all_sessions.people
     there = {by: set(people[by]) for by in ("group", "session")}
     groups = list(dict.fromkeys(p.group for p in shown.placed if p.group and p.group in there["group"]))
     sessions = [p.title for p in shown.placed if p.title in there["session"]]
@@ -156,34 +155,34 @@ def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _maps(shown: InsightsView) -> list[str]:
-    masks = [MASKED] if shown.part.people[MASKS[1:]].to_numpy().any() else []
+    masks = [MASKED] if shown.selection.people[MASKS[1:]].to_numpy().any() else []
     attention = [str(Attention.ATTENDING)] if shown.attention else []
-    return [LIKELIEST, *map(str, shown.part.classes), UNSURE, *masks, *attention]
+    return [LIKELIEST, *map(str, shown.selection.classes), UNSURE, *masks, *attention]
 
 
 def over_time_report_figures(shown: InsightsView) -> list[ReportFigure]:
     """The mean distribution over time, and every class with its band."""
-    course = emotion_course(shown.part)
+    course = emotion_course(shown.selection)
     several = course.people.max() > 1
     return [
         ReportFigure(
             "over-time",
             "Expressions over time, mean over people",
-            figures.stacked_course(course, shown.part.step),
+            figures.stacked_course(course, shown.selection.step),
             "Empty where nobody was seen.",
         ),
         ReportFigure(
             "bands",
             "Each expression, with the band across people" if several else "Each expression",
-            figures.facets(course, shown.part.step),
+            figures.facets(course, shown.selection.step),
             (BAND if several else ALONE) + " Unsure is the share of time in which no emotion was likely enough.",
         ),
     ]
 
 
 def people_report_figures(shown: InsightsView, what: str) -> list[ReportFigure]:
-    """Everyone over time, and everyone's figures."""
-    part = shown.part
+    """Everyone over time, and everyone's shares."""
+    part = shown.selection
     names = part.longest(MOST_ROWS)
     note = "Empty where a person was not seen."
     if len(part.persons) > MOST_ROWS:
@@ -212,7 +211,7 @@ def people_report_figures(shown: InsightsView, what: str) -> list[ReportFigure]:
 def compare_report_figures(shown: InsightsView, chosen: Chosen) -> list[ReportFigure]:
     """Groups or sessions side by side, and the difference of two."""
     across = _PEOPLE if chosen.across == "person" else _SESSIONS
-    table = compare(shown.everything, chosen.by, chosen.across, chosen.names)
+    table = compare(shown.all_sessions, chosen.by, chosen.across, chosen.names)
     counts = table.drop_duplicates("name").set_index("name")["across"]
     note = (
         f"Dot: mean over {across} ({', '.join(f'{name}: {count}' for name, count in counts.items())}). Line: its 95% "
@@ -220,11 +219,11 @@ def compare_report_figures(shown: InsightsView, chosen: Chosen) -> list[ReportFi
     )
     report_figures = [
         ReportFigure("comparison", f"Shares by {chosen.by}", figures.group_intervals(table), note),
-        ReportFigure("comparison-table", f"Shares by {chosen.by}, in figures", table),
+        ReportFigure("comparison-table", f"Shares by {chosen.by}, as a table", table),
     ]
     if chosen.pair:
         first, second = chosen.pair
-        differences, paired = difference(shown.everything, chosen.by, chosen.across, first, second)
+        differences, paired = difference(shown.all_sessions, chosen.by, chosen.across, first, second)
         note = "An interval that leaves out 0 speaks for a difference between these people, not for its cause."
         if paired:
             note += f" Both hold the same {across}, so each is compared with themselves."
@@ -235,7 +234,7 @@ def compare_report_figures(shown: InsightsView, chosen: Chosen) -> list[ReportFi
 
 def attention_report_figures(shown: InsightsView) -> list[ReportFigure]:
     """Attention against the minute."""
-    part = shown.part
+    part = shown.selection
     states = attention_states(part)
     if not len(states):
         return []
@@ -257,51 +256,43 @@ def attention_report_figures(shown: InsightsView) -> list[ReportFigure]:
     ]
 
 
-def _show(report_figures: Sequence[ReportFigure]) -> None:
-    for report_figure in report_figures:
-        st.markdown(f"**{report_figure.title}**")
-        if isinstance(report_figure.content, pd.DataFrame):
-            shares = report_figure.content.select_dtypes("number").columns.difference(["minutes seen", "across"])
-            number = st.column_config.NumberColumn
-            show_report_figure(
-                report_figure,
-                column_config={
-                    **{name: number(format="percent") for name in shares},
-                    "minutes seen": number(format="%.1f"),
-                },
-            )
-        else:
-            show_report_figure(report_figure)
+def _show(report_figures: Sequence[ReportFigure], key: str) -> None:
+    """Figures and tables, a table's shares in percent."""
+    shown = []
+    for each in report_figures:
+        formats = {}
+        if isinstance(each.content, pd.DataFrame):
+            shares = each.content.select_dtypes("number").columns.difference(["minutes seen", "across"])
+            formats = {**dict.fromkeys(shares, "percent"), "minutes seen": "%.1f"}
+        shown.append(replace(each, formats=formats))
+    show_report_figures(shown, key)
 
 
 def _over_time(shown: InsightsView) -> None:
-    report_figures = over_time_report_figures(shown)
-    _show(report_figures)
-    downloads(report_figures, "insights-over-time")
+    _show(over_time_report_figures(shown), "insights-over-time")
 
 
 def _people(shown: InsightsView) -> None:
-    st.selectbox("Colours show", _maps(shown), key=_MAP, persist_state="page")
-    report_figures = people_report_figures(shown, _chosen(shown).map)
-    _show(report_figures)
-    downloads(report_figures, "insights-people")
+    pick("Colours show", _maps(shown), _MAP, persist_state="page")
+    _show(people_report_figures(shown, _chosen(shown).map), "insights-people")
 
 
 def _compare(shown: InsightsView) -> None:
     ways = _comparable(shown)
     if not ways:
         st.info(
-            "A comparison takes two sessions, or two groups: drop in another log above, or write the names of groups "
-            "into the table of sessions."
+            "A comparison needs two sessions or two groups: drop in another log above, or write the names of groups into "
+            "the table of sessions."
         )
         return
     columns = st.columns(3)
-    by = columns[0].selectbox("Compare", list(ways), format_func=lambda way: f"{way}s", key=_BY, persist_state="page")
+    by = pick("Compare", {way: f"{way}s" for way in ways}, _BY, place=columns[0], persist_state="page")
     if by == "group":
-        columns[1].selectbox(
+        pick(
             "Intervals across",
             [_PEOPLE, _SESSIONS],
-            key=_ACROSS,
+            _ACROSS,
+            place=columns[1],
             persist_state="page",
             help="Across sessions, each is the mean of its people: the honest choice where people of one session influence "
             "each other.",
@@ -317,19 +308,19 @@ def _compare(shown: InsightsView) -> None:
         )
     pairs = _pairs(_chosen(shown).names)
     if len(pairs) > 2:
-        columns[2].selectbox("Difference of", pairs, format_func=" and ".join, key=_PAIR, persist_state="page")
+        pick(
+            "Difference of", {pair: " and ".join(pair) for pair in pairs}, _PAIR, place=columns[2], persist_state="page"
+        )
     chosen = _chosen(shown)
     if not chosen.names:
         st.info(f"Choose at least one {by}.")
         return
-    report_figures = compare_report_figures(shown, chosen)
-    _show(report_figures)
-    downloads(report_figures, "insights-compare")
+    _show(compare_report_figures(shown, chosen), "insights-compare")
 
 
 def _attention(shown: InsightsView) -> None:
     if not any(placed.session.knows_attention for placed in shown.placed):
-        st.info("These logs hold no attention: switch on *Attention* before a stream or film is analysed.")
+        st.info("These logs hold no attention: switch on *Attention* before a stream or video is analysed.")
     elif not shown.attention:
         st.info("Attention is shown once you switch it on in the sidebar and confirm the notice there.")
     else:
@@ -340,12 +331,11 @@ def _attention(shown: InsightsView) -> None:
         without = [p.title for p in shown.placed if not p.session.knows_attention]
         if without:
             st.caption(f"Without attention, and so not counted here: {', '.join(without)}.")
-        _show(report_figures)
-        downloads(report_figures, "insights-attention")
+        _show(report_figures, "insights-attention")
 
 
 def sessions_table(shown: InsightsView) -> pd.DataFrame:
-    """What was looked at, one row per session."""
+    """The sessions that are shown, one row each."""
     return pd.DataFrame(
         [
             {
@@ -365,7 +355,11 @@ def sessions_table(shown: InsightsView) -> pd.DataFrame:
 
 
 def _report(shown: InsightsView, chosen: Chosen) -> bytes:
-    lead = [f"Shown: {shown.part_title}.", DEFINITION, *(text.replace("**", "") for text in (WHAT_A_SCORE_IS, PRIVACY))]
+    lead = [
+        f"Shown: {shown.selection_title}.",
+        DEFINITION,
+        *(text.replace("**", "") for text in (WHAT_A_SCORE_IS, PRIVACY)),
+    ]
     sections = {
         "Sessions": [ReportFigure("sessions", "What was looked at", sessions_table(shown))],
         "Over time": over_time_report_figures(shown),

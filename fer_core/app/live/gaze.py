@@ -1,4 +1,4 @@
-"""A short calibration of gaze, "look at the four corners", and where on the screen the person looks then."""
+"""A short calibration of gaze, "look at the four corners", and then where on the screen the person looks."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from fer_core.live.gaze_calibration import GazeCalibration, ScreenCorner
 from fer_core.live.session import LiveSession
 
 CORNER_SECONDS, SETTLING_SECONDS = 3.0, 1.0
-"""For how long a corner is looked at, and how long eyes take to get there, during which nothing is taken."""
+"""How long each corner is shown, and how much of that time is left to the eyes to get there."""
 
 
 REFRESH_SECONDS = 0.3
 
 
 LOOKED_SECONDS = 0.5
-"""Over which the place on the screen is a mean."""
+"""The place on the screen is a mean over this time."""
 
 
 _STARTED, _CALIBRATION, _FAILED = "live-gaze-started", "live-gaze-calibration", "live-gaze-failed"
 
 
 def gaze_panel(session: LiveSession) -> None:
-    """Button, the four corners one after the other, and the place that is looked at."""
+    """A button, the four corners one after the other, and the place that the person looks at."""
     st.fragment(_panel, run_every=REFRESH_SECONDS)(session)
 
 
@@ -47,7 +47,7 @@ def _panel(session: LiveSession) -> None:
         "Calibrate gaze" if calibration is None else "Calibrate again",
         icon=":material/visibility:",
         on_click=_start,
-        help="Eyes differ. Looking at the four corners of this window for three seconds each tells how yours move; it is "
+        help="Eyes differ. Looking at the four corners of this window for three seconds each shows how yours move; it is "
         "forgotten with the page.",
     )
     if calibration is not None:
@@ -81,7 +81,7 @@ def _dot(corner: ScreenCorner) -> str:
 
 
 def _screen(calibration: GazeCalibration, session: LiveSession, now: float) -> str:
-    """HTML of the window in small with a dot where the eyes look; without one where they are not seen."""
+    """HTML of a small window with a dot where the eyes look; no dot while they are not seen."""
     places = [calibration.on_screen(gaze) for gaze in session.gazes(now - LOOKED_SECONDS, now)]
     dot = ""
     if places:

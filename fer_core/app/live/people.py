@@ -1,4 +1,4 @@
-"""The people of a live stream beside the video: everyone's answer, last minute and attention; alerts; the session log."""
+"""The people of a live stream beside the video: expression, last minute and attention of each; alerts; the session log."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from fer_core.analysis.attention import Attention
+from fer_core.app.common.widgets import download
 from fer_core.live.session import HISTORY_SECONDS, LiveSession, LiveSnapshot, PersonMinute
 from fer_core.logs.session_log import KeptLogs, SessionLog
 from fer_core.plots.attention import COLOURS, attention_strip
@@ -24,7 +25,7 @@ _CHART = {"displayModeBar": False}
 
 
 def show_people(session: LiveSession, now: LiveSnapshot, attention: bool) -> None:
-    """A chart per person; with several people smaller ones under their ids."""
+    """A chart per person; several people get smaller ones under their numbers."""
     people = session.people(now.now)
     by_track = {face.track: face.attributes for face in now.analysis} if now.analysis else {}
     for person in people:
@@ -70,7 +71,7 @@ def _attention(person: PersonMinute, now: LiveSnapshot) -> None:
 
 
 def show_alerts(now: LiveSnapshot) -> None:
-    """The alerts that last, in red, and the latest that are over."""
+    """Alerts that still hold, in red, and the latest that are over."""
     clock = datetime.now()
     for alert in reversed(now.alerts[-LATEST_ALERTS:]):
         began = f"{clock - timedelta(seconds=now.now - alert.timestamp):%H:%M:%S}"
@@ -84,7 +85,7 @@ def show_alerts(now: LiveSnapshot) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _kept_logs() -> KeptLogs:
-    """Those of all visitors; each knows the key of their own alone, which is in the page's address."""
+    """The logs of all visitors; each visitor knows only their own key, which is in the page's address."""
     return KeptLogs()
 
 
@@ -93,7 +94,7 @@ def _start_log(session: LiveSession, source: str) -> None:
 
 
 def show_log(session: LiveSession, source: str) -> None:
-    """Start, stop and download the log of what is seen; it outlives the stream, and the page if its address is kept."""
+    """Start, stop and download a log; it outlives the stream, and the page too if its address is kept."""
     now = session.snapshot(time.monotonic())
     start, stop = st.columns(2)
     start.button(
@@ -132,18 +133,8 @@ def _offer(log: SessionLog) -> None:
     with st.spinner("Packing…"):
         as_csv, as_parquet = _contents(log)
     csv, parquet = st.columns(2)
-    csv.download_button(
-        "CSV", as_csv, f"{name}.csv", "text/csv", icon=":material/download:", width="stretch", on_click="ignore"
-    )
-    parquet.download_button(
-        "Parquet",
-        as_parquet,
-        f"{name}.parquet",
-        "application/vnd.apache.parquet",
-        icon=":material/download:",
-        width="stretch",
-        on_click="ignore",
-    )
+    download("CSV", as_csv, f"{name}.csv", place=csv, width="stretch")
+    download("Parquet", as_parquet, f"{name}.parquet", place=parquet, width="stretch")
 
 
 @st.cache_data(

@@ -1,4 +1,4 @@
-"""What a visitor of the live page chooses: layers, pace, smoothing, attention, alerts, and the private view."""
+"""What a visitor of the live page chooses: layers, frame rate, smoothing, attention and alerts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import streamlit as st
 from fer_core.analysis.attention import NOTICE
 from fer_core.analysis.overlay import Layer
 from fer_core.analysis.smoothing import TIME_CONSTANT_SECONDS
+from fer_core.app.common.widgets import several
 from fer_core.labels import Emotion, LabelSet
 from fer_core.live.alerts import AlertRule, AlertSignal
 from fer_core.live.session import LiveSettings
@@ -32,33 +33,32 @@ def choose_timing() -> tuple[bool, float, float]:
         TIME_CONSTANT_SECONDS,
         0.01,
         format="%.1f",
-        help="Time constant over which answers are averaged: 0 shows every frame's own, which flickers. It means the "
-        "same at every frame rate.",
+        help="Time constant over which probabilities are averaged: at 0 every frame shows its own, which flickers. It "
+        "means the same at every frame rate.",
     )
     rate = st.select_slider(
         "Analyse",
         list(RATES),
-        help="The video stays smooth; the frames between two analyses show the last answers.",
+        help="The video stays smooth; frames between two analyses show the last result.",
     )
     return mirror, smoothing, RATES[rate]
 
 
 def choose_layers() -> frozenset[Layer]:
     """What is drawn on the video."""
-    chosen = st.pills(
+    chosen = several(
         "Layers",
         list(Layer),
-        selection_mode="multi",
+        "live-layers",
         default=[layer for layer in Layer if layer in LiveSettings().layers],
-        help="What is drawn on the video. Landmarks, head pose and gaze are looked for only where they are shown, "
-        "logged or needed for attention.",
-        key="live-layers",
+        help="What is drawn on the video. Landmarks, head pose and gaze are computed only if they are shown, logged or "
+        "needed for attention.",
     )
-    return frozenset(chosen or ())
+    return frozenset(chosen)
 
 
 def choose_attention() -> bool:
-    """Whether to follow attention: only after the notice was read and its terms confirmed."""
+    """Whether attention is measured: only after its terms were confirmed."""
     if not st.toggle("Attention", help="Whether people look this way, away, or have their eyes closed."):
         return False
     st.caption(NOTICE)
@@ -70,14 +70,14 @@ def choose_attention() -> bool:
 
 
 def choose_rules(label_set: LabelSet) -> tuple[AlertRule, ...]:
-    """The rules whose alerts are raised; by default none.
+    """Rules that raise alerts; none by default.
 
     Raises:
         AlertError: the model knows none of the emotions that a rule waits for.
     """
     rules: list[AlertRule] = []
     if st.toggle("Emotions", key="live-alert-emotions"):
-        known = [emotion for emotion in label_set.emotions]
+        known = list(label_set.emotions)
         emotions = st.multiselect("Any of", known, [emotion for emotion in DISTRESS if emotion in known])
         over = st.slider("Together over, %", 30, 95, 60, 5)
         seconds = st.number_input("For, s", 1, 3600, 20, key="live-alert-emotion-seconds")

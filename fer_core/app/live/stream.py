@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import av
@@ -20,6 +21,7 @@ from streamlit_webrtc.webrtc import SignallingTimeoutError
 
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.app.common.page import secret
+from fer_core.app.common.widgets import switch
 from fer_core.app.live.people import show_alerts, show_people
 from fer_core.errors import VideoError
 from fer_core.live.connection import Connection, ConnectionWatch
@@ -36,7 +38,7 @@ ICE_SERVERS_VARIABLE = "FER_ICE_SERVERS"
 
 
 ANSWER_REFRESH_SECONDS, CHART_REFRESH_SECONDS = 0.3, 1.0
-"""How often they are drawn anew. The video itself shows every frame's answer at once."""
+"""Between two refreshes. The video itself shows every frame's result at once."""
 
 
 _CAMERA = {
@@ -50,7 +52,7 @@ class StreamSource(StrEnum):
 
     CAMERA = "Camera"
     PRIVATE = "Private view"
-    """The camera, of which no picture comes back: nobody is watched."""
+    """The camera, but no picture is shown: nobody is watched."""
     CLIP = "Sample clip"
 
 
@@ -61,7 +63,7 @@ class StreamState:
     playing: bool
     signalling: bool
     trouble: str = ""
-    """What keeps the browser from using a camera, a key of :data:`CAMERA_TROUBLE`; empty where nothing is known."""
+    """What keeps the browser from using a camera, a key of :data:`CAMERA_TROUBLE`; empty if nothing is known."""
 
 
 def ice_servers() -> list[dict[str, Any]]:
@@ -99,17 +101,14 @@ def _is_urls(urls: Any) -> bool:
 
 def choose_source() -> StreamSource:
     """A choice of where the frames come from."""
-    choice = st.segmented_control(
+    choice = switch(
         "Source",
         list(StreamSource),
-        default=StreamSource.CAMERA,
-        required=True,
+        "live-source",
         label_visibility="collapsed",
-        help="The private view shows no video at all, only what is found and alerts. The sample clip takes the camera's "
-        "place where there is none.",
-        key="live-source",
+        help="The private view shows no video, only what is found and alerts. The sample clip stands in for a camera.",
     )
-    source = StreamSource(choice or StreamSource.CAMERA)
+    source = StreamSource(choice)
     for other in StreamSource:
         if other is not source:
             _end_stream(other)
@@ -147,7 +146,7 @@ def _sample_clip() -> LoopedClip:
 
 
 def _track_back(source: StreamSource, make: Callable[[], ProcessedTrack]) -> ProcessedTrack:
-    """This visitor's track, a new one where the last has ended with its connection."""
+    """This visitor's track, a new one if the last has ended with its connection."""
     key = f"live-track-{source.name.lower()}"
     track: ProcessedTrack | None = st.session_state.get(key)
     if track is None or track.readyState != "live":
@@ -156,7 +155,7 @@ def _track_back(source: StreamSource, make: Callable[[], ProcessedTrack]) -> Pro
 
 
 def video_stream(source: StreamSource, session: LiveSession) -> StreamState:
-    """The video with its Start and Stop, every frame of which goes through ``session``.
+    """The video with its Start and Stop buttons; every frame goes through ``session``.
 
     Everything that needs a browser is in this one function, so that a test without one can replace it.
 
@@ -180,7 +179,7 @@ def video_stream(source: StreamSource, session: LiveSession) -> StreamState:
         "video_html_attrs": {"autoPlay": True, "controls": False, "muted": True, "style": {"width": "100%"}},
     }
     if source is StreamSource.CAMERA:
-        # The component's own way through a callback answers one frame late, and queues what a slow machine can't send.
+        # The component's own callback returns one frame late, and queues what a slow machine can't send.
         track = _track_back(source, lambda: ProcessedTrack(annotate))
         arguments |= {
             "mode": WebRtcMode.SENDRECV,
@@ -212,38 +211,13 @@ def video_stream(source: StreamSource, session: LiveSession) -> StreamState:
     return StreamState(state.playing, state.signalling, trouble)
 
 
-# The video component tells the page nothing of a refused camera, so the page asks the browser itself. It reports
-# trouble alone, since every report runs the page again.
-_WATCH_CAMERA = """
-export default function ({ setStateValue }) {
-  let last = "", permission = null;
-  const report = (trouble) => { if (trouble !== last) { last = trouble; setStateValue("trouble", trouble); } };
-  const look = async () => {
-    if (!navigator.mediaDevices) return report("insecure");
-    if (permission?.state === "denied") return report("denied");
-    const devices = await navigator.mediaDevices.enumerateDevices();
-    report(devices.some((device) => device.kind === "videoinput") ? "" : "missing");
-  };
-  const listen = async () => {
-    // Browsers that can't be asked throw; the video component still shows its own error there.
-    try { permission = await navigator.permissions.query({ name: "camera" }); } catch { permission = null; }
-    permission?.addEventListener("change", look);
-    navigator.mediaDevices?.addEventListener("devicechange", look);
-    await look();
-  };
-  listen();
-  return () => {
-    permission?.removeEventListener("change", look);
-    navigator.mediaDevices?.removeEventListener("devicechange", look);
-  };
-}
-"""
+_WATCH_CAMERA = Path(__file__).with_name("camera_watch.js").read_text(encoding="utf-8")
 
 
 CAMERA_TROUBLE = {
     "denied": "**The browser refuses this page the camera.** Click the camera or lock symbol beside the page's "
     "address, allow the camera, and press Start again. The sample clip works without one.",
-    "insecure": "**The browser gives the camera to secure pages alone.** Open this page through https, or as "
+    "insecure": "**The browser gives the camera only to secure pages.** Open this page through https, or as "
     "http://localhost on the computer that it runs on. The sample clip works without a camera.",
     "missing": "**The browser finds no camera.** Plug one in or switch it on, or play the sample clip.",
 }
@@ -262,13 +236,13 @@ def _camera_watcher() -> Any:
 
 
 def _camera_trouble() -> str:
-    """What the browser says keeps it from using a camera; it runs the page again when that changes."""
+    """Why the browser cannot use a camera, as it reports; the page runs again when that changes."""
     result = _camera_watcher()(key="live-camera-watch", default={"trouble": ""}, on_trouble_change=lambda: None)
     return str(result.trouble or "")
 
 
 def connection_notice(source: StreamSource, stream: StreamState) -> None:
-    """A word where the video does not come, and where to look then."""
+    """What to check while the video does not start."""
     watch: ConnectionWatch = st.session_state.setdefault(f"live-watch-{source.name.lower()}", ConnectionWatch())
 
     def notice() -> None:
@@ -280,12 +254,12 @@ def connection_notice(source: StreamSource, stream: StreamState) -> None:
         elif connection is Connection.CONNECTING:
             st.caption("Connecting…")
 
-    # Only time passing makes a connection slow, so the clock is looked at while there is one to wait for.
+    # Only time makes a connection slow, so the clock is checked while the page waits for one.
     st.fragment(notice, run_every=2.0 if stream.signalling and not stream.playing else None)()
 
 
 def how_to_start(source: StreamSource) -> None:
-    """What to do and what will be seen then."""
+    """What to press, and what will be seen then."""
     first = {
         StreamSource.CAMERA: "Press **Start** and allow the camera when the browser asks.",
         StreamSource.PRIVATE: "Press **Start** and allow the camera when the browser asks. No picture will be shown.",
@@ -295,12 +269,12 @@ def how_to_start(source: StreamSource) -> None:
         st.markdown(
             f"#### Nothing is playing yet\n1. {first}\n"
             "2. Every face gets a box, its most probable expression, and a bar for each one.\n"
-            "3. Beside the video you read the answer for the largest face and see the last minute as a chart."
+            "3. Beside the video you read the expression of the largest face and see the last minute as a chart."
         )
 
 
 def example_frame(analyser: FrameAnalyser, settings: LiveSettings) -> None:
-    """An annotated frame of the sample clip, in the place of the answers that are not there yet."""
+    """An annotated frame of the sample clip, shown until results arrive."""
     with suppress(VideoError):  # a camera works without the clip
         example = LiveSession(analyser, replace(settings, mirror=False)).process(
             LoopedClip(SAMPLE_CLIP).next_frame(), 0.0
@@ -311,7 +285,7 @@ def example_frame(analyser: FrameAnalyser, settings: LiveSettings) -> None:
 
 
 def live_panel(session: LiveSession, attention: bool) -> None:
-    """Answer, figures, people and alerts of a running stream, refreshed on their own without running the page."""
+    """Expression, metrics, people and alerts of a running stream, refreshed without running the page."""
     st.fragment(_show_answer, run_every=ANSWER_REFRESH_SECONDS)(session)
     st.fragment(_show_metrics, run_every=CHART_REFRESH_SECONDS)(session, attention)
 
@@ -331,7 +305,7 @@ def _show_metrics(session: LiveSession, attention: bool) -> None:
     latency.metric(
         "Latency, ms",
         "–" if now.milliseconds is None else f"{now.milliseconds:.0f}",
-        help="From a frame's arrival to its analysis: finding faces, classifying and what else is asked for. Median.",
+        help="From a frame's arrival to its analysis: finding faces, classifying and what else is switched on. Median.",
     )
     if now.failure:
         st.error(now.failure, icon=":material/error:")
@@ -348,7 +322,7 @@ MASK_WORDS = {
 
 
 def answer_card(answer: ExpressionScores | None, mask: MaskReading | None = None, waiting: bool = False) -> str:
-    """HTML of the answer in big type, what else it may be, and the mask; of the same height where there is none."""
+    """HTML of the expression in big type, the runners-up and the mask; of the same height if there is no face."""
     colour, share, state = "#8A8F98", "", "&nbsp;"
     if answer is None:
         first = "Waiting" if waiting else "No face"

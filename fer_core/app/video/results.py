@@ -1,4 +1,4 @@
-"""What was found in a film, on the page: people over time, the frame that was clicked, key moments, and downloads."""
+"""What was found in a video, on the page: people over time, the frame that was clicked, key moments, and downloads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import streamlit as st
 from fer_core.analysis.overlay import draw_analysis
 from fer_core.app.common import background
 from fer_core.app.common.background import Report
+from fer_core.app.common.widgets import download
 from fer_core.app.video.work import ChosenVideo
 from fer_core.media.video_reader import read_video
 from fer_core.plots.video_timeline import person_timeline
@@ -22,7 +23,7 @@ from fer_core.video.persons import PersonSeries, people_of
 from fer_core.video.replay import analysis_of
 
 MOST_PEOPLE = 4
-"""Whose timelines are shown at first."""
+"""Number of people with a timeline at first; a box adds the others."""
 
 
 _AT, _TABLE, _PEOPLE = "video-result-at", "video-result-table", "video-result-of-people"
@@ -35,7 +36,7 @@ _CHART = {"displayModeBar": False}
 
 
 def show_result(video: ChosenVideo, found: VideoAnalysis) -> None:
-    """Everything about an analysed film."""
+    """Everything about an analysed video."""
     if _TABLE not in st.session_state:  # made once, since every click runs the page
         table = found.table()
         people = people_of(table)
@@ -68,7 +69,7 @@ def _show_frame(video: ChosenVideo, table: pd.DataFrame, at: float) -> None:
     frame = next(read_video(video.content, video.name, at), None) if at < video.end else None
     if frame is None:
         return
-    # Where not every frame was looked at, the last answer before it.
+    # Not every frame was analysed, perhaps: show the last result before this one.
     numbers = table["frame"].to_numpy()
     known = numbers[max(0, int(numbers.searchsorted(frame.number, side="right")) - 1)]
     rows = table[numbers == known].astype(object)
@@ -85,7 +86,7 @@ def _show_frame(video: ChosenVideo, table: pd.DataFrame, at: float) -> None:
 def _show_moments(moments: list[KeyMoment]) -> None:
     st.subheader("Key moments")
     if not moments:
-        st.caption("No expression changes much or was ever sure.")
+        st.caption("No expression changes much or is ever likely enough to name.")
     for number, moment in enumerate(moments):
         words = moment.words[0].upper() + moment.words[1:]
         st.button(
@@ -109,7 +110,7 @@ def _show_people(people: list[PersonSeries], found: VideoAnalysis, at: float) ->
             [person.track for person in longest],
             [person.track for person in shown],
             format_func=lambda track: f"Person {track}",
-            help="Those who were seen for longest come first.",
+            help="People who were seen for longest come first.",
             key="video-result-people",
         )
         shown = [person for person in longest if person.track in tracks]
@@ -135,44 +136,22 @@ def _clicked(key: str) -> None:
 
 def _downloads(video: ChosenVideo, found: VideoAnalysis) -> None:
     st.subheader("Downloads")
-    st.caption("Drop the table, CSV or Parquet, into **Session Insights** to compare films, people and groups.")
+    st.caption("Drop the table, CSV or Parquet, into **Session Insights** to compare videos, people and groups.")
     stem = video.name.rsplit(".", 1)[0]
-    columns = st.columns(4)
-    for column, label, make, name, mime in (
-        (columns[0], "CSV", found.log.to_csv, f"{stem}.csv", "text/csv"),
-        (columns[1], "Parquet", found.log.to_parquet, f"{stem}.parquet", "application/vnd.apache.parquet"),
-        (columns[2], "Subtitles", found.webvtt, f"{stem}.vtt", "text/vtt"),
-    ):
-        # Made when asked for.
-        column.download_button(
-            label,
-            make,
-            name,
-            mime,
-            icon=":material/download:",
-            on_click="ignore",
-            width="stretch",
-            key=f"video-{label}",
-        )
-    with columns[3]:
+    csv, parquet, subtitles, annotated = st.columns(4)
+    download("CSV", found.log.to_csv, f"{stem}.csv", "video-CSV", place=csv, width="stretch")
+    download("Parquet", found.log.to_parquet, f"{stem}.parquet", "video-Parquet", place=parquet, width="stretch")
+    download("Subtitles", found.webvtt, f"{stem}.vtt", "video-Subtitles", place=subtitles, width="stretch")
+    with annotated:
         made: bytes | None = st.session_state.get(_VIDEO)
         if made is not None:
-            st.download_button(
-                "Annotated film",
-                made,
-                f"{stem}-annotated.mp4",
-                "video/mp4",
-                icon=":material/download:",
-                on_click="ignore",
-                width="stretch",
-                key="video-film-download",
-            )
+            download("Annotated video", made, f"{stem}-annotated.mp4", "video-film-download", width="stretch")
         elif st.button(
-            "Make the annotated film",
+            "Make the annotated video",
             icon=":material/movie:",
             width="stretch",
             key="video-film-make",
-            help="Boxes, answers and bars on every frame, with the film's sound, as MP4.",
+            help="Boxes, expressions and bars on every frame, with the sound, as MP4.",
         ):
             background.start(_VIDEO_JOB, partial(_make_video, video.content, found))
     job = background.finished(_VIDEO_JOB)
@@ -185,5 +164,5 @@ def _downloads(video: ChosenVideo, found: VideoAnalysis) -> None:
 
 def _make_video(content: bytes, found: VideoAnalysis, report: Report) -> bytes:
     target = BytesIO()
-    found.write_annotated_video(content, target, partial(report, "Writing the film"))
+    found.write_annotated_video(content, target, partial(report, "Writing the video"))
     return target.getvalue()

@@ -1,4 +1,4 @@
-"""The parts of the video page: choosing a film and what of it, the work in progress, and its preview."""
+"""The parts of the video page: choosing a video and the part of it to analyse, progress, and a preview."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from fer_core.analysis.frame import AttributeLevel
 from fer_core.analysis.overlay import draw_analysis
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.app.common.background import Cancelled, Job, Report
+from fer_core.app.common.widgets import pick, switch
 from fer_core.media.sample_clip import SAMPLE_CLIP
 from fer_core.media.video_reader import VideoInfo, video_info, video_span
 from fer_core.video.analysis import VideoAnalysis, VideoProgress, analyse_video, minutes
 from fer_core.video.annotate import VIDEO_LAYERS
 
 MOST_MEGABYTES = 500
-"""Of an upload, which is held in memory; longer films are for the command line."""
+"""Of an upload, which is held in memory; longer videos are for the command line."""
 
 
 RATES: dict[str, float | None] = {"every frame": None, "10 a second": 10.0, "5 a second": 5.0, "2 a second": 2.0}
 
 
 _EVERY = 0.5
-"""Seconds between two looks at the progress."""
+"""Seconds between two updates of the progress."""
 
 
 _PREVIEW_WIDTH = 480
@@ -37,7 +38,7 @@ _VIDEO, _WORK, _RESULT = "video-film-chosen", "video-work", "video-result"
 
 @dataclass(frozen=True)
 class ChosenVideo:
-    """A film as it was uploaded."""
+    """A video as it was uploaded."""
 
     key: str
     """Tells it from others of the same name."""
@@ -50,8 +51,8 @@ class ChosenVideo:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to be done with a film."""
+class VideoOptions:
+    """Which part of a video is analysed, and how closely."""
 
     start: float | None
     end: float | None
@@ -59,10 +60,10 @@ class Wish:
     attribute_level: AttributeLevel
 
 
-class VideoWork:
-    """The analysis of a film on a thread of its own, which outlives reruns of the page and ends with the session."""
+class VideoJob:
+    """The analysis of a video on its own thread; it outlives reruns of the page and ends with the session."""
 
-    def __init__(self, video: ChosenVideo, analyser: FrameAnalyser, wish: Wish) -> None:
+    def __init__(self, video: ChosenVideo, analyser: FrameAnalyser, options: VideoOptions) -> None:
         latest = self._latest = _Latest()  # the thread must not hold this object, see Job
 
         def work(report: Report) -> VideoAnalysis:
@@ -77,10 +78,10 @@ class VideoWork:
                 video.content,
                 analyser,
                 name=video.name,
-                start=wish.start,
-                end=wish.end,
-                per_second=wish.per_second,
-                attribute_level=wish.attribute_level,
+                start=options.start,
+                end=options.end,
+                per_second=options.per_second,
+                attribute_level=options.attribute_level,
                 on_progress=latest.set,
                 should_stop=stopped,
             )
@@ -89,7 +90,7 @@ class VideoWork:
 
     @property
     def progress(self) -> VideoProgress | None:
-        """Of the latest frame; None before the first."""
+        """Progress at the latest frame; ``None`` before the first."""
         return self._latest.progress
 
 
@@ -104,19 +105,12 @@ class _Latest:
 
 
 def choose_video() -> ChosenVideo | None:
-    """An uploaded film, or the sample clip; None as long as there is none.
+    """An uploaded video, or the sample clip; ``None`` until there is one.
 
     Raises:
-        VideoError: the file is no film that can be read.
+        VideoError: the file is not a video that can be read.
     """
-    origin = st.segmented_control(
-        "Film",
-        ["Upload", "Sample clip"],
-        default="Upload",
-        required=True,
-        label_visibility="collapsed",
-        key="video-origin",
-    )
+    origin = switch("Video from", ["Upload", "Sample clip"], "video-origin", label_visibility="collapsed")
     if origin == "Sample clip":
         return _chosen("sample", SAMPLE_CLIP.name, SAMPLE_CLIP.read_bytes)
     upload = st.file_uploader(
@@ -140,8 +134,8 @@ def _chosen(key: str, name: str, read: Any) -> ChosenVideo:
     return known
 
 
-def choose_wish(video: ChosenVideo, attention: bool) -> Wish:
-    """Range and rate."""
+def choose_options(video: ChosenVideo, attention: bool) -> VideoOptions:
+    """Widgets for the range and the rate."""
     info = video.info
     st.caption(
         f"{video.name}: {info.width} x {info.height} pixels, {info.frames_per_second:.4g} frames a second, "
@@ -155,8 +149,8 @@ def choose_wish(video: ChosenVideo, attention: bool) -> Wish:
         )
     else:
         first, last = 0.0, length
-    per_second = RATES[rate.selectbox("Look at", list(RATES), help="Fewer frames take less time.")]
-    return Wish(
+    per_second = RATES[pick("Analyse", list(RATES), None, place=rate, help="Fewer frames take less time.")]
+    return VideoOptions(
         video.start + first if first > 0 else None,
         video.start + last if last < length else None,
         per_second,
@@ -164,28 +158,28 @@ def choose_wish(video: ChosenVideo, attention: bool) -> Wish:
     )
 
 
-def start_work(video: ChosenVideo, analyser: FrameAnalyser, wish: Wish) -> None:
-    """Begin; what ran before is ended."""
-    end_work()
+def start_job(video: ChosenVideo, analyser: FrameAnalyser, options: VideoOptions) -> None:
+    """Start the analysis and end the one that ran before."""
+    end_job()
     for key in [key for key in st.session_state if str(key).startswith("video-result")]:
         del st.session_state[key]
-    st.session_state[_WORK] = VideoWork(video, analyser, wish)
+    st.session_state[_WORK] = VideoJob(video, analyser, options)
 
 
-def end_work() -> None:
-    """End what runs; what it found is kept for :func:`finished_work`."""
-    work: VideoWork | None = st.session_state.get(_WORK)
+def end_job() -> None:
+    """End the analysis that runs; :func:`finished_job` gives what it found until then."""
+    work: VideoJob | None = st.session_state.get(_WORK)
     if work is not None:
         work.job.cancel()
 
 
-def finished_work(video: ChosenVideo) -> VideoAnalysis | None:
-    """What was found, once there is something; while the work goes on its progress is shown here.
+def finished_job(video: ChosenVideo) -> VideoAnalysis | None:
+    """The result once there is one; until then this shows the progress.
 
     Raises:
-        VideoError: the film could not be analysed.
+        VideoError: the video could not be analysed.
     """
-    work: VideoWork | None = st.session_state.get(_WORK)
+    work: VideoJob | None = st.session_state.get(_WORK)
     if work is not None:
         if work.job.running:
             work.job.wait(0.3)  # a short clip is done by then
@@ -200,12 +194,12 @@ def finished_work(video: ChosenVideo) -> VideoAnalysis | None:
 
 @st.fragment(run_every=_EVERY)
 def _watch() -> None:
-    work: VideoWork | None = st.session_state.get(_WORK)
+    work: VideoJob | None = st.session_state.get(_WORK)
     if work is None or not work.job.running:
         st.rerun()
     progress = work.progress
-    picture, told = st.columns([2, 3], gap="medium")
-    with told:
+    picture, progress_place = st.columns([2, 3], gap="medium")
+    with progress_place:
         if progress is None:
             st.progress(0.0, "Starting…")
         else:
@@ -217,8 +211,8 @@ def _watch() -> None:
         st.button(
             "Stop here",
             icon=":material/stop:",
-            on_click=end_work,
-            help="What was found until then is kept.",
+            on_click=end_job,
+            help="What was found so far is kept.",
             key="video-stop",
         )
     if progress is not None:
