@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from fer_core.app.common.figures import downloads, show_report_figure
+from fer_core.app.common.figures import downloads, show_report_figures
 from fer_core.app.common.selection import installed_models, model_titles
+from fer_core.app.common.widgets import download
 from fer_core.app.explore.explored import ExploredDataset
 from fer_core.curation.exclusions import DUPLICATES, LabelFinding, cleaned_index, findings
 from fer_core.curation.label_errors import scored_splits_on, suspects_by_network
@@ -90,12 +89,10 @@ def _agreement(summary: DatasetSummary) -> None:
                 summary.label_set,
                 measure_titles(summary)[_VOTE_ENTROPY],
             ),
-            "Nought bits: all ten say the same. One bit: as divided as a coin.",
+            "0 bits: all ten say the same. 1 bit: as divided as a coin toss.",
         ),
     ]
-    for report_figure in report_figures:
-        st.markdown(f"**{report_figure.title}**")
-        show_report_figure(report_figure)
+    show_report_figures(report_figures)
     table = summary.agreement_matrix.rename_axis("label").reset_index()
     downloads([*report_figures, ReportFigure("label-agreement-table", "The matrix as a table", table)], "agreement")
 
@@ -222,21 +219,9 @@ def _index(summary: DatasetSummary, found: list[LabelFinding]) -> None:
     index = cleaned_index(finding for finding in found if finding.name in chosen)
     training = _training_faces(summary)
     share = f" ({len(index) / training:.1%} of {training:,} training faces)" if training else ""
-    st.download_button(
-        f"{len(index):,} rows to leave out · CSV",
-        partial(_csv, index),
-        "exclude.csv",
-        "text/csv",
-        icon=":material/download:",
-        key="audit-index",
-        on_click="ignore",
-        disabled=index.empty,
-    )
+    words = f"{len(index):,} rows to leave out · CSV"
+    download(words, index, "exclude.csv", "audit-index", disabled=index.empty)
     st.caption(f"{len(index):,} training rows are left out{share}.")
-
-
-def _csv(index: pd.DataFrame) -> bytes:
-    return index.to_csv(index=False).encode()
 
 
 def _training_faces(summary: DatasetSummary) -> int:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from fer_core.app.common.background import Report, finished, start
 from fer_core.app.common.selection import choose_detector
+from fer_core.app.common.widgets import download
 from fer_core.app.explore.explored import ExploredDataset
 from fer_core.app.explore.sources import MOST_MEANINGS, ask_for_meanings
 from fer_core.curation.import_photos import MAX_PHOTOS, DropReason, FaceSelection, OwnFaces, cut_faces, open_photos
@@ -140,15 +141,7 @@ def _show(faces: OwnFaces) -> None:
         )
     st.markdown("**What became of each photo**")
     st.dataframe(faces.report, hide_index=True, width="stretch")
-    st.download_button(
-        "This report (csv)",
-        partial(_csv, faces),
-        "own-photos-report.csv",
-        "text/csv",
-        icon=":material/download:",
-        key="own-report",
-        on_click="ignore",
-    )
+    download("This report (csv)", faces.report, "own-photos-report.csv", "own-report")
     st.button("Forget these faces", key="own-forget", icon=":material/delete:", on_click=_forget)
 
 
@@ -221,7 +214,3 @@ def _downloads(dataset: FaceDataset, faces: OwnFaces) -> None:
             "None of these faces has a label: sort the folder `unlabelled` of the zip into folders called happy, sad… and "
             "read it by its path."
         )
-
-
-def _csv(faces: OwnFaces) -> bytes:
-    return faces.report.to_csv(index=False).encode()
