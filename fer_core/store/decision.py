@@ -3,8 +3,8 @@
 A network has a head of logits per label set that it learnt from, and each head's softmax gives probabilities. A
 :class:`DecisionRule`, stored in the model's card and fitted on the validation split, turns them into one answer:
 
-1. *Restriction and fusion.* A head of a larger label set is restricted to the rule's classes and rescaled to sum to one; then
-   the log-probabilities of all heads that take part are added, each times its weight: logarithmic opinion pooling
+1. *Restriction and fusion.* A head of a larger label set is restricted to the rule's classes and rescaled to sum to one;
+   then the log-probabilities of all heads that take part are added, each times its weight: logarithmic opinion pooling
    (Genest & Zidek 1986).
 2. *Class bias.* A constant per class is added, which makes up for classes that are rare in training: logit adjustment
    (Menon et al. 2021, arXiv:2007.07314, sec. 4.1).
@@ -14,8 +14,9 @@ A network has a head of logits per label set that it learnt from, and each head'
    :meth:`fer_core.results.ExpressionScores.verdict`.
 
 Example:
-    Three classes, two heads that disagree. Pooled with a weight of one half each, the second class wins (the square
-    root of 0.3 * 0.7 against that of 0.6 * 0.2); a bias of 0.3 for the first one turns the answer; a temperature of 2 makes it less sure.
+    Three classes and two heads that disagree. Pooled with a weight of one half each, the second class wins (the square root
+    of 0.3 * 0.7 against that of 0.6 * 0.2); a bias of 0.3 for the first turns the answer; a temperature of 2 makes it
+    less sure.
 
     >>> import numpy as np
     >>> one, other = np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.7, 0.1])
