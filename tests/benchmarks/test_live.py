@@ -52,13 +52,13 @@ def test_a_number_is_read_through_both_codecs_and_below_every_layer(clip):
     read = []
     for number, packet in enumerate(packets):
         (frame,) = ingoing.decode(JitterFrame(packet, number * 3000))
-        picture = session.process(frame.to_ndarray(format="bgr24"), number / 30)
+        picture = session.process(frame.to_ndarray(format="bgr24"), number / 30)  # type: ignore[attr-defined]
         annotated = av.VideoFrame.from_ndarray(picture, format="bgr24")
         annotated.pts, annotated.time_base = frame.pts, frame.time_base
         payloads, _ = outgoing.encode(annotated)
         # Every payload begins with a descriptor of four bytes.
         (back,) = incoming.decode(JitterFrame(b"".join(payload[4:] for payload in payloads), number * 3000))
-        read.append(read_number(back.to_ndarray(format="gray")))
+        read.append(read_number(back.to_ndarray(format="gray")))  # type: ignore[attr-defined]
     assert session.snapshot(20 / 30).analysis.faces[0].attributes is not None, "every layer is on"
     assert read == list(range(20))
 

@@ -4,12 +4,12 @@ from benchmarks import stream as stream_benchmark
 
 def test_the_frame_benchmark_names_every_detector_side_by_side():
     table = benchmarks.frame_speed("tiny", repeats=1)
-    assert [line.split()[:2] for line in table.splitlines()[1:]] == [[name, "int8"] for name in benchmarks.DETECTORS]
+    assert [line.split()[:2] for line in table.splitlines()[1:]] == [[name, "int8"] for name in benchmarks.DETECTORS]  # type: ignore[attr-defined]
     assert "times faster" in table
 
 
 def test_the_webcam_frame_holds_one_face_at_the_size_of_a_webcam():
-    assert benchmarks.webcam_frame().shape == (480, 640, 3)
+    assert benchmarks.webcam_frame().shape == (480, 640, 3)  # type: ignore[attr-defined]
 
 
 def test_the_browsing_benchmark_filters_as_many_faces_as_fer2013_has(monkeypatch):

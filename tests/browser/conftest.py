@@ -136,7 +136,7 @@ def open_page(app_url: str, camera_video: Path, chromium_path: str) -> Iterator[
             errors: list[str] = []
             page.on("console", lambda message: errors.append(_words(message)) if message.type == "error" else None)
             page.on("pageerror", lambda error: errors.append(str(error)))
-            page.console_errors = errors
+            page.console_errors = errors  # type: ignore[attr-defined]
             page.get_by_role("heading", name=link, level=1).wait_for(timeout=60_000)
             return page
 

@@ -70,7 +70,7 @@ def test_every_frame_is_answered_for_at_the_pace_of_a_camera(open_page: Callable
         choose_clip(page)
     start(page)
     expect_live_answers(page)
-    assert page.console_errors == []
+    assert page.console_errors == []  # type: ignore[attr-defined]
 
 
 def test_settings_take_effect_while_the_stream_goes_on(open_page: Callable[..., Page]) -> None:
@@ -85,7 +85,7 @@ def test_settings_take_effect_while_the_stream_goes_on(open_page: Callable[..., 
     # A rate needs two frames in two seconds, which the slow detector may not have had when it was just loaded.
     expect(rate_on(page)).not_to_have_text("0.0", timeout=60_000)
     expect(video(page).get_by_role("button", name="Stop")).to_be_visible()
-    assert page.console_errors == []
+    assert page.console_errors == []  # type: ignore[attr-defined]
 
 
 _CORNER_IS_WHITE = """video => {
@@ -118,7 +118,7 @@ def test_a_mask_that_is_put_on_and_taken_off_is_followed_within_a_second(
         assert follows <= 1.0, f"{'on' if seen[i][1] else 'off'}: {follows:.2f} s"
     words = {answer.split()[0] for *_, answer in seen}
     assert words <= {"happy", "unsure"}, "an astronaut who smiles under the mask is not said to be anything else"
-    assert page.console_errors == []
+    assert page.console_errors == []  # type: ignore[attr-defined]
 
 
 _WATCH_CONNECTIONS = """

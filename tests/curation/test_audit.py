@@ -48,7 +48,7 @@ def flawed() -> FaceDataset:
 
 
 def test_exact_and_near_duplicates_are_told_apart_and_grouped(flawed):
-    shares = []
+    shares: list = []
     groups = find_duplicates(flawed, shares.append).groups
     members = {tuple(frame["row"]): set(frame["kind"]) for _, frame in groups.groupby("group")}
     assert members == {(0, 1, 2): {"exact"}, (4, 5): {"exact"}, (6, 7): {"near"}}

@@ -64,7 +64,7 @@ def test_what_is_no_network_of_this_kind_is_refused_in_a_sentence(content):
 
 
 def test_heads_that_read_different_numbers_have_no_map(content, monkeypatch):
-    monkeypatch.setattr(module.schema.BuiltinOperator, "FULLY_CONNECTED", -1)
+    monkeypatch.setattr(module.schema.BuiltinOperator, "FULLY_CONNECTED", -1)  # type: ignore[attr-defined]
     with pytest.raises(ModelError, match="no place on a map"):
         FeatureReader(content)
 

@@ -76,7 +76,7 @@ def test_labels_of_ferplus_are_compared_only_where_there_are_votes(model, faces)
 
 
 def test_the_rest_is_asked_once(model, faces, cache, monkeypatch):
-    shares = []
+    shares: list = []
     answers = predict_rest(model, faces, "f", shares.append)
     assert answers.known.all()
     assert shares[-1] == 1

@@ -29,7 +29,7 @@ def flawed(dataset):
 
 
 def test_a_summary_counts_measures_and_audits(flawed):
-    shares = []
+    shares: list = []
     summary = summarise(flawed, shares.append)
     assert list(summary.counts) == ["fer2013", "fer2013-five", "ferplus"]
     assert summary.counts["fer2013"]["faces"].sum() == len(flawed) == summary.faces

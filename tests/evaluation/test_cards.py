@@ -52,9 +52,9 @@ def test_without_repeats_is_the_split_without_the_faces_that_occur_in_training()
 
 def test_splits_without_predictions_labels_or_repeats_have_no_figures_of_them():
     data = made_up_predictions(splits=(Split.VALIDATION, Split.TEST, Split.CROSS_VALIDATION))
-    del data.probabilities[Network.INT8, Split.TEST, "fer2013"]
+    del data.probabilities[Network.INT8, Split.TEST, "fer2013"]  # type: ignore[attr-defined]
     data.labels[Split.VALIDATION, "fer2013"][:] = -1
-    del data.train_duplicates[Split.CROSS_VALIDATION]
+    del data.train_duplicates[Split.CROSS_VALIDATION]  # type: ignore[attr-defined]
     metrics = card_metrics(data, (plain_rule(FER2013), plain_rule(CKPLUS)))
     assert set(metrics["int8"]["fer2013"]) == {"cross-validation"}
     assert set(metrics["float"]["fer2013"]) == {"cross-validation", "test", "test-without-repeats"}

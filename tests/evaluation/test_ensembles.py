@@ -177,7 +177,7 @@ def test_kinds_of_network_and_splits_that_a_member_lacks_are_left_out(store):
 
 def test_a_head_that_one_member_was_not_run_with_on_a_split_is_not_answered_by_the_other_alone():
     one, two = made_up_predictions(seed=0), made_up_predictions(seed=1)
-    del two.probabilities[Network.INT8, Split.TEST, "fer2013"]
+    del two.probabilities[Network.INT8, Split.TEST, "fer2013"]  # type: ignore[attr-defined]
     pooled = pool_predictions({"one": one, "two": two}, {"one": 0.5, "two": 0.5})
     assert (Network.INT8, Split.TEST, "fer2013") not in pooled.probabilities
     assert (Network.INT8, Split.VALIDATION, "fer2013") in pooled.probabilities

@@ -79,7 +79,7 @@ def test_there_is_a_table_per_label_set_and_none_that_is_empty(made_up):
 
 def test_a_model_judged_by_cross_validation_says_so(made_up):
     data = made_up_predictions(CKPLUS, splits=(Split.CROSS_VALIDATION, Split.TEST), networks=(Network.FLOAT,))
-    del data.train_duplicates[Split.TEST]
+    del data.train_duplicates[Split.TEST]  # type: ignore[attr-defined]
     model = made_up("ck", CKPLUS, data, data={"split_titles": {"test": "random 30%"}})
     table = leaderboard(store_of(model))[CKPLUS]
     assert list(table["reported on"]) == ["random 30%, 400 faces", "ten folds by subject, 400 faces"]

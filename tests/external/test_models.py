@@ -124,7 +124,7 @@ def test_only_faces_with_a_label_have_to_be_there(mixed_store):
     labels = faces.by_split[Split.TEST].copy()
     labels[::3] = -1
     rows = table_of(made_up_probabilities(classes=8), [str(e) for e in FERPLUS.emotions])
-    kept = [rows[0], *(row for row in rows[1:] if labels[int(row[0])] >= 0)]
+    kept = [rows[0], *(row for row in rows[1:] if labels[int(row[0])] >= 0)]  # type: ignore[call-overload]
     found = read_predictions(csv_of(kept), "mine.csv", FERPLUS, {Split.TEST: labels}, Split.TEST)[Split.TEST]
     assert np.allclose(found[::3], 1 / 8)
 
@@ -562,7 +562,7 @@ def fake_process(monkeypatch, code: str) -> None:
 
     plain = subprocess.Popen
     start = lambda command, **options: plain([sys.executable, "-c", code], **options)  # noqa: E731
-    monkeypatch.setattr(guest_runs.subprocess, "Popen", start)
+    monkeypatch.setattr(guest_runs.subprocess, "Popen", start)  # type: ignore[attr-defined]
 
 
 READ_ALL = "import sys, os; sys.stdin.buffer.read();"

@@ -54,7 +54,7 @@ def alone(*parts: tuple[float, ExpressionScores | None]) -> Scene:
 @pytest.mark.parametrize("rate", RATES)
 def test_an_alert_fires_once_when_its_state_has_lasted_and_not_a_moment_earlier(rate: float) -> None:
     watch = AlertWatch([DISTRESS])
-    new = [alert for frame in range(120 * rate) for alert in watch.update(1.7 + frame / rate, {7: SAD})]
+    new = [alert for frame in range(120 * rate) for alert in watch.update(1.7 + frame / rate, {7: SAD})]  # type: ignore[call-overload]
     assert new == [Alert(pytest.approx(21.7), DISTRESS, 7)]
     assert watch.log == tuple(new)
 

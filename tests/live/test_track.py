@@ -70,7 +70,7 @@ def test_what_is_played_keeps_its_pace_and_leaves_out_what_comes_too_late(second
 def test_the_loop_goes_on_while_a_frame_is_answered() -> None:
     async def play() -> int:
         seen = threading.Event()  # the answer waits until the loop has gone on
-        track = ProcessedTrack(lambda frame: seen.wait() and frame)
+        track = ProcessedTrack(lambda frame: seen.wait() and frame)  # type: ignore[return-value]
         track.offer(numbered(1))
         answer = asyncio.ensure_future(track.recv())
         turns = 0

@@ -148,7 +148,7 @@ def test_a_click_on_a_matrix_sets_the_boxes(mixed_store, monkeypatch):
         pass
 
     state = State({"chart-confusion-weak": {"selection": {"points": [{"customdata": [2, 5, 0.1, 4]}]}}})
-    monkeypatch.setattr(comparison_tabs.st, "session_state", state)
+    monkeypatch.setattr(comparison_tabs.st, "session_state", state)  # type: ignore[attr-defined]
     choice = type("Choice", (), {"label_set": type("Set", (), {"name": "fer2013"})})
     comparison_tabs._cell_clicked(ReportFigure("confusion-weak", "", None), "weak", choice)
     assert (state["cell-model"], state["cell-true-fer2013"], state["cell-answered-fer2013"]) == ("weak", 2, 5)
@@ -161,7 +161,7 @@ def test_the_report_is_one_file_with_everything_in_it(mixed_store):
 
     models = comparison.measured_models()
     able = {model.name: model for model in models if model.name in ("strong", "weak")}
-    styles = comparison.model_styles(list(able), [m.name for m in models], {"strong": "A <b>", "weak": "B"})
+    styles = comparison.model_styles(list(able), [m.name for m in models], {"strong": "A <b>", "weak": "B"})  # type: ignore[attr-defined]
     rules = {name: model.card.decision_rule("balanced") for name, model in able.items()}
     label_set = able["strong"].card.answers[0].label_set
     choice = comparison.Choice(label_set, Split.TEST, able, styles, rules)

@@ -81,7 +81,7 @@ def test_the_report_has_it_where_it_is_measured(mixed_store, measured):
         measure(mixed_store, "strong")
     models = comparison.measured_models()
     able = {model.name: model for model in models if model.name == "strong"}
-    styles = comparison.model_styles(list(able), [m.name for m in models], {"strong": "A"})
+    styles = comparison.model_styles(list(able), [m.name for m in models], {"strong": "A"})  # type: ignore[attr-defined]
     rules = {name: model.card.decision_rule("balanced") for name, model in able.items()}
     label_set = able["strong"].card.answers[0].label_set
     choice = comparison.Choice(label_set, Split.TEST, able, styles, rules)

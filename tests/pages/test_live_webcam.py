@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fer_core.app.live import stream as live
-from fer_core.app.live.stream import SAMPLE_CLIP, StreamSource, StreamState
+from fer_core.app.live.stream import SAMPLE_CLIP, StreamSource, StreamState  # type: ignore[attr-defined]
 from fer_core.live.session import LiveSession, StreamError
 from fer_core.media.video_reader import read_frames
 
@@ -104,7 +104,7 @@ def test_a_connection_that_does_not_come_up_is_explained_after_ten_seconds(
     assert "Connecting" in words(app)
     assert not app.warning
     later = time.monotonic() + 11
-    monkeypatch.setattr(live.time, "monotonic", lambda: later)
+    monkeypatch.setattr(live.time, "monotonic", lambda: later)  # type: ignore[attr-defined]
     app.run()
     assert "TURN server" in app.warning[0].value
 

@@ -74,7 +74,7 @@ def test_an_animation_plays_all_its_frames_without_end(networks):
         return Panel("Network", "3 of 4: 3×3 convolution, 64 filters, with a line that is rather long " * 3, face, grid)
 
     video = Image.open(io.BytesIO(animation([[panel() for _ in range(networks)] for _ in range(5)], 250)))
-    assert (video.format, video.n_frames, video.info["duration"], video.info["loop"]) == ("GIF", 5, 250, 0)
+    assert (video.format, video.n_frames, video.info["duration"], video.info["loop"]) == ("GIF", 5, 250, 0)  # type: ignore[attr-defined]
     assert video.width <= FRAME_WIDTH + 50
 
 

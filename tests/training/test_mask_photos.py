@@ -81,7 +81,7 @@ def test_a_rim_is_laid_around_photos_that_are_cut_tightly(tmp_path):
             cv2.imwrite(str(tmp_path / folder / f"{number}.png"), portrait(number))
     seen = []
     finder = MiddleFinder()
-    finder.detect = lambda frame: seen.append(frame.shape) or []
+    finder.detect = lambda frame: seen.append(frame.shape) or []  # type: ignore[method-assign]
     assert not read_mask_photos(tmp_path, finder, 48).detected.any()
     assert set(seen) == {(230, 230, 3)}
 

@@ -122,7 +122,7 @@ def test_a_data_set_of_people_is_judged_on_a_random_split_and_on_folds_by_subjec
 @pytest.mark.parametrize(("subjects", "title"), [(True, "folds by subject"), (False, "random 30%")])
 def test_a_data_set_without_splits_says_in_its_card_how_it_was_divided(subjects, title, monkeypatch, tmp_path):
     """Notes alone: the rest of a run is tested above."""
-    seen = {}
+    seen: dict = {}
     dataset = replace(make_dataset(), splits=np.full(168, Split.TRAINING))
     dataset = replace(dataset, subjects=np.arange(168).astype(str)) if subjects else dataset
     monkeypatch.setattr(command, "read_dataset", lambda *_: dataset)

@@ -60,7 +60,7 @@ def test_the_search_finds_the_rate_stops_the_hopeless_and_goes_on_from_its_datab
 
 
 def test_samplers_differ_and_are_seeded(tmp_path):
-    drawn = {}
+    drawn: dict = {}
     for name in ("tpe", "random", "random"):
         study = optuna.create_study(sampler=tuning.sampler(name, seed=3))
         drawn[name, len(drawn)] = tuning.sampled_recipe(COMMON["senet"], study.ask())

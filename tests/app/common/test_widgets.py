@@ -51,7 +51,7 @@ def test_what_is_chosen_is_the_value_and_what_is_shown_its_title() -> None:
 )
 def test_a_download_has_the_media_type_of_its_suffix_and_does_not_run_the_page(monkeypatch, name, mime) -> None:
     calls = []
-    monkeypatch.setattr(widgets.st, "download_button", lambda *given, **options: calls.append((given, options)))
+    monkeypatch.setattr(widgets.st, "download_button", lambda *given, **options: calls.append((given, options)))  # type: ignore[attr-defined]
     widgets.download("Label", b"content", name, "key")
     assert calls == [
         (("Label", b"content", name, mime), {"key": "key", "icon": ":material/download:", "on_click": "ignore"})
@@ -60,7 +60,7 @@ def test_a_download_has_the_media_type_of_its_suffix_and_does_not_run_the_page(m
 
 def test_a_table_is_downloaded_as_csv_without_its_index(monkeypatch) -> None:
     made = []
-    monkeypatch.setattr(widgets.st, "download_button", lambda label, make, *rest, **options: made.append(make()))
+    monkeypatch.setattr(widgets.st, "download_button", lambda label, make, *rest, **options: made.append(make()))  # type: ignore[attr-defined]
     widgets.download("Label", pd.DataFrame({"row": [3], "ä": [0.5]}), "a.csv")
     assert made == ["row,ä\n3,0.5\n".encode()]
 

@@ -24,8 +24,8 @@ class Eyes:
 
 def run(follow: bool, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     clock = [0.0]
-    monkeypatch.setattr(live_gaze.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(live_gaze.st, "fragment", lambda function, **_: function)
+    monkeypatch.setattr(live_gaze.time, "monotonic", lambda: clock[0])  # type: ignore[attr-defined]
+    monkeypatch.setattr(live_gaze.st, "fragment", lambda function, **_: function)  # type: ignore[attr-defined]
 
     def script(eyes: object) -> None:
         from fer_core.app.live.gaze import gaze_panel

@@ -21,7 +21,7 @@ class Secrets(dict[str, Any]):
 
 @pytest.fixture(autouse=True)
 def _no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live.st, "secrets", Secrets())
+    monkeypatch.setattr(live.st, "secrets", Secrets())  # type: ignore[attr-defined]
     monkeypatch.delenv("FER_ICE_SERVERS", raising=False)
 
 
@@ -36,7 +36,7 @@ def test_servers_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_secrets_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FER_ICE_SERVERS", "not even JSON")
-    monkeypatch.setattr(live.st, "secrets", Secrets(ice_servers=[TURN]))
+    monkeypatch.setattr(live.st, "secrets", Secrets(ice_servers=[TURN]))  # type: ignore[attr-defined]
     assert live.ice_servers() == [TURN]
 
 
@@ -50,7 +50,7 @@ def test_a_malformed_variable_is_told_in_a_sentence(text: str, monkeypatch: pyte
 
 
 def test_a_malformed_secret_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live.st, "secrets", Secrets(ice_servers="stun:x"))
+    monkeypatch.setattr(live.st, "secrets", Secrets(ice_servers="stun:x"))  # type: ignore[attr-defined]
     with pytest.raises(StreamError, match=r"^The secret ice_servers .*expected"):
         live.ice_servers()
 

@@ -116,7 +116,7 @@ def test_a_member_that_lies_about_its_size_unpacks_no_further(monkeypatch):
     data = packed({"a/1.png": bytes(8 << 20)})
     size = struct.pack("<I", 8 << 20)
     assert data.count(size) == 2
-    read, asked = zipfile.ZipExtFile._read1, []
+    read, asked = zipfile.ZipExtFile._read1, []  # type: ignore[attr-defined]
     monkeypatch.setattr(zipfile.ZipExtFile, "_read1", lambda self, n: asked.append(n) or read(self, n))
     with pytest.raises(DatasetError, match=r"a/1\.png: it cannot be unpacked"):
         contents(data.replace(size, struct.pack("<I", 100)))

@@ -117,7 +117,7 @@ def test_an_array_that_claims_more_than_there_is_is_refused_by_its_header(own, t
     with zipfile.ZipFile(tmp_path / "own.npz", "w") as archive:
         for name, data in parts.items():
             archive.writestr(name, data)
-    monkeypatch.setattr(packing.np.lib.format, "read_array", lambda *_, **__: pytest.fail("read"))
+    monkeypatch.setattr(packing.np.lib.format, "read_array", lambda *_, **__: pytest.fail("read"))  # type: ignore[attr-defined]
     with pytest.raises(DatasetError, match=r"images\.npy: found uint8 of shape \(60000, 48, 48\)"):
         read_npz(tmp_path / "own.npz")
 

@@ -36,7 +36,7 @@ def small_banks(monkeypatch):
     from fer_core.augmentation.masks.bank import MaskBank
 
     conditions._bank.cache_clear()
-    monkeypatch.setattr(conditions, "MaskBank", lambda *args, **options: MaskBank(*args, layers=2, **options))
+    monkeypatch.setattr(conditions, "MaskBank", lambda *args, **options: MaskBank(*args, layers=2, **options))  # type: ignore[misc]
     yield
     conditions._bank.cache_clear()
 
@@ -297,7 +297,7 @@ def test_an_interruption_is_an_error_in_words(model, data, monkeypatch):
 
 
 def test_progress_counts_every_face_under_every_condition(model, data):
-    told = []
+    told: list = []
     measure_robustness(model, data.images[:300], told.append)
     assert told == [256, 44] * len(CONDITIONS)
 

@@ -113,7 +113,7 @@ def test_a_box_and_key_points_are_their_anchor_plus_the_predicted_offsets() -> N
 
 def test_sigmoid_stands_any_logit_without_a_warning() -> None:
     with np.errstate(all="raise"):
-        values = detectors.sigmoid(np.array([-1e4, -2, 0, 2, 1e4], np.float32))
+        values = detectors.sigmoid(np.array([-1e4, -2, 0, 2, 1e4], np.float32))  # type: ignore[attr-defined]
     assert values == pytest.approx([0, 0.1192029, 0.5, 0.8807971, 1], abs=1e-6)
     assert values.dtype == np.float32
 
