@@ -175,7 +175,7 @@ def test_a_frame_that_was_under_way_during_a_change_does_not_enter_the_new_histo
         session.configure(new, LiveSettings())
         return answer(frame, *others)
 
-    old.analyse = change_meanwhile  # type: ignore[assignment, method-assign]  # type: ignore[assignment]
+    old.analyse = change_meanwhile  # type: ignore[assignment, method-assign]
     session.process(FRAME, 1.0)
     assert session.snapshot(1.0).label_set is None
 

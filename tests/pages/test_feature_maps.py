@@ -250,7 +250,7 @@ def test_a_mean_that_is_stopped_keeps_the_faces_that_are_in(networks, monkeypatc
 
     def stopped_early(model, faces, head, class_index):
         yield 8, np.ones(faces.shape[1:], np.float32)
-        feature_maps_mean.st.rerun()  # what a press of Stop does at the next word of the progress  # type: ignore[attr-defined]
+        feature_maps_mean.st.rerun()  # type: ignore[attr-defined]  # what a press of Stop does
 
     monkeypatch.setattr(feature_maps_mean, "running_class_activation", stopped_early)
     page = opened(TABS[1], feature_maps_data="somewhere", feature_maps_mean_faces=32)
