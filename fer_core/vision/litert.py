@@ -6,9 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from scipy.special import softmax
 
@@ -18,24 +16,6 @@ from fer_core.storage import ARTIFACTS
 
 LOGIT_LIMIT = 80.0
 """Logits are clipped here: MediaPipe's ``score_clipping_thresh`` of 100 overflows ``exp`` in single precision."""
-
-
-def resizable_model(model: bytes) -> bytes:
-    """A BlazeFace model file whose input may be resized: its final reshapes count the anchors themselves.
-
-    Args:
-        model: LiteRT flatbuffer with reshapes to ``(1, anchors, values)``.
-
-    Returns:
-        The same network with reshapes to ``(1, -1, values)``.
-    """
-    content = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model))
-    for operator in content.subgraphs[0].operators:
-        if isinstance(operator.builtinOptions, schema.ReshapeOptionsT):
-            operator.builtinOptions.newShape = [1, -1, int(operator.builtinOptions.newShape[2])]
-    builder = flatbuffers.Builder(len(model))
-    builder.Finish(content.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from ai_edge_litert.interpreter import Interpreter
 from fer_core.results import BoundingBox, FaceDetection
 from fer_core.vision.detection.base import check_frame, largest_first
 from fer_core.vision.framing import FaceFraming
-from fer_core.vision.litert import mediapipe_model_path, resizable_model, sigmoid
+from fer_core.vision.litert import mediapipe_model_path, sigmoid
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class BlazeFaceDetector:
         min_score: confidence in (0, 1) from which a box counts as a face.
 
     Raises:
-        ModelError: the wheel with the model files is not installed.
+        ModelError: a model file is missing.
     """
 
     def __init__(self, variant: str = "back", num_threads: int = 1, min_score: float = MIN_SCORE) -> None:
@@ -107,8 +107,6 @@ class BlazeFaceDetector:
         self._min_logit = math.log(min_score / (1 - min_score))
         self._resizable = chosen.resizable
         model = mediapipe_model_path(chosen.file_name).read_bytes()
-        if chosen.resizable:
-            model = resizable_model(model)
         self._interpreter = Interpreter(model_content=model, num_threads=num_threads)
         self._input_index = self._interpreter.get_input_details()[0]["index"]
         regressors, classificators = self._interpreter.get_output_details()
