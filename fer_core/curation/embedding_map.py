@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
 from scipy.special import softmax
 
 from fer_core.curation.row_predictions import FACES_PER_CALL, crops_for, network_digest, own_division
@@ -177,7 +177,7 @@ class FeatureReader(LiteRTModel):
 
 def _with_features(content: bytes) -> bytes:
     """The same network with one more output: what the dense layers of all its heads read."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    model = flatbuffer_utils.convert_bytearray_to_object(content)
     graph, signature = model.subgraphs[0], model.signatureDefs[0]
     codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
     makers = {int(output): operator for operator in graph.operators for output in operator.outputs}
@@ -195,9 +195,7 @@ def _with_features(content: bytes) -> bytes:
     output.name, output.tensorIndex = _FEATURES, tensor
     signature.outputs = [*signature.outputs, output]
     graph.outputs = [*graph.outputs, tensor]
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def rows_to_map(dataset: FaceDataset, splits: np.ndarray | None, most: int = MOST_FACES) -> np.ndarray:

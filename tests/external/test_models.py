@@ -8,10 +8,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools import flatbuffer_utils
 from scipy.special import softmax
 
 from fer_core.datasets import FaceDataset, Split
@@ -317,12 +317,10 @@ def claiming_two_gigabytes() -> bytes:
 
 def litert(change=None, **_: object) -> bytes:
     content = ModelStore().load("senet").litert_path(Network.INT8).read_bytes()
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = flatbuffer_utils.convert_bytearray_to_object(content)
     if change:
         change(model)
-    builder = flatbuffers.Builder(len(content) + 1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def set_shape(which: str, shape: list[int]):
