@@ -1,13 +1,10 @@
 """The training run: batches, schedule, averaged weights, checkpoints after every epoch, and resuming from them.
 
-Keras' ``fit`` with its callbacks does not replace this loop. A stopped run must resume to the very weights of an
-uninterrupted one, and whatever is evaluated and kept must be the averaged weights. Keras 3.15 has neither:
-
-- ``BackupAndRestore`` resumes exactly only without randomness. The state of a Dropout layer's seed generator is in none of
-  its files, and neither is the position of the generators that sample the augmentation. Here both follow from the seed and
-  the number of the epoch.
-- With ``use_ema`` validation and checkpoints see the raw weights until training ends. Here every epoch evaluates, compares
-  and keeps the averages, the moving statistics of batch normalisation among them.
+Keras' own ``fit`` was measured against this loop (Keras 3.15.1). Called once an epoch it learns and resumes alike, but
+takes twice the lines of the steps that it would replace (29 for 14), saves no time, and on JAX has to sync its state every
+step. One ``fit`` over all epochs can't take images that grow. ``BackupAndRestore`` doesn't resume Dropout (the largest
+weight differs by 5e-2 after a stop, here by 0), and ``use_ema`` leaves out the statistics of batch normalisation, which are
+averaged here.
 """
 
 from __future__ import annotations
