@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -40,26 +39,11 @@ def photo() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> StoredModel:
-    """The network that the repository ships, with the float LiteRT file that smaller networks keep.
-
-    It is made once, in a process of its own that loads TensorFlow.
-    """
+    """A copy of the network that the repository ships, alone in its store."""
     network = ModelStore().load("senet")
     folder = tmp_path_factory.mktemp("shipped") / network.name
     shutil.copytree(network.folder, folder)
-    made = [sys.executable, "-c", _FLOAT_FILE, str(folder)]
-    subprocess.run(made, check=True, capture_output=True)
     return ModelStore(folder.parent).load(network.name)
-
-
-_FLOAT_FILE = """
-import sys
-from pathlib import Path
-import keras
-from fer_core.models.export import to_litert
-folder = Path(sys.argv[1])
-(folder / "model.tflite").write_bytes(to_litert(keras.saving.load_model(folder / "model.keras", compile=False)))
-"""
 
 
 @pytest.fixture

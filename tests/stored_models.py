@@ -55,7 +55,7 @@ def maker(store: ModelStore, shipped: StoredModel) -> MakeUp:
         card = replace(
             shipped.card, name=name, heads=(head.name,), answers=(plain_rule(head),), costs={}, figures={}, **fields
         )
-        return store.save(evaluated(card, predictions), None, {}, shipped.history(), predictions)
+        return store.save(evaluated(card, predictions), None, None, shipped.history(), predictions)
 
     return make
 
@@ -82,7 +82,7 @@ def mixed_models(shipped: StoredModel, tmp_path_factory: pytest.TempPathFactory)
     made_up("ck", CKPLUS, both, title="ResNet50", data={"dataset": "CK+", **titles})
     store.save_card(replace(made_up("bare", title="Bare").card, figures={}))
     for name in store.names():
-        (store.folder / name / "model.int8.tflite").symlink_to(shipped.litert_path(Network.INT8))
+        (store.folder / name / "model.int8.tflite").symlink_to(shipped.litert_path)
     build_ensemble(store, "pair", ["weak", "strong"])
     return store
 

@@ -14,7 +14,6 @@ from fer_core.analysis.attributes import FaceAttributesReader
 from fer_core.analysis.frame import AttributeLevel, FaceAttributes, FaceObservation, FrameAnalysis, FrameInference
 from fer_core.analysis.stream import Person, StreamMemory
 from fer_core.results import BoundingBox, ExpressionScores, FaceDetection, MaskReading, MaskState
-from fer_core.store.predictions import Network
 from fer_core.store.store import MASK_AWARE_MODEL, ModelStore
 from fer_core.vision.crops import aligned_rolls, crop_faces
 from fer_core.vision.detection.base import FaceDetector
@@ -83,7 +82,6 @@ class FrameAnalyser:
         models: Sequence[str],
         detector: str = DEFAULT_DETECTOR,
         decision_rule: str | None = None,
-        network: Network = Network.INT8,
         store: ModelStore | None = None,
         threads: int = 1,
     ) -> FrameAnalyser:
@@ -93,7 +91,6 @@ class FrameAnalyser:
             models: their names.
             detector: name of the face detector.
             decision_rule: name of one of the cards' decision rules; each card's default if left out.
-            network: which LiteRT file to run.
             store: of the models; the one that ships if left out.
             threads: CPU threads of each network.
 
@@ -104,13 +101,13 @@ class FrameAnalyser:
             ModelError: a model, or the network that reads masks, is missing.
         """
         store = store or ModelStore()
-        classifiers = [ExpressionClassifier(store.load(name), decision_rule, network, threads) for name in models]
-        stand_ins = _stand_ins(classifiers, store, network, threads)
+        classifiers = [ExpressionClassifier(store.load(name), decision_rule, threads) for name in models]
+        stand_ins = _stand_ins(classifiers, store, threads)
         masks, attributes_reader = MaskStateNetwork.shipped(threads), FaceAttributesReader(threads)
         finder = create_detector(detector, threads)
         near = near_detector(finder, threads) if detector == DEFAULT_DETECTOR else None
         analyser = cls(finder, classifiers, masks, stand_ins, attributes_reader, near)
-        analyser._again = partial(cls.from_store, models, detector, decision_rule, network, store, threads)
+        analyser._again = partial(cls.from_store, models, detector, decision_rule, store, threads)
         return analyser
 
     def analyse(
@@ -291,7 +288,7 @@ def _covered(reading: MaskReading | None) -> bool:
 
 
 def _stand_ins(
-    classifiers: Sequence[ExpressionClassifier], store: ModelStore, network: Network, threads: int
+    classifiers: Sequence[ExpressionClassifier], store: ModelStore, threads: int
 ) -> list[ExpressionClassifier | None]:
     """For each classifier that was not trained on masked faces, one that was and answers in the same classes."""
     if MASK_AWARE_MODEL not in store.served_names():
@@ -304,8 +301,7 @@ def _stand_ins(
         if classifier.mask_aware or rule is None or rule.label_set != classifier.rule.label_set:
             return None
         if rule.name not in by_rule:
-            own = network if network in model.networks else Network.INT8
-            by_rule[rule.name] = ExpressionClassifier(model, rule.name, own, threads)
+            by_rule[rule.name] = ExpressionClassifier(model, rule.name, threads)
         return by_rule[rule.name]
 
     return [stand_in(classifier) for classifier in classifiers]

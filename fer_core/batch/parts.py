@@ -19,7 +19,6 @@ from fer_core import __version__
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.analysis.records import ATTRIBUTE_COLUMNS, FACE_COLUMNS, FRAME_COLUMN, Kind, kind_of
 from fer_core.batch.sources import ArchiveError, SourceFile
-from fer_core.store.predictions import Network
 from fer_core.store.store import DEFAULT_MODEL, MASK_AWARE_MODEL, ModelStore
 from fer_core.vision.detection.registry import DEFAULT_DETECTOR
 from fer_core.vision.mask_state import MASK_STATE_FILE, MASK_STATE_FOLDER
@@ -50,7 +49,7 @@ class ArchiveSettings:
         state = hashlib.blake2b(repr((__version__, sorted(asdict(self).items()))).encode(), digest_size=4)
         store = ModelStore()
         stand_in = {MASK_AWARE_MODEL} & {*store.served_names()}
-        networks = [path for name in (*self.models, *stand_in) for path in store.load(name).litert_paths(Network.INT8)]
+        networks = [path for name in (*self.models, *stand_in) for path in store.load(name).litert_paths()]
         for path in (*networks, MASK_STATE_FOLDER / MASK_STATE_FILE):
             state.update(path.read_bytes())
         return state.hexdigest()

@@ -23,7 +23,6 @@ from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import DatasetError, ModelError
 from fer_core.labels import LABEL_SETS, LabelSet
 from fer_core.storage import DamagedFileError, cache_folder, read_arrays, write_arrays
-from fer_core.store.predictions import Network
 from fer_core.store.store import StoredModel
 from fer_core.vision.litert import LiteRTModel
 
@@ -248,7 +247,7 @@ def map_faces(
         raise ModelError(f"{model.name} is an ensemble, which has no features of its own; choose one of its members.")
     splits = own_division(model, model.predictions(), dataset)
     rows = rows_to_map(dataset, splits, MOST_FACES)
-    reader = FeatureReader(model.litert_path(Network.INT8).read_bytes(), threads)
+    reader = FeatureReader(model.litert_path.read_bytes(), threads)
     parts = []
     for start in range(0, len(rows), FACES_PER_CALL):
         parts.append(reader.read(crops_for(reader.input_size, dataset.images[rows[start : start + FACES_PER_CALL]])))

@@ -103,7 +103,7 @@ def known_predictions(model: StoredModel, dataset: FaceDataset, fingerprint: str
     splits = own_division(model, predictions, dataset)
     heads = {head: np.full((len(dataset), len(LABEL_SETS[head])), np.nan, np.float32) for head in model.card.heads}
     if can_run(model, predictions.served):
-        _fill_from_cache(heads, _cache_path(model, predictions.served, fingerprint))
+        _fill_from_cache(heads, _cache_path(model, fingerprint))
     for split in _scored_splits(predictions) if splits is not None else []:
         for head, probabilities in predictions.heads(predictions.served, split).items():
             heads[head][splits == split] = probabilities
@@ -129,7 +129,7 @@ def own_division(model: StoredModel, predictions: Predictions, dataset: FaceData
 
 def can_run(model: StoredModel, network: Network = Network.INT8) -> bool:
     """Whether the network whose predictions are stored can run here."""
-    return network in model.networks
+    return network == Network.INT8 and model.has_litert
 
 
 def predict_rest(
@@ -152,11 +152,10 @@ def predict_rest(
         ModelError: a file is missing or is no network of this project.
     """
     answers = known_predictions(model, dataset, fingerprint)
-    served = model.predictions().served
-    network = load_network(model, served, threads)
+    network = load_network(model, threads)
     if missing := [head for head in answers.heads if head not in network.heads]:
         raise ModelError(
-            f"{model.name}: its {served} file answers {', '.join(network.heads)}, but its card promises "
+            f"{model.name}: its int8 file answers {', '.join(network.heads)}, but its card promises "
             f"{', '.join(missing)} too; train or fetch the model anew."
         )
     rows = np.flatnonzero(~answers.known)
@@ -169,7 +168,7 @@ def predict_rest(
             progress((start + len(part)) / len(rows))
     finally:
         with suppress(OSError):  # a cache that cannot be written costs time, not the answer
-            _save(answers.heads, _cache_path(model, served, fingerprint))
+            _save(answers.heads, _cache_path(model, fingerprint))
     return answers
 
 
@@ -200,14 +199,14 @@ def crops_for(side: int, images: np.ndarray) -> np.ndarray:
     return np.stack([cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in images])
 
 
-def network_digest(model: StoredModel, network: Network = Network.INT8) -> str:
+def network_digest(model: StoredModel) -> str:
     """Sixteen hexadecimal digits that stand for the weights of a model's LiteRT files.
 
     Raises:
         ModelError: a file is missing.
     """
     digest = hashlib.blake2b(digest_size=8)
-    for path in model.litert_paths(network):
+    for path in model.litert_paths():
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -217,8 +216,8 @@ def _scored_splits(predictions: Predictions) -> list[Split]:
     return [split for split in predictions.splits() if split != Split.CROSS_VALIDATION]
 
 
-def _cache_path(model: StoredModel, network: Network, fingerprint: str) -> Path:
-    return cache_folder() / "answers" / f"{fingerprint}-{network_digest(model, network)}.npz"
+def _cache_path(model: StoredModel, fingerprint: str) -> Path:
+    return cache_folder() / "answers" / f"{fingerprint}-{network_digest(model)}.npz"
 
 
 def _fill_from_cache(heads: Mapping[str, np.ndarray], path: Path) -> None:

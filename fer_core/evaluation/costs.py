@@ -17,7 +17,6 @@ from fer_core.errors import ModelError
 from fer_core.evaluation.hardware import hardware, peak_megabytes_of
 from fer_core.models.counting import multiply_adds
 from fer_core.store.card import ModelCard
-from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.expression import FaceNetwork, load_network
 
@@ -40,7 +39,7 @@ def measure_costs(model: StoredModel, predictions: int = PREDICTIONS, calls: int
     """Measure a stored model on this machine, which should have nothing else to do.
 
     Args:
-        model: what its folder lacks is left out: without LiteRT files their times. A missing Keras file is stood in for
+        model: what its folder lacks is left out: without a LiteRT file its times. A missing Keras file is stood in for
             by an untrained network of the same architecture, which costs the same, where that has as many parameters. An
             ensemble is measured running its members; its multiply-adds are the sum of theirs, where all cards have them.
         predictions: random faces in the timed series.
@@ -48,24 +47,24 @@ def measure_costs(model: StoredModel, predictions: int = PREDICTIONS, calls: int
 
     Returns:
         Plain data: ``parameters``; ``multiply_adds`` of one face, see :func:`multiply_adds`; ``bytes`` by file;
-        ``milliseconds_per_face`` by network, the median of single faces through LiteRT on one thread;
-        ``seconds_for_predictions`` with the number of ``faces``, for ``keras`` in batches of 256 on all cores, and by
-        network for LiteRT on one thread in the pages' batches; ``peak_megabytes`` of a fresh process that loads and
+        ``milliseconds_per_face`` of the ``int8`` network, the median of single faces on one thread;
+        ``seconds_for_predictions`` with the number of ``faces``, for ``keras`` in batches of 256 on all cores, and
+        for ``int8`` on one thread in the pages' batches; ``peak_megabytes`` of a fresh process that loads and
         runs the ``int8`` file or files, beside that of the ``interpreter`` alone; ``hardware``.
     """
     costs: dict[str, Any] = {"parameters": model.card.parameters, "bytes": model.file_bytes, "hardware": hardware()}
     seconds: dict[str, Any] = {"faces": predictions}
     side = model.card.input_size
     faces = np.random.default_rng(0).integers(0, 256, (predictions, side, side), np.uint8)
-    networks = {n: load_network(model, n, threads=1) for n in model.networks}
-    costs["milliseconds_per_face"] = {str(n): _milliseconds_per_face(net, faces, calls) for n, net in networks.items()}
-    for name, network in networks.items():
+    costs["milliseconds_per_face"] = {}
+    if model.has_litert:
+        network = load_network(model)
+        costs["milliseconds_per_face"]["int8"] = _milliseconds_per_face(network, faces, calls)
         started = time.perf_counter()
         network.predict(faces)
-        seconds[str(name)] = round(time.perf_counter() - started, 3)
-    if Network.INT8 in networks:
+        seconds["int8"] = round(time.perf_counter() - started, 3)
         costs["peak_megabytes"] = {
-            "int8": round(peak_megabytes_of(*model.litert_paths(Network.INT8)), 1),
+            "int8": round(peak_megabytes_of(*model.litert_paths()), 1),
             "interpreter": round(peak_megabytes_of(), 1),
         }
     of_members = [member.card.costs.get("multiply_adds") for member, _ in model.members()]

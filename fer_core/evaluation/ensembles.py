@@ -121,7 +121,7 @@ def build_ensemble(store: ModelStore, name: str, members: Sequence[str]) -> Stor
         )
     pooled = pool_predictions({member: predictions[member] for member in shares}, shares)
     card = _card(name, [model.card for model in models], shares, _heads(pooled), network)
-    return store.save(evaluated(card, pooled), None, {}, None, pooled)
+    return store.save(evaluated(card, pooled), None, None, None, pooled)
 
 
 def pool_predictions(predictions: Mapping[str, Predictions], shares: Mapping[str, float]) -> Predictions:

@@ -159,7 +159,7 @@ def cost_row(model: StoredModel, network: Network = Network.INT8) -> dict[str, f
     """The columns of :data:`COSTS` for one model, the time being that of a network; NaN where it was not measured."""
     card = model.card
     try:
-        size = model.litert_bytes(Network.INT8)
+        size = model.litert_bytes()
     except ModelError:  # an ensemble whose members are not here still has its predictions
         size = None
     return {

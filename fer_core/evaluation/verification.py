@@ -44,8 +44,6 @@ METRIC_TOLERANCE = 1e-6
 """Metrics are recomputed from the very same probabilities; only the order of a sum may differ."""
 POOL_TOLERANCE = 1e-6
 """In probability: a mean of the very same probabilities, which is stored as float32."""
-FLOAT_TOLERANCE = 0.01
-"""In probability: the float LiteRT file keeps its weights in half precision."""
 INT8_TOLERANCE = 0.15
 """In probability, on one face: eight bits move single answers, hardly ever the top one."""
 SUM_TOLERANCE = 1e-4
@@ -127,10 +125,10 @@ def verify_model(model: StoredModel, dataset: FaceDataset | None = None) -> Iter
         return
 
     network = _load_keras(model) if model.has_keras else None
-    litert = {n: LiteRTNetwork(model.litert_path(n).read_bytes()) for n in model.networks}
-    yield from _verify_networks(model, network, litert)
+    int8 = LiteRTNetwork(model.litert_path.read_bytes()) if model.has_litert else None
+    yield from _verify_networks(model, network, int8)
     if dataset is not None and _was_evaluated_on(predictions, dataset):
-        yield from _verify_on_data(model, predictions, network, litert, dataset)
+        yield from _verify_on_data(model, predictions, network, int8, dataset)
 
 
 def _verify_robustness(
@@ -171,24 +169,25 @@ def _verify_against_members(ensemble: StoredModel, predictions: Predictions) -> 
     yield VerifiedValue(ensemble.name, "labels and repeats against its members'", largest_difference(one, other), 0)
 
 
-def _verify_networks(model: StoredModel, network: Any, litert: dict[Network, LiteRTNetwork]) -> Iterator[VerifiedValue]:
-    """Every LiteRT file against the Keras file on a real face, or without one against the first LiteRT file."""
+def _verify_networks(model: StoredModel, network: Any, int8: LiteRTNetwork | None) -> Iterator[VerifiedValue]:
+    """The int8 LiteRT file against the Keras file on a real face; where only one is here, its sums of probabilities."""
     faces = _sample_face(model.card.input_size)
     answers = {} if network is None else {"Keras file": _keras_probabilities(network, faces)}
-    answers |= {f"{n} LiteRT file": litert[n].predict(faces) for n in litert}
-    if not answers:
-        return
-    first, *others = answers
-    for name in others:
-        tolerance = INT8_TOLERANCE if name.startswith(Network.INT8) else FLOAT_TOLERANCE
-        difference = largest_difference(answers[first], answers[name])
-        yield VerifiedValue(model.name, f"{name} against {first} on a real face", difference, tolerance)
-    if not others:  # little, but a file of another model, or one that answers NaN, does not pass it
-        sums = {head: probabilities.sum(axis=1) for head, probabilities in answers[first].items()}
-        difference = largest_difference(sums, {head: np.ones(len(faces)) for head in model.card.heads})
+    answers |= {} if int8 is None else {"int8 LiteRT file": int8.predict(faces)}
+    if len(answers) == 2:
+        difference = largest_difference(*answers.values())
         yield VerifiedValue(
-            model.name, f"{first}'s probabilities on a real face against a sum of 1", difference, SUM_TOLERANCE
+            model.name, "int8 LiteRT file against Keras file on a real face", difference, INT8_TOLERANCE
         )
+        return
+    for (
+        name,
+        heads,
+    ) in answers.items():  # little, but a file of another model, or one that answers NaN, does not pass it
+        sums = {head: probabilities.sum(axis=1) for head, probabilities in heads.items()}
+        difference = largest_difference(sums, {head: np.ones(len(faces)) for head in model.card.heads})
+        what = f"{name}'s probabilities on a real face against a sum of 1"
+        yield VerifiedValue(model.name, what, difference, SUM_TOLERANCE)
 
 
 def _was_evaluated_on(predictions: Predictions, dataset: FaceDataset) -> bool:
@@ -199,7 +198,7 @@ def _verify_on_data(
     model: StoredModel,
     predictions: Predictions,
     network: Any,
-    litert: dict[Network, LiteRTNetwork],
+    int8: LiteRTNetwork | None,
     dataset: FaceDataset,
 ) -> Iterator[VerifiedValue]:
     """The networks that are here, run again on every split of the data set that predictions are stored of."""
@@ -216,24 +215,22 @@ def _verify_on_data(
             yield VerifiedValue(model.name, f"{split} labels of {label_set.name} against the data", difference, 0)
             if difference:
                 return
-        for name, heads in _predict_again(network, litert, faces.images).items():
+        for name, heads in _predict_again(network, int8, faces.images).items():
             stored_heads = predictions.heads(name, split)
             if stored_heads:
                 what = f"{name} network on {split} against stored predictions"
-                tolerance = REPEAT_TOLERANCE if network is not None or name == Network.INT8 else FLOAT_TOLERANCE
-                yield VerifiedValue(model.name, what, largest_difference(heads, stored_heads), tolerance)
+                yield VerifiedValue(model.name, what, largest_difference(heads, stored_heads), REPEAT_TOLERANCE)
 
 
 def _predict_again(
-    network: Any, litert: dict[Network, LiteRTNetwork], images: np.ndarray
+    network: Any, int8: LiteRTNetwork | None, images: np.ndarray
 ) -> dict[Network, dict[str, np.ndarray]]:
-    """Probabilities by network and head; the float network is the Keras file, or the float LiteRT file without it."""
+    """Probabilities by network and head; the float network is the Keras file."""
     again = {}
-    if network is not None or Network.FLOAT in litert:
-        of_float = litert[Network.FLOAT].predict if network is None else partial(_keras_probabilities, network)
-        again[Network.FLOAT], again[Network.MIRRORED] = with_mirror(of_float, images)
-    if Network.INT8 in litert:
-        again[Network.INT8] = litert[Network.INT8].predict(images)
+    if network is not None:
+        again[Network.FLOAT], again[Network.MIRRORED] = with_mirror(partial(_keras_probabilities, network), images)
+    if int8 is not None:
+        again[Network.INT8] = int8.predict(images)
     return again
 
 

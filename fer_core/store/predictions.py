@@ -15,7 +15,7 @@ class Network(StrEnum):
     """Which of a model's networks made a prediction."""
 
     FLOAT = "float"
-    """The Keras network, and its float LiteRT file."""
+    """The Keras network."""
     MIRRORED = "mirrored"
     """The float network, mean over a face and its mirror image."""
     INT8 = "int8"

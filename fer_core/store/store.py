@@ -1,15 +1,14 @@
 """Trained models on disk; the only code that knows how ``artifacts/models`` is laid out.
 
-``<name>/card.json``, ``history.csv``, ``predictions.npz``, and of ``model.keras``, ``model.tflite`` (float) and
-``model.int8.tflite`` those that are small enough to ship; of an ensemble the card and the predictions alone. Figures of a
-card are computed from its predictions (:mod:`fer_core.evaluation.cards`). ``robustness.npz`` lies beside them once
-predictions of faces made hard to read are measured (:mod:`fer_core.evaluation.robustness.evaluate`).
+``<name>/card.json``, ``history.csv``, ``predictions.npz``, and of ``model.keras`` and ``model.int8.tflite`` those that are
+small enough to ship; of an ensemble the card and the predictions alone. Figures of a card are computed from its predictions
+(:mod:`fer_core.evaluation.cards`). ``robustness.npz`` lies beside them once predictions of faces made hard to read are
+measured (:mod:`fer_core.evaluation.robustness.evaluate`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +48,11 @@ _HISTORY_FILE = "history.csv"
 _ROBUSTNESS_FILE = "robustness.npz"
 
 
-_LITERT_FILES = {Network.FLOAT: "model.tflite", Network.INT8: "model.int8.tflite"}
+_LITERT_FILE = "model.int8.tflite"
+
+
+_WEIGHTS = "model.*"
+"""The pattern of the files of weights; older stores also have a float ``model.tflite``, which nothing runs."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +92,15 @@ class StoredModel:
         return members
 
     @property
-    def networks(self) -> tuple[Network, ...]:
-        """The networks that can run here: those whose LiteRT file is here, or is of every member of an ensemble."""
-        folders = self._litert_folders()
-        return tuple(n for n, file in _LITERT_FILES.items() if all((folder / file).is_file() for folder in folders))
+    def has_litert(self) -> bool:
+        """Whether the int8 LiteRT file is here, or of an ensemble those of all members."""
+        folders = [member.folder for member, _ in self.members()] or [self.folder]
+        return all((folder / _LITERT_FILE).is_file() for folder in folders)
 
     @property
     def file_bytes(self) -> dict[str, int]:
         """Size of each file of weights that is here, by its name; an ensemble has none of its own."""
-        paths = [self.folder / file for file in (_KERAS_FILE, *_LITERT_FILES.values())]
+        paths = sorted(self.folder.glob(_WEIGHTS), reverse=True)
         return {path.name: path.stat().st_size for path in paths if path.is_file()}
 
     @property
@@ -105,19 +108,18 @@ class StoredModel:
         """The Keras file."""
         return self._existing(_KERAS_FILE)
 
-    def litert_path(self, network: Network) -> Path:
-        """The LiteRT file, float or int8."""
-        return self._existing(_LITERT_FILES[network])
+    @property
+    def litert_path(self) -> Path:
+        """The int8 LiteRT file."""
+        return self._existing(_LITERT_FILE)
 
-    def litert_paths(self, network: Network) -> list[Path]:
+    def litert_paths(self) -> list[Path]:
         """The LiteRT files that answer together: the model's one, or one of each member of an ensemble."""
-        return [member.litert_path(network) for member, _ in self.members()] or [self.litert_path(network)]
+        return [member.litert_path for member, _ in self.members()] or [self.litert_path]
 
-    def litert_bytes(self, network: Network) -> int | None:
+    def litert_bytes(self) -> int | None:
         """Bytes of the LiteRT files that answer together; ``None`` where one is not here."""
-        if network not in self.networks:
-            return None
-        return sum(path.stat().st_size for path in self.litert_paths(network))
+        return sum(path.stat().st_size for path in self.litert_paths()) if self.has_litert else None
 
     def history(self) -> pd.DataFrame:
         """One row per epoch."""
@@ -174,9 +176,6 @@ class StoredModel:
             ) from error
         return RobustnessPredictions(about["network"], about["settings"], probabilities)
 
-    def _litert_folders(self) -> list[Path]:
-        return [member.folder for member, _ in self.members()] or [self.folder]
-
     def _existing(self, file: str) -> Path:
         path = self.folder / file
         if not path.is_file():
@@ -204,7 +203,7 @@ class ModelStore:
         Those are the ones with an int8 file, and the ensembles all of whose members have one.
         """
         names = self.names()
-        networks = {name for name in names if (self.folder / name / _LITERT_FILES[Network.INT8]).is_file()}
+        networks = {name for name in names if (self.folder / name / _LITERT_FILE).is_file()}
         members = {name: self.load(name).card.members.keys() for name in names if name not in networks}
         return sorted(networks | {name for name, asked in members.items() if asked and asked <= networks})
 
@@ -235,7 +234,7 @@ class ModelStore:
         self,
         card: ModelCard,
         keras_file: bytes | None,
-        litert_files: Mapping[Network, bytes],
+        litert_file: bytes | None,
         history: pd.DataFrame | None,
         predictions: Predictions,
     ) -> StoredModel:
@@ -244,26 +243,23 @@ class ModelStore:
         Args:
             card: its name is the folder's; a model that was there before is replaced.
             keras_file: ``None`` where it is too large to ship.
-            litert_files: those that are to be shipped, float, int8, both or neither.
+            litert_file: of the int8 network; ``None`` where it is too large to ship.
             history: one row per epoch; ``None`` for an ensemble, which is not trained.
             predictions: what the card's figures are computed from.
         """
         folder = self.folder / card.name
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "card.json").unlink(missing_ok=True)
-        files: dict[str, bytes | None] = {file: litert_files.get(n) for n, file in _LITERT_FILES.items()}
-        files[_KERAS_FILE] = keras_file
-        files[_HISTORY_FILE] = None if history is None else history.to_csv(index=False).encode()
-        for file, content in files.items():
-            if content is None:
-                (folder / file).unlink(missing_ok=True)  # one of an earlier training would belong to other weights
-            else:
+        before = [folder / file for file in ("card.json", _HISTORY_FILE, _ROBUSTNESS_FILE)]
+        for path in (*before, *folder.glob(_WEIGHTS)):
+            path.unlink(missing_ok=True)  # one of an earlier training would belong to other weights
+        history_file = None if history is None else history.to_csv(index=False).encode()
+        for file, content in ((_KERAS_FILE, keras_file), (_LITERT_FILE, litert_file), (_HISTORY_FILE, history_file)):
+            if content is not None:
                 (folder / file).write_bytes(content)
         arrays = {f"{n}/{s}/{h}": p.astype(np.float32) for (n, s, h), p in predictions.probabilities.items()}
         arrays |= {f"labels/{s}/{name}": labels.astype(np.int8) for (s, name), labels in predictions.labels.items()}
         arrays |= {f"repeats/{s}": mask for s, mask in predictions.train_duplicates.items()}
         arrays |= {f"masked/{head}": p.astype(np.float32) for head, p in predictions.masked.items()}
-        (folder / _ROBUSTNESS_FILE).unlink(missing_ok=True)
         write_arrays(folder / "predictions.npz", arrays)
         self.save_card(card)
         return StoredModel(folder, card)

@@ -83,16 +83,15 @@ def package(
     config = get_architecture(recipe.architecture).config
     model, content = write_network(run)
     shipped = len(content) < MAX_KERAS_BYTES
-    litert_files = {}
+    int8 = None
     if exports_to_litert(model):
         training = dataset.split(Split.TRAINING)
         calibration = training.images[np.random.default_rng(run.seed).permutation(len(training))]
         int8 = to_litert(model, calibration)
-        if len(int8) < MAX_LITERT_BYTES:
-            litert_files[Network.INT8] = int8
-    predictions = predict_splits(model, litert_files.get(Network.INT8), dataset, recipe.label_sets)
+        int8 = int8 if len(int8) < MAX_LITERT_BYTES else None
+    predictions = predict_splits(model, int8, dataset, recipe.label_sets)
     if recipe.augmentation.mask:
-        predictions = replace(predictions, masked=_predict_masked(model, litert_files.get(Network.INT8), dataset))
+        predictions = replace(predictions, masked=_predict_masked(model, int8, dataset))
     if held_out:
         predictions = replace(
             predictions,
@@ -136,7 +135,7 @@ def package(
         limits=(*KNOWN_LIMITS, MASKED_LIMIT if recipe.augmentation.mask else UNMASKED_LIMIT),
     )
     card = replace(card, figures=card_metrics(predictions, card.answers))
-    return store.save(card, content if shipped else None, litert_files, history, predictions)
+    return store.save(card, content if shipped else None, int8, history, predictions)
 
 
 def exports_to_litert(model: keras.Model) -> bool:

@@ -11,7 +11,6 @@ from fer_core.errors import ModelError
 from fer_core.labels import LABEL_SETS
 from fer_core.results import ExpressionScores
 from fer_core.store.decision import DecisionRule
-from fer_core.store.predictions import Network
 from fer_core.store.store import StoredModel
 from fer_core.vision.litert import LiteRTNetwork
 
@@ -76,18 +75,17 @@ class EnsembleNetwork:
         return pool_heads([network.predict(crops) for network in self._networks], self._shares)
 
 
-def load_network(model: StoredModel, network: Network = Network.INT8, threads: int = 1) -> FaceNetwork:
+def load_network(model: StoredModel, threads: int = 1) -> FaceNetwork:
     """A stored model's network, or those of all members of an ensemble, ready to run.
 
     Args:
         model: from the store.
-        network: which LiteRT file to run.
         threads: CPU threads of one call.
 
     Raises:
         ModelError: a file or a member is missing, or is no network of this project.
     """
-    networks = [LiteRTNetwork(path.read_bytes(), threads) for path in model.litert_paths(network)]
+    networks = [LiteRTNetwork(path.read_bytes(), threads) for path in model.litert_paths()]
     return EnsembleNetwork(networks, list(model.card.members.values())) if model.card.members else networks[0]
 
 
@@ -97,25 +95,22 @@ class ExpressionClassifier:
     Args:
         model: from the store.
         decision_rule: name of one of its card's decision rules; the default one if left out.
-        network: which LiteRT file to run; of an ensemble, that of every member.
         threads: CPU threads of one call.
 
     Raises:
         ModelError: a file is missing, or does not answer what the card says.
     """
 
-    def __init__(
-        self, model: StoredModel, decision_rule: str | None = None, network: Network = Network.INT8, threads: int = 1
-    ) -> None:
+    def __init__(self, model: StoredModel, decision_rule: str | None = None, threads: int = 1) -> None:
         self.name = model.name
         self.rule: DecisionRule = model.card.decision_rule(decision_rule) if decision_rule else model.card.default_rule
         self.masked_rule: DecisionRule | None = model.card.masked_rule(self.rule.name)
-        self._network = load_network(model, network, threads)
+        self._network = load_network(model, threads)
         for rule in filter(None, (self.rule, self.masked_rule)):
             missing = [head for head in rule.head_weights if head not in self._network.heads]
             if missing:
                 raise ModelError(
-                    f"{model.name}: its {network} file answers {', '.join(self._network.heads)}, but its answer "
+                    f"{model.name}: its int8 file answers {', '.join(self._network.heads)}, but its answer "
                     f"{rule.name!r} is made of {', '.join(missing)}; train or fetch the model anew."
                 )
         self.input_size = self._network.input_size

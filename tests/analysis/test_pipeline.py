@@ -8,8 +8,6 @@ from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.analysis.records import face_rows
 from fer_core.analysis.stream import StreamMemory
 from fer_core.errors import ModelError
-from fer_core.store.predictions import Network
-from fer_core.store.store import ModelStore
 from fer_core.vision.crops import aligned_rolls, crop_faces
 from fer_core.vision.detection.registry import DETECTORS
 from fer_core.vision.expression import ExpressionClassifier
@@ -96,15 +94,6 @@ def test_what_was_seen_apart_on_other_threads_comes_to_the_same_analyses(photo):
         plain = analyser.analyse(frame, number / 25, one)
         apart = analyser.analyse(frame, number / 25, other, inference=inference)
         assert [*face_rows("", [plain])] == [*face_rows("", [apart])]
-
-
-def test_the_int8_and_the_float_network_agree_on_a_clear_face(photo, shipped):
-    store = ModelStore(shipped.folder.parent)
-    tops = [
-        FrameAnalyser.from_store(["senet"], network=network, store=store).analyse(photo).faces[0].scores[0].top
-        for network in (Network.INT8, Network.FLOAT)
-    ]
-    assert tops[0] == tops[1]
 
 
 def test_a_crowd_larger_than_one_batch_is_answered_in_order(shipped):

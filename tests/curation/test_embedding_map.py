@@ -25,13 +25,12 @@ from fer_core.curation.summary import DEFAULT_SUMMARIES, load_summary, shipped_s
 from fer_core.datasets import Split
 from fer_core.errors import DatasetError, ModelError
 from fer_core.labels import FER2013
-from fer_core.store.predictions import Network
 from fer_core.vision.expression import load_network
 
 
 @pytest.fixture(scope="module")
 def content(shipped) -> bytes:
-    return shipped.litert_path(Network.INT8).read_bytes()
+    return shipped.litert_path.read_bytes()
 
 
 def test_the_heads_are_a_dense_layer_away_from_the_features(content, dataset):

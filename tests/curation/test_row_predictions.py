@@ -27,7 +27,7 @@ TRAINING = 70
 def model(made_up, shipped):
     """A model of made-up predictions with a real network."""
     model = made_up("judged")
-    (model.folder / "model.int8.tflite").symlink_to(shipped.litert_path(Network.INT8))
+    (model.folder / "model.int8.tflite").symlink_to(shipped.litert_path)
     return model
 
 

@@ -50,13 +50,13 @@ def test_a_model_is_measured_whole(shipped):
     measured = measure_costs(shipped, predictions=70, calls=3)
     assert measured["parameters"] == shipped.card.parameters
     assert measured["bytes"] == {
-        file: (shipped.folder / file).stat().st_size for file in ("model.keras", "model.tflite", "model.int8.tflite")
+        file: (shipped.folder / file).stat().st_size for file in ("model.keras", "model.int8.tflite")
     }
     assert 50e6 < measured["multiply_adds"] < 500e6
-    assert set(measured["milliseconds_per_face"]) == {"float", "int8"}
+    assert set(measured["milliseconds_per_face"]) == {"int8"}
     assert min(measured["milliseconds_per_face"].values()) > 0
     assert measured["seconds_for_predictions"].pop("faces") == 70
-    assert set(measured["seconds_for_predictions"]) == {"keras", "float", "int8"}
+    assert set(measured["seconds_for_predictions"]) == {"keras", "int8"}
     assert min(measured["seconds_for_predictions"].values()) > 0
     assert measured["peak_megabytes"]["int8"] > measured["peak_megabytes"]["interpreter"] + 10
     assert measured["hardware"] == hardware()
@@ -66,8 +66,7 @@ def test_a_model_is_measured_whole(shipped):
 @pytest.fixture
 def without_keras(shipped, tmp_path) -> StoredModel:
     shutil.copytree(shipped.folder, tmp_path / shipped.name)
-    for file in ("model.keras", "model.tflite"):
-        (tmp_path / shipped.name / file).unlink()
+    (tmp_path / shipped.name / "model.keras").unlink()
     return ModelStore(tmp_path).load(shipped.name)
 
 

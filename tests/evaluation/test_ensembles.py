@@ -144,7 +144,7 @@ def with_heads(model: StoredModel, predictions: Predictions, heads: tuple[str, .
     """The model saved again with other heads."""
     store = ModelStore(model.folder.parent)
     return store.save(
-        evaluated(replace(model.card, heads=heads, costs={}), predictions), None, {}, model.history(), predictions
+        evaluated(replace(model.card, heads=heads, costs={}), predictions), None, None, model.history(), predictions
     )
 
 
@@ -247,7 +247,7 @@ def unfit(name: str, store: ModelStore, made_up: Callable[..., StoredModel]) -> 
             model = made_up(name)
             kept = {key: p for key, p in predictions.probabilities.items() if key[0] == Network.MIRRORED}
             only = Predictions(kept, predictions.labels, predictions.train_duplicates)
-            store.save(model.card, None, {}, model.history(), only)
+            store.save(model.card, None, None, model.history(), only)
 
 
 def test_an_ensemble_can_be_built_again(store):
@@ -292,7 +292,7 @@ def test_changed_predictions_of_an_ensemble_are_found_even_if_its_figures_fit_th
     predictions = ensemble.predictions()
     probabilities = predictions.probabilities[Network.INT8, Split.TEST, "fer2013"]
     probabilities[0, :2] += (1e-5, -1e-5)
-    store.save(evaluated(ensemble.card, predictions), None, {}, None, predictions)
+    store.save(evaluated(ensemble.card, predictions), None, None, None, predictions)
     assert differing(store.load("both")) == ["stored predictions against its members' by their weights"]
     assert main(["verify", "--store", str(store.folder)]) == 1
     assert "DIFFERS both: stored predictions against its members'" in capsys.readouterr().out
@@ -306,12 +306,12 @@ def test_changed_labels_weights_and_members_of_an_ensemble_are_found(store):
 
     predictions = ensemble.predictions()
     predictions.labels[Split.TEST, "fer2013"][0] ^= 1
-    changed = store.save(evaluated(ensemble.card, predictions), None, {}, None, predictions)
+    changed = store.save(evaluated(ensemble.card, predictions), None, None, None, predictions)
     assert differing(changed) == ["labels and repeats against its members'"]
 
     build_ensemble(store, "both", ["one", "two"])
     retrained = store.load("one")
-    store.save(retrained.card, None, {}, retrained.history(), made_up_predictions(skill=1.5, seed=9))
+    store.save(retrained.card, None, None, retrained.history(), made_up_predictions(skill=1.5, seed=9))
     assert differing(store.load("both")) == ["stored predictions against its members' by their weights"]
     shutil.rmtree(store.folder / "one")
     with pytest.raises(ModelError, match=r"both is an ensemble of one, two\. There is no model 'one'"):

@@ -203,7 +203,7 @@ def test_a_guest_of_a_table_has_the_figures_of_its_predictions(faces, mixed_stor
     )
     assert (table["model"] == external_model.card.title).sum() == 1
     assert np.isnan(list(cost_row(external_model).values())).all()
-    assert external_model.networks == ()
+    assert not external_model.has_litert
     with pytest.raises(ModelError, match="without a history"):
         external_model.history()
 
@@ -316,7 +316,7 @@ def claiming_two_gigabytes() -> bytes:
 
 
 def litert(change=None, **_: object) -> bytes:
-    content = ModelStore().load("senet").litert_path(Network.INT8).read_bytes()
+    content = ModelStore().load("senet").litert_path.read_bytes()
     model = flatbuffer_utils.convert_bytearray_to_object(content)
     if change:
         change(model)
@@ -451,7 +451,7 @@ def test_what_passes_is_described_and_packed_anew():
     with zipfile.ZipFile(io.BytesIO(file.content)) as archive:
         assert json.loads(archive.read("config.json"))["compile_config"] is None
     shipped = ModelStore().load("senet")
-    file = read_model_file(shipped.litert_path(Network.INT8).read_bytes(), "model.tflite")
+    file = read_model_file(shipped.litert_path.read_bytes(), "model.tflite")
     assert (file.kind, file.side, file.channels, sorted(file.outputs)) == (FileKind.LITERT, 48, 1, [7, 8])
     file.check_outputs(7)
     if shipped.has_keras:
@@ -487,26 +487,28 @@ def test_a_litert_file_answers_as_the_stored_network_does(shipped: StoredModel):
     from fer_core.vision.expression import load_network
 
     faces = random_faces(70)
-    file = read_model_file(shipped.litert_path(Network.INT8).read_bytes(), "mine.tflite")
+    file = read_model_file(shipped.litert_path.read_bytes(), "mine.tflite")
     tasks = [SandboxTask("test", faces, 0.0, 255.0), SandboxTask("few", faces[:3], 0.0, 1.0)]
     run = SandboxRun(file, tasks, 7, "fer2013")
     folder = run._folder.name
     answers = run.answers()
-    expected = load_network(shipped, Network.INT8).predict(faces)["fer2013"]
+    expected = load_network(shipped).predict(faces)["fer2013"]
     assert np.allclose(as_probabilities(answers["test"], "x"), expected, atol=1e-5)
     assert answers["few"].shape == (3, 7)
     assert (run.running, run.share, run.loaded) == (False, 1.0, True)
     assert not Path(folder).exists()
 
 
-def test_a_keras_file_answers_as_its_litert_file_does(shipped: StoredModel):
+def test_a_keras_file_answers_as_the_stored_network_does(shipped: StoredModel):
     """One process that loads TensorFlow."""
-    from fer_core.vision.expression import load_network
+    import keras
+
+    from fer_core.models.prediction import predict_probabilities
 
     faces = random_faces(5)
     file = read_model_file(shipped.keras_path.read_bytes(), "mine.keras")
     run = SandboxRun(file, [SandboxTask("test", faces, 0.0, 255.0)], 7, "fer2013")
-    expected = load_network(shipped, Network.FLOAT).predict(faces)["fer2013"]
+    expected = predict_probabilities(keras.saving.load_model(shipped.keras_path, compile=False), faces)["fer2013"]
     assert np.allclose(as_probabilities(run.answers()["test"], "x"), expected, atol=0.01)
     assert run.parameters == shipped.card.parameters
 
@@ -641,8 +643,8 @@ def test_a_litert_file_is_run_without_tensorflow():
 
     code = (
         "import sys, fer_core.external.sandbox_worker as p; from pathlib import Path\n"
-        "from fer_core.store.store import ModelStore, Network\n"
-        "path = ModelStore().load('senet').litert_path(Network.INT8)\n"
+        "from fer_core.store.store import ModelStore\n"
+        "path = ModelStore().load('senet').litert_path\n"
         "p._LiteRTRunner(path, {'side': 48, 'channels': 1, 'classes': 7, 'wanted': 'fer2013'})\n"
         "print([m for m in ('tensorflow', 'keras', 'h5py', 'streamlit') if m in sys.modules])"
     )

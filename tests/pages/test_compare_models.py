@@ -246,7 +246,7 @@ def test_a_litert_file_is_run_on_the_data_and_shown_and_its_order_can_be_changed
     dataset = FaceDataset("made up", images, labels, splits, FER2013)
     monkeypatch.setattr(guests, "cached_dataset", lambda path: dataset)
     page = run()
-    content = shipped.litert_path(Network.INT8).read_bytes()
+    content = shipped.litert_path.read_bytes()
     page.file_uploader(key="guest-file").set_value(("net.tflite", content, "application/octet-stream")).run()
     assert "takes faces of 48 x 48 x 1" in page.success[0].value
     page.text_input(key="guest-data").set_value("somewhere").run()

@@ -9,7 +9,6 @@ from fer_core.app.explore.explored import ExploredDataset
 from fer_core.curation.summary import summarise
 from fer_core.datasets import FaceDataset, Split
 from fer_core.labels import CKPLUS, FER2013, FERPLUS
-from fer_core.store.predictions import Network
 from tests.pages.driving import rerun, rerun_with
 from tests.stored_models import FACES, made_up_predictions
 
@@ -30,7 +29,7 @@ def explored(made_up, shipped, cache, monkeypatch):
     model = made_up("first", title="The first one")
     made_up("second", predictions=made_up_predictions(skill=1.0, seed=3), title="The second one")
     made_up("ck", CKPLUS, title="The ck one")
-    (model.folder / "model.int8.tflite").symlink_to(shipped.litert_path(Network.INT8))
+    (model.folder / "model.int8.tflite").symlink_to(shipped.litert_path)
     monkeypatch.setattr("fer_core.store.store.DEFAULT_STORE", model.folder.parent)
     labels = model.predictions().labels
     own = [np.arange(TRAINING) % 7, labels[Split.VALIDATION, "fer2013"], labels[Split.TEST, "fer2013"]]

@@ -22,7 +22,6 @@ from fer_core.explain.layers import describe_layers
 from fer_core.labels import CKPLUS, FER2013
 from fer_core.media.images import encode_image
 from fer_core.results import BoundingBox
-from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore
 from tests.pages.driving import rerun, rerun_with
 from tests.stored_models import maker
@@ -64,7 +63,7 @@ def stored_networks(shipped, tmp_path_factory):
         network.save(stored.folder / "model.keras")
     made_up("large", title="The large one")
     for name in store.names():
-        (store.folder / name / "model.int8.tflite").symlink_to(shipped.litert_path(Network.INT8))
+        (store.folder / name / "model.int8.tflite").symlink_to(shipped.litert_path)
     build_ensemble(store, "pair", ["plain", "deep"])
     return SimpleNamespace(store=store, models=models)
 

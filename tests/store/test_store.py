@@ -28,14 +28,13 @@ def test_a_saved_model_is_the_one_that_is_loaded(shipped, tmp_path):
     saved = ModelStore(tmp_path).save(
         shipped.card,
         b"keras",
-        {Network.FLOAT: b"float", Network.INT8: b"int8"},
+        b"int8",
         shipped.history(),
         shipped.predictions(),
     )
     loaded = ModelStore(tmp_path).load("senet")
     assert loaded.keras_path.read_bytes() == b"keras"
-    assert loaded.litert_path(Network.INT8).read_bytes() == b"int8"
-    assert loaded.litert_path(Network.FLOAT).read_bytes() == b"float"
+    assert loaded.litert_path.read_bytes() == b"int8"
     assert loaded.history().equals(shipped.history())
     one, other = loaded.predictions(), shipped.predictions()
     for key, probabilities in one.probabilities.items():
@@ -48,7 +47,7 @@ def test_a_saved_model_is_the_one_that_is_loaded(shipped, tmp_path):
 def test_answers_for_masked_faces_are_kept_apart_by_the_same_names(shipped, tmp_path):
     masked = tuple(replace(rule, temperature=3.0) for rule in shipped.card.answers[:2])
     predictions = replace(shipped.predictions(), masked={"fer2013": np.full((5, 7), 1 / 7, np.float32)})
-    ModelStore(tmp_path).save(replace(shipped.card, masked_answers=masked), None, {}, None, predictions)
+    ModelStore(tmp_path).save(replace(shipped.card, masked_answers=masked), None, None, None, predictions)
     model = ModelStore(tmp_path).load("senet")
     name = shipped.card.answers[1].name
     assert model.card.masked_answers == masked
@@ -60,24 +59,23 @@ def test_answers_for_masked_faces_are_kept_apart_by_the_same_names(shipped, tmp_
 
 
 @pytest.mark.parametrize(
-    ("keras_file", "networks"),
-    [(None, ()), (None, (Network.INT8,)), (b"keras", (Network.FLOAT,)), (b"keras", (Network.FLOAT, Network.INT8))],
+    ("keras_file", "litert_file"), [(None, None), (None, b"new"), (b"keras", None), (b"keras", b"new")]
 )
-def test_a_model_says_which_of_its_files_are_here(keras_file, networks, shipped, store):
-    files = {network: b"new" for network in networks}
-    saved = store.save(shipped.card, keras_file, files, shipped.history(), shipped.predictions())
+def test_a_model_says_which_of_its_files_are_here(keras_file, litert_file, shipped, store):
+    saved = store.save(shipped.card, keras_file, litert_file, shipped.history(), shipped.predictions())
     assert saved.has_keras == (keras_file is not None)
-    assert saved.networks == networks
+    assert saved.has_litert == (litert_file is not None)
     sizes = {"model.keras": 5} if keras_file else {}
-    sizes |= {{Network.FLOAT: "model.tflite", Network.INT8: "model.int8.tflite"}[n]: 3 for n in networks}
+    sizes |= {"model.int8.tflite": 3} if litert_file else {}
     assert saved.file_bytes == sizes
     assert store.names() == ["senet"]
-    assert store.served_names() == (["senet"] if Network.INT8 in networks else [])
+    assert store.served_names() == (["senet"] if litert_file else [])
 
 
 def test_files_that_a_replaced_model_no_longer_has_are_gone(shipped, store):
     assert store.load("senet").has_keras
-    store.save(shipped.card, None, {Network.INT8: b"int8"}, shipped.history(), shipped.predictions())
+    (store.folder / "senet" / "model.tflite").write_bytes(b"float, of an older store")
+    store.save(shipped.card, None, b"int8", shipped.history(), shipped.predictions())
     assert sorted(path.name for path in (store.folder / "senet").iterdir()) == [
         "card.json",
         "history.csv",
@@ -121,25 +119,26 @@ def test_a_card_with_shares_that_are_none_is_refused_in_a_sentence(members, stor
 
 @pytest.fixture
 def ensemble(store) -> StoredModel:
-    """An ensemble of the shipped model and a copy of it without its float file."""
+    """An ensemble of the shipped model and a copy of it."""
     shutil.copytree(store.folder / "senet", store.folder / "copy")
-    (store.folder / "copy" / "model.tflite").unlink()
     copy = store.load("senet").card
     store.save_card(replace(copy, name="copy"))
     card = replace(copy, name="both", members={"senet": 0.75, "copy": 0.25})
-    return store.save(card, None, {}, None, store.load("senet").predictions())
+    return store.save(card, None, None, None, store.load("senet").predictions())
 
 
 def test_an_ensemble_runs_the_files_of_its_members_and_has_none_of_its_own(ensemble, store):
     loaded = store.load("both")
     assert [(member.name, share) for member, share in loaded.members()] == [("senet", 0.75), ("copy", 0.25)]
     assert store.load("copy").members() == []
-    assert loaded.networks == (Network.INT8,)
-    assert loaded.litert_paths(Network.INT8) == [store.folder / n / "model.int8.tflite" for n in ("senet", "copy")]
+    assert loaded.has_litert
+    assert loaded.litert_paths() == [store.folder / n / "model.int8.tflite" for n in ("senet", "copy")]
     assert loaded.file_bytes == {}
     assert sorted(path.name for path in loaded.folder.iterdir()) == ["card.json", "predictions.npz"]
-    with pytest.raises(ModelError, match=r"copy: model\.tflite is missing"):
-        loaded.litert_paths(Network.FLOAT)
+    (store.folder / "copy" / "model.int8.tflite").unlink()
+    assert not loaded.has_litert
+    with pytest.raises(ModelError, match=r"copy: model\.int8\.tflite is missing"):
+        loaded.litert_paths()
 
 
 def test_an_ensemble_is_served_where_all_its_members_are(ensemble, store):
@@ -178,17 +177,12 @@ def test_an_unknown_model_is_refused_with_the_names_there_are(store):
         store.load("vgg")
 
 
-@pytest.mark.parametrize("file", ["model.keras", "model.tflite", "model.int8.tflite", "history.csv", "predictions.npz"])
+@pytest.mark.parametrize("file", ["model.keras", "model.int8.tflite", "history.csv", "predictions.npz"])
 def test_a_missing_file_is_named(file, store):
     model = store.load("senet")
     (model.folder / file).unlink()
     with pytest.raises(ModelError, match=rf"senet: {file} is missing"):
-        _ = (
-            model.keras_path,
-            *map(model.litert_path, (Network.FLOAT, Network.INT8)),
-            model.history(),
-            model.predictions(),
-        )
+        _ = (model.keras_path, model.litert_path, model.history(), model.predictions())
 
 
 def test_a_card_that_is_no_card_is_refused_in_a_sentence(store):

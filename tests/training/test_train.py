@@ -220,7 +220,7 @@ def test_what_ships_teaches_and_starts_a_training_that_goes_to_another_store(tmp
 
 def test_what_is_served_is_asked_about_the_validation_faces_under_masks():
     dataset = make_dataset(per_class=1)
-    file = ModelStore().load("senet").litert_path(Network.INT8).read_bytes()
+    file = ModelStore().load("senet").litert_path.read_bytes()
     said = _predict_masked(None, file, dataset)
     expected = LiteRTNetwork(file).predict(with_masks(dataset.split(Split.VALIDATION)).images)
     np.testing.assert_allclose(said["fer2013"], expected["fer2013"], atol=1e-5)

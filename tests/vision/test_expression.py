@@ -12,7 +12,6 @@ from fer_core.errors import ModelError
 from fer_core.evaluation.verification import SAMPLE_PHOTO
 from fer_core.labels import CKPLUS
 from fer_core.store.decision import DecisionRule
-from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore
 from fer_core.vision.expression import EnsembleNetwork, ExpressionClassifier, load_network, pool_heads
 from fer_core.vision.litert import LiteRTNetwork
@@ -23,11 +22,11 @@ SHARES = {"one": 0.7, "other": 0.3}
 
 @pytest.fixture
 def store(shipped, tmp_path) -> ModelStore:
-    """Two networks that differ a little, the shipped int8 and float files, and the ensemble ``both``."""
+    """Two networks of the same heads, and the ensemble ``both``."""
     store = ModelStore(tmp_path)
-    for name, network in zip(SHARES, (Network.INT8, Network.FLOAT), strict=True):
+    for name, weights in zip(SHARES, ("senet", "senet-masks"), strict=True):
         (tmp_path / name).mkdir()
-        shutil.copy(shipped.litert_path(network), tmp_path / name / "model.int8.tflite")
+        shutil.copy(ModelStore().load(weights).litert_path, tmp_path / name / "model.int8.tflite")
         store.save_card(replace(shipped.card, name=name))
     (tmp_path / "both").mkdir()
     store.save_card(replace(shipped.card, name="both", members=SHARES))
@@ -46,7 +45,7 @@ def test_heads_are_pooled_by_the_shares_of_the_networks_that_have_them():
 
 
 def test_an_ensemble_answers_with_the_weighted_mean_of_its_members(store):
-    one, other = (LiteRTNetwork(store.load(n).litert_path(Network.INT8).read_bytes()).predict(FACES) for n in SHARES)
+    one, other = (LiteRTNetwork(store.load(n).litert_path.read_bytes()).predict(FACES) for n in SHARES)
     ensemble = load_network(store.load("both"))
     together = ensemble.predict(FACES)
     assert ensemble.input_size == 48

@@ -201,4 +201,4 @@ def choose_detector() -> str:
 @st.cache_resource(show_spinner="Loading the networks…", max_entries=8)
 def frame_analyser(models: tuple[str, ...], detector: str, answer: str) -> FrameAnalyser:
     """An analyser shared by all sessions; safe to call from several threads."""
-    return FrameAnalyser.from_store(models, detector, answer, SERVED)
+    return FrameAnalyser.from_store(models, detector, answer)

@@ -16,7 +16,7 @@ from fer_core.analysis.overlay import draw_analysis
 from fer_core.analysis.pipeline import FrameAnalyser
 from fer_core.app.common.figures import show_report_figure
 from fer_core.app.common.photo import say_no_face, which_face
-from fer_core.app.common.selection import SERVED, choose_detector
+from fer_core.app.common.selection import choose_detector
 from fer_core.app.common.widgets import number_columns
 from fer_core.app.compare.choice import Choice
 from fer_core.app.compare.external import is_external
@@ -68,7 +68,7 @@ def try_it_tab(choice: Choice) -> None:
     able = {
         name: choice.rules[name].name
         for name, model in choice.models.items()
-        if not is_external(name) and SERVED in model.networks
+        if not is_external(name) and model.has_litert
     }
     _name_the_others(choice, list(able))
     if not able:
@@ -125,7 +125,7 @@ def _choose_photo() -> tuple[bytes, str] | None:
 def _analyser(models: tuple[tuple[str, str], ...], detector: str) -> FrameAnalyser:
     """An analyser of models, each with its decision rule, shared by all sessions; safe to call from several threads."""
     store = ModelStore()
-    classifiers = [ExpressionClassifier(store.load(name), rule, SERVED) for name, rule in models]
+    classifiers = [ExpressionClassifier(store.load(name), rule) for name, rule in models]
     return FrameAnalyser(create_detector(detector), classifiers)
 
 

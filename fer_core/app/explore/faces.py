@@ -36,7 +36,6 @@ from fer_core.plots.dataset_faces import (
     spread_pictures,
 )
 from fer_core.plots.report import ReportFigure
-from fer_core.store.predictions import Network
 from fer_core.store.store import StoredModel
 
 THREADS = 2
@@ -197,7 +196,7 @@ def _digest_of(name: str, stamp: int, _model: StoredModel) -> str:
 
 
 def _digest(model: StoredModel) -> str:
-    return _digest_of(model.name, model.litert_path(Network.INT8).stat().st_mtime_ns, model)
+    return _digest_of(model.name, model.litert_path.stat().st_mtime_ns, model)
 
 
 @st.cache_data(show_spinner="Fetching the faces…", max_entries=4)

@@ -19,7 +19,7 @@ from fer_core.evaluation.metrics import classification_metrics
 from fer_core.evaluation.robustness.conditions import CONDITIONS, UNMASKED, Condition
 from fer_core.labels import FER2013
 from fer_core.store.decision import DecisionRule
-from fer_core.store.predictions import Network, RobustnessPredictions
+from fer_core.store.predictions import RobustnessPredictions
 from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.expression import load_network, pool_heads
 
@@ -107,16 +107,15 @@ def robustness_metrics(model: StoredModel, rule: DecisionRule) -> list[Condition
 
 
 def served_predictor(model: StoredModel) -> tuple[str, Predictor]:
-    """The network that answers for a model, by name, and what it says: int8, else float LiteRT, else the Keras file.
+    """The network that answers for a model, by name, and what it says: int8, else the Keras file.
 
     An ensemble is asked by its members, each by its own.
 
     Raises:
         ModelError: none of them is here.
     """
-    for network in (Network.INT8, Network.FLOAT):
-        if network in model.networks:
-            return str(network), load_network(model, network).predict
+    if model.has_litert:
+        return "int8", load_network(model).predict
     if model.card.members:
         members = [(*served_predictor(member), share) for member, share in model.members()]
         shares = [share for *_, share in members]
