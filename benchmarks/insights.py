@@ -116,7 +116,7 @@ def made_up_log(people: int, seconds: float, rate: float, seed: int, label_set: 
     p = chances[frame, person].round(4)
     order = np.argsort(-p, axis=1, kind="stable")
     first, second = (np.take_along_axis(p, order[:, [at]], axis=1)[:, 0] for at in (0, 1))
-    names = np.array([str(emotion) for emotion in label_set.emotions], object)
+    names = np.array(label_set.names, object)
     two = names[order[:, 0]] + " or " + names[order[:, 1]]
     verdict = np.where(first >= SURE, names[order[:, 0]], np.where(first + second >= SURE_OF_TWO, two, "unsure"))
     count = len(frame)

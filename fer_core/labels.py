@@ -79,6 +79,11 @@ class LabelSet:
     def __len__(self) -> int:
         return len(self.emotions)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The emotions as plain strings."""
+        return tuple(str(emotion) for emotion in self.emotions)
+
     def index(self, emotion: Emotion) -> int:
         """Position of an emotion in this set; raises ``ValueError`` if the set lacks it."""
         return self.emotions.index(emotion)

@@ -5,8 +5,8 @@ from fer_core.labels import CKPLUS, FER2013, FER2013_FIVE, FERPLUS, Emotion, par
 
 
 def test_label_sets_have_the_order_of_their_data_sets():
-    assert [str(e) for e in FER2013.emotions] == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
-    assert [str(e) for e in FERPLUS.emotions] == [
+    assert list(FER2013.names) == ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+    assert list(FERPLUS.names) == [
         "neutral",
         "happy",
         "surprise",

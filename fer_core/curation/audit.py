@@ -153,7 +153,7 @@ def _correlations(images: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.
 
 
 def _names(dataset: FaceDataset, rows: np.ndarray) -> list[str]:
-    emotions = [str(emotion) for emotion in dataset.label_set.emotions]
+    emotions = dataset.label_set.names
     return [emotions[label] if label >= 0 else "" for label in dataset.labels[rows]]
 
 
@@ -167,12 +167,12 @@ def agreement_matrix(dataset: FaceDataset) -> pd.DataFrame:
         DatasetError: the data set has no votes.
     """
     majority = dataset.as_label_set(FERPLUS).labels
-    columns = [str(emotion) for emotion in FERPLUS.emotions] + ["no majority"]
+    columns = [*FERPLUS.names, "no majority"]
     majority = np.where(majority == NO_LABEL, len(FERPLUS), majority)
     known = dataset.labels >= 0
     counts = np.zeros((len(dataset.label_set), len(columns)), np.int64)
     np.add.at(counts, (dataset.labels[known], majority[known]), 1)
-    return pd.DataFrame(counts, index=[str(e) for e in dataset.label_set.emotions], columns=columns)
+    return pd.DataFrame(counts, index=list(dataset.label_set.names), columns=columns)
 
 
 def agreement(dataset: FaceDataset) -> float:
@@ -235,7 +235,7 @@ def suspects(labels: np.ndarray, probabilities: np.ndarray, label_set: LabelSet,
     """
     found = suspect_labels(labels, probabilities)
     found = found[np.lexsort((rows[found], probabilities[found, labels[found]]))]
-    emotions = np.array([str(emotion) for emotion in label_set.emotions])
+    emotions = np.array(label_set.names)
     return pd.DataFrame(
         {
             "row": rows[found].astype(np.int64),
@@ -314,7 +314,7 @@ def contradicted(dataset: FaceDataset) -> pd.DataFrame:
     majority = dataset.as_label_set(FERPLUS).labels
     other = np.flatnonzero((majority != NO_LABEL) & (majority != _in_ferplus(dataset)))
     none = np.flatnonzero(majority == NO_LABEL)
-    names = [*map(str, FERPLUS.emotions), ""]
+    names = [*FERPLUS.names, ""]
     frame = pd.concat(
         [_listed(dataset, other, Reason.CONTRADICTED), _listed(dataset, none, Reason.NO_MAJORITY)], ignore_index=True
     )

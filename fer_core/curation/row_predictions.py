@@ -177,7 +177,7 @@ def hardest(scored: ScoredSplit) -> pd.DataFrame:
 
     ``place`` counts the rows of the split from 0; ``probability`` is the answer's, the loss is in nats.
     """
-    emotions = np.array([str(emotion) for emotion in scored.rule.label_set.emotions])
+    emotions = np.array(scored.rule.label_set.names)
     of_label = scored.probabilities[np.arange(len(scored.rows)), scored.labels]
     table = pd.DataFrame(
         {

@@ -145,7 +145,7 @@ def vote_bars(votes: np.ndarray) -> go.Figure:
     Args:
         votes: ``(10,)`` of FER+.
     """
-    names = [str(emotion) for emotion in FERPLUS.emotions] + list(NOT_EMOTIONS)
+    names = [*FERPLUS.names, *NOT_EMOTIONS]
     colours = [emotion.colour for emotion in FERPLUS.emotions] + [NEUTRAL] * len(NOT_EMOTIONS)
     patterns = [""] * len(FERPLUS) + ["/", "x"]  # grey is neutral's colour too
     total = int(votes.sum())
@@ -183,8 +183,8 @@ def face_map_chart(
         classes: labels to show.
         pictures: a URL per face of the map, see :func:`face_url`; without them the pointer shows only words.
     """
-    emotions = np.array([str(emotion) for emotion in face_map.label_set.emotions])
-    answers = np.array([str(emotion) for emotion in face_map.answer_set.emotions])
+    emotions = np.array(face_map.label_set.names)
+    answers = np.array(face_map.answer_set.names)
     table = pd.DataFrame(
         {
             "x": face_map.places[:, 0],
@@ -196,7 +196,7 @@ def face_map_chart(
     )
     if pictures is not None:
         table["image"] = list(pictures)  # the chart shows a field of this name as a picture
-    domain = [str(emotion) for emotion in face_map.label_set.emotions]
+    domain = list(face_map.label_set.names)
     key = {"orient": "top", "title": "Label", "columns": 4, "symbolSize": 80}
     plain = {"labels": False, "ticks": False, "grid": False}
     axis = "t-SNE, no unit: only nearness means something"

@@ -329,7 +329,7 @@ def probability_bars_by_model(
     """
     bars = []
     for name, own in scores.items():
-        emotions, title = [str(emotion) for emotion in own.label_set.emotions], styles[name].title
+        emotions, title = list(own.label_set.names), styles[name].title
         hover = f"{title}, %{{x}}: %{{y:.1%}}"
         bars.append(bar_trace(emotions, [float(p) for p in own.probabilities], title, styles[name].colour, hover))
     figure = go.Figure(

@@ -27,7 +27,7 @@ def test_views_of_a_data_set_have_counts_of_their_own(summary):
     faces = [int(split_counts(summary, FERPLUS, split)["faces"].sum()) for split in splits_of(summary, FERPLUS)]
     assert faces == [25060, 3199, 3153]
     five = split_counts(summary, FER2013_FIVE, "training")
-    assert five["emotion"].tolist() == [str(emotion) for emotion in FER2013_FIVE.emotions]
+    assert five["emotion"].tolist() == list(FER2013_FIVE.names)
 
 
 def test_full_weights_make_classes_alike_and_none_leaves_them():

@@ -44,7 +44,7 @@ from fer_core.store.decision import plain_rule
 from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore, StoredModel
 
-EMOTIONS = [str(emotion) for emotion in FER2013.emotions]
+EMOTIONS = list(FER2013.names)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_only_faces_with_a_label_have_to_be_there(mixed_store):
     faces = faces_of(mixed_store.all(), FERPLUS)
     labels = faces.by_split[Split.TEST].copy()
     labels[::3] = -1
-    rows = table_of(made_up_probabilities(classes=8), [str(e) for e in FERPLUS.emotions])
+    rows = table_of(made_up_probabilities(classes=8), list(FERPLUS.names))
     kept = [rows[0], *(row for row in rows[1:] if labels[int(row[0])] >= 0)]  # type: ignore[call-overload]
     found = read_predictions(csv_of(kept), "mine.csv", FERPLUS, {Split.TEST: labels}, Split.TEST)[Split.TEST]
     assert np.allclose(found[::3], 1 / 8)

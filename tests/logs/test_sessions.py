@@ -13,7 +13,7 @@ from fer_core.logs import sessions as reading
 from fer_core.logs.session_log import LogError, log_table
 from fer_core.logs.sessions import LogFile, Session, open_logs
 
-NAMES = [str(emotion) for emotion in FER2013.emotions]
+NAMES = list(FER2013.names)
 
 
 def csv(table: pd.DataFrame, name: str = "log.csv") -> LogFile:

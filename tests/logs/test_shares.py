@@ -24,7 +24,7 @@ from fer_core.logs.shares import (
     usual_step,
 )
 
-NAMES = [str(emotion) for emotion in FER2013.emotions]
+NAMES = list(FER2013.names)
 TABLES = {"a": made_up_log(3, 60, 5, 0), "b": made_up_log(2, 60, 10, 1), "c": made_up_log(3, 60, 5, 2)}
 """Steps are even, so a row stands for the same time as any other of its log."""
 

@@ -187,7 +187,7 @@ def csv_of(store, name: str, split: Split = Split.TEST) -> bytes:
     from fer_core.labels import FER2013
 
     probabilities = store.load(name).predictions().heads(Network.INT8, split)["fer2013"]
-    table = pd.DataFrame(probabilities, columns=[str(emotion) for emotion in FER2013.emotions])
+    table = pd.DataFrame(probabilities, columns=list(FER2013.names))
     return table.to_csv(index_label="row").encode()
 
 

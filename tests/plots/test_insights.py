@@ -37,7 +37,7 @@ def test_a_map_shows_the_likeliest_class_and_leaves_out_who_was_not_seen():
     assert heat.z[1].tolist() == pytest.approx([4, 4, 4, np.nan, 4], nan_ok=True)
     assert heat.text[0][0] == "sad 90%"
     assert "Ada, 3:00" in heat.customdata[0][3]
-    assert [trace.name for trace in figure.data[1:]] == [str(emotion) for emotion in FER2013_FIVE.emotions]
+    assert [trace.name for trace in figure.data[1:]] == list(FER2013_FIVE.names)
     assert figure.layout.yaxis.ticktext[1].endswith("…")
     assert share_map(values[:, :, 2], ["a", "a"], STARTS, 60, "#000000").layout.yaxis.tickvals == (0, 1)
 

@@ -60,7 +60,7 @@ def test_bars_are_the_recall_that_each_class_loses():
     assert [bar.name for bar in figure.data] == ["Net A", "Net B"]
     for bar, found in zip(figure.data, BY_MODEL.values(), strict=True):
         unmasked, noisy = found[0].metrics["per_class"], found[-1].metrics["per_class"]
-        assert list(bar.x) == [str(emotion) for emotion in FER2013.emotions]
+        assert list(bar.x) == list(FER2013.names)
         assert list(bar.y) == [unmasked[e]["recall"] - noisy[e]["recall"] for e in bar.x]
         assert bar.customdata[0] == [
             pytest.approx(unmasked["angry"]["recall"]),

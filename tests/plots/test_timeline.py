@@ -19,7 +19,7 @@ def stream(seconds: float, rate: float = 30.0) -> tuple[np.ndarray, np.ndarray]:
 
 def test_there_is_one_line_per_emotion_in_its_colour() -> None:
     figure = probability_timeline(*stream(60), FER2013, NOW)
-    assert [line.name for line in figure.data] == [str(emotion) for emotion in FER2013.emotions]
+    assert [line.name for line in figure.data] == list(FER2013.names)
     assert [line.line.color for line in figure.data] == [emotion.colour for emotion in FER2013.emotions]
 
 

@@ -19,7 +19,7 @@ def person(seconds: float, masks: list | None = None, attention: list | None = N
 
 def test_emotions_are_stacked_means_of_every_step():
     figure = person_timeline(person(10.0), 0, 10)
-    assert [bar.name for bar in figure.data] == [str(emotion) for emotion in FER2013.emotions]
+    assert [bar.name for bar in figure.data] == list(FER2013.names)
     happy = figure.data[3]
     assert happy.y[0] == pytest.approx(0.4)
     assert happy.y[-1] == pytest.approx(0.1)

@@ -172,7 +172,7 @@ def _bring_predictions(faces: EvaluationFaces) -> None:
 def _template(faces: EvaluationFaces, split: Split) -> bytes:
     """Every row of the split with equal probabilities."""
     size = len(faces.label_set)
-    shares = dict.fromkeys(map(str, faces.label_set.emotions), round(1 / size, 6))
+    shares = dict.fromkeys(faces.label_set.names, round(1 / size, 6))
     return csv_bytes(pd.DataFrame({"row": np.arange(len(faces.by_split[split])), **shares}))
 
 

@@ -251,7 +251,7 @@ def _disagreement_report_figures(choice: Choice, pair: tuple[str, str]) -> list[
     a, b = (choice.scored[name] for name in pair)
     titles = [choice.styles[name].title for name in pair]
     found = curves.disagreements(a.answers, b.answers, a.labels)
-    emotions = np.array([str(emotion) for emotion in choice.label_set.emotions])
+    emotions = np.array(choice.label_set.names)
     by_right = {f"only {titles[0]}": found.only_a, f"only {titles[1]}": found.only_b, "neither": found.both_wrong}
     size = len(emotions)
     counts = {who: np.bincount(a.labels[rows], minlength=size) for who, rows in by_right.items()}

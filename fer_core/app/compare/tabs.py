@@ -134,7 +134,7 @@ def _cell(choice: Choice) -> None:
     """The faces of one cell of one matrix."""
     st.markdown("#### Look into a cell")
     st.caption("Click a cell above, or choose it here.")
-    emotions = [str(emotion) for emotion in choice.label_set.emotions]
+    emotions = choice.label_set.names
     models_key, true_key, answered_key = _cell_keys(choice)
     if st.session_state.get(models_key) not in choice.models:
         st.session_state[models_key] = next(iter(choice.models))
@@ -180,7 +180,7 @@ def _per_class(choice: Choice) -> None:
 
 
 def _curves(choice: Choice) -> None:
-    classes = [MACRO, *(str(emotion) for emotion in choice.label_set.emotions)]
+    classes = [MACRO, *choice.label_set.names]
     current = _view().curve if _view().curve in classes else MACRO
     key = f"curve-class-{choice.label_set.name}"
     curve = pick("ROC and precision-recall of", classes, key, default=current)

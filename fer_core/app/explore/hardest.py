@@ -54,7 +54,7 @@ def hardest_faces(summary: DatasetSummary) -> None:
     with right:
         labels = st.pills(
             "Labels",
-            [str(emotion) for emotion in scored.rule.label_set.emotions],
+            list(scored.rule.label_set.names),
             selection_mode="multi",
             help="None chosen shows all of them.",
             key=f"samples-hardest-labels-{name}",

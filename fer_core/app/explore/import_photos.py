@@ -175,7 +175,7 @@ def _labels(dataset: FaceDataset) -> None:
 
 
 def _preview(dataset: FaceDataset, faces: OwnFaces) -> None:
-    emotions = [*(str(emotion) for emotion in dataset.label_set.emotions), UNLABELLED]  # the last serves label -1
+    emotions = [*dataset.label_set.names, UNLABELLED]  # the last serves label -1
     st.image(
         list(dataset.images[:FACES_SHOWN]),
         caption=[emotions[label] for label in dataset.labels[:FACES_SHOWN]],

@@ -229,7 +229,7 @@ def ask_for_meanings(names: tuple[str, ...], key: str, otherwise: str) -> dict[s
     """
     with st.form(f"{key}-form"):
         st.markdown("What do these names mean?")
-        choices = [otherwise, *(str(emotion) for emotion in FERPLUS.emotions)]
+        choices = [otherwise, *FERPLUS.names]
         chosen = {name: st.selectbox(name, choices, key=f"{key}-{name}") for name in names}
         if not st.form_submit_button("Read it so", icon=":material/rule:"):
             return None

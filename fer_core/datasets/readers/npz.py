@@ -43,7 +43,7 @@ def as_npz(dataset: FaceDataset, sources: Sequence[str]) -> bytes:
         buffer,
         images=dataset.images,
         labels=dataset.labels.astype(np.int64),
-        label_names=np.array([str(emotion) for emotion in dataset.label_set.emotions]),
+        label_names=np.array(dataset.label_set.names),
         sources=np.array(sources, dtype=np.str_),
     )
     return buffer.getvalue()
@@ -51,7 +51,7 @@ def as_npz(dataset: FaceDataset, sources: Sequence[str]) -> bytes:
 
 def as_zip(dataset: FaceDataset, sources: Sequence[str]) -> bytes:
     """The data set as a zip of ``<emotion>/<number>-<source>.png``, and ``unlabelled/`` for faces without a label."""
-    folders = [*(str(emotion) for emotion in dataset.label_set.emotions), UNLABELLED]  # the last serves label -1
+    folders = [*dataset.label_set.names, UNLABELLED]  # the last serves label -1
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # a png is packed already
         for number, (image, label, source) in enumerate(zip(dataset.images, dataset.labels, sources, strict=True)):

@@ -29,7 +29,7 @@ SOURCES = ["a.jpg", "holiday/b.png #1", "holiday/b.png #2", "ä:<.jpg", "x" * 30
 
 
 def as_set(dataset: FaceDataset) -> set[tuple[str, bytes]]:
-    names = [*map(str, dataset.label_set.emotions), ""]
+    names = [*dataset.label_set.names, ""]
     return {(names[label], image.tobytes()) for label, image in zip(dataset.labels, dataset.images, strict=True)}
 
 
@@ -41,7 +41,7 @@ def test_the_npz_is_read_back_row_for_row(own, tmp_path):
     assert (read.name, read.label_set, set(read.splits)) == ("own", FER2013, {Split.TRAINING})
     with np.load(tmp_path / "own.npz", allow_pickle=False) as file:
         assert file["sources"].tolist() == SOURCES
-        assert file["label_names"].tolist() == [str(emotion) for emotion in FER2013.emotions]
+        assert file["label_names"].tolist() == list(FER2013.names)
         assert (file["images"].dtype, file["images"].shape) == (np.uint8, (6, 48, 48))
 
 
