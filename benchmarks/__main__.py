@@ -28,14 +28,8 @@ class Benchmark:
 
 
 _MODEL = {"model": "model"}
-
-
 _DATA, _FACES = {"data": "data"}, {"faces": "faces"}
-
-
 _FER2013 = "FER2013"
-
-
 BENCHMARKS = {
     "frame": Benchmark("speed", "frame_speed", _MODEL),
     "stream": Benchmark("stream", "stream_speed", _MODEL),

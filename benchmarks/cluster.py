@@ -23,12 +23,8 @@ from fer_core.batch.worker import Outcome
 from fer_core.errors import FerError
 
 SHORT_VIDEOS = 6
-
-
 SHORT_MINUTES, LONG_MINUTES = 1.0, 6.0
 """The long video is split into chunks, the short ones are not."""
-
-
 WANTED = 1.7
 """Expected speed of two workers relative to one, on two cores."""
 

@@ -25,19 +25,11 @@ from fer_core.logs.shares import Placed, emotion_course, gather
 from fer_core.results import MASK_STATES, SURE, SURE_OF_TWO
 
 LOGS, MINUTES, PEOPLE = 40, 60.0, 2
-
-
 RATES = (5.0, 30.0)
 """Analysed frames a second."""
-
-
 LOG_BATCH = 10
 """Logs whose files are in memory at once."""
-
-
 WANTED_SECONDS = 5.0
-
-
 EMPTY_SHARE = 0.05
 """Share of the ten-second stretches in which a person is away."""
 

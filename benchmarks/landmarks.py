@@ -23,11 +23,7 @@ from fer_core.vision.head_pose import Camera, estimate_head_pose
 from fer_core.vision.landmarks import LandmarkReader
 
 WARM_UP = 2
-
-
 _PORTRAIT = slice(20, 250), slice(110, 340)
-
-
 _FIVE = ((10, 5), (220, 5), (430, 5), (110, 240), (330, 240))
 """Left and top edges in pixels of five portraits of 200 pixels in the frame."""
 

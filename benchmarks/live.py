@@ -42,34 +42,18 @@ from fer_core.store.store import DEFAULT_MODEL
 
 FRAMES_PER_SECOND = 30
 """The rate that the page requests from cameras."""
-
-
 BITS_PER_SECOND = 1_000_000
 """Bit rate of the clip."""
-
-
 KEY_FRAME_EVERY = FRAMES_PER_SECOND
 """Frames between key frames: packets encoded beforehand can't answer a request for one."""
-
-
 WARM_UP_SECONDS = 3.0
 """Time for memory and bit rates to settle before the measurement."""
-
-
 CONNECTING_SECONDS = 30.0
-
-
 FIRST_MINUTE = 60.0
 """Seconds after which memory should hardly grow."""
-
-
 CODE_BLOCK = 16
 """Side in pixels of a bit of the frame's number: a macroblock of VP8, so that its edges stay sharp."""
-
-
 _NUMBER_BITS, _CHECK_BITS = 16, 8
-
-
 _CODE_WIDTH = (_NUMBER_BITS + _CHECK_BITS) * CODE_BLOCK
 
 

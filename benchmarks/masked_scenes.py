@@ -39,23 +39,13 @@ from fer_core.vision.detection.mtcnn import MtcnnDetector, mtcnn_is_installed
 from fer_core.vision.detection.registry import COMPARED_DETECTORS, DETECTORS, create_detector
 
 CHECKED_SCENES = ARTIFACTS / "benchmarks" / "mask_scenes.csv"
-
-
 OVERLAP = 0.5
 """Intersection over union from which a crop is a match, as in WIDER FACE and FDDB."""
-
-
 LENIENT_OVERLAP = 0.3
 """The same for boxes that are too loose, tight or shifted, since a mask hides the chin."""
-
-
 IGNORED_SHARE = 0.5
 """Share of a crop's area within an ``ignore`` box from which the crop is not counted (COCO's rule for crowds)."""
-
-
 PASTED_PIXELS = 192
-
-
 TIMED_REPEATS = 25
 
 

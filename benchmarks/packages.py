@@ -33,16 +33,10 @@ RECIPES = {
     "deepface": ("deepface==0.0.103", "tf-keras", "werkzeug", "opencv-contrib-python-headless<5"),
 }
 """What ``pip`` installs into the environment of each package."""
-
-
 WAYS = ("fer", "fer film", "fer mtcnn", "deepface")
 """See :func:`benchmarks.package_worker.run`."""
-
-
 MAX_SECONDS = 60.0
 """Time limit of each configuration; slow ones analyse fewer frames."""
-
-
 SCENE_PIXELS = 192
 """Side of the faces with known labels."""
 

@@ -23,11 +23,7 @@ from fer_core.vision.expression import ExpressionClassifier
 
 ROLLS = 0, 15, -15, 30, -30
 """Degrees clockwise."""
-
-
 PASTED_PIXELS = 144
-
-
 MARGIN = 60
 """Pixels between the upright square and the border, so that its turned corners stay in the scene."""
 

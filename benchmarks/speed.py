@@ -27,21 +27,11 @@ from fer_core.vision.detection.registry import DEFAULT_DETECTOR, DETECTORS
 from fer_core.vision.expression import ExpressionClassifier
 
 REPEATS = 200
-
-
 MAX_SERIES_SECONDS = 4.0
 """Seconds after which a series of repeats ends early."""
-
-
 FER2013_FACES = 35_887
-
-
 PRIVATE_FACES = 3589
-
-
 PAGE_SIZE = 120
-
-
 BROWSING_REPEATS = 30
 
 

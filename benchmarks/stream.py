@@ -17,14 +17,8 @@ from fer_core.analysis.stream import StreamMemory
 
 FRAMES = 300
 """Ten seconds of a stream."""
-
-
 WARM_UP = 30
-
-
 RATE = 30.0
-
-
 SWAY = 6
 """Pixels by which the picture moves to either side."""
 

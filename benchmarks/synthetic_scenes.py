@@ -35,8 +35,6 @@ def face_scene(face: np.ndarray, place: BoundingBox, scene_size: tuple[int, int]
 
 
 FRAME_SIZE = (640, 480)
-
-
 FOUND_OVERLAP = 0.3
 """Intersection over union of a crop with the pasted square from which the face counts as found."""
 

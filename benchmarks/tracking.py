@@ -34,63 +34,31 @@ from fer_core.vision.detection.registry import create_detector
 from fer_core.vision.mask_state import INPUT_SIZE
 
 PEOPLE = (2, 5, 10)
-
-
 SECONDS = 20.0
-
-
 FRAMES_PER_SECOND = 25.0
-
-
 SCENE = (1280, 720)
 """Width and height in pixels."""
-
-
 FACE_PIXELS = 64
-
-
 BOX_JITTER = 0.03
 """Standard deviation of a detected box about the face, in widths: of its centre, and of its size."""
-
-
 MISSED = 0.03
 """Share of the faces in sight that the detector misses."""
-
-
 HIDING_SECONDS = 0.5
-
-
 HIDING_EVERY = 4.0
 """Seconds from one time that a person hides to the next."""
-
-
 REACH = (1.2, 2.2)
 """Widths of the face that people walk to either side, sampled uniformly."""
-
-
 TURN_SECONDS = (5.0, 9.0)
-
-
 NARROW = 0.65
 """Share of the reach in single lanes: ten of them are half as wide as five shared by two."""
-
-
 COVERED = 0.5
 """Share of a face behind another's from which no detector finds it."""
-
-
 BEHIND = 0.85
 """Size of a face behind relative to one in front."""
-
-
 TILT = 8.0
 """Degrees to either side that heads tilt."""
-
-
 OVERLAP = 0.5
 """Intersection over union from which a box is about this face, the threshold of the MOT benchmarks."""
-
-
 SHORT_TRACK_SECONDS = 1.0
 
 

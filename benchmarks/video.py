@@ -22,12 +22,8 @@ from fer_core.media.sample_clip import FRAMES_PER_SECOND, SAMPLE_CLIP
 from fer_core.storage import ARTIFACTS
 
 SHORT_MINUTES, LONG_MINUTES = 1.0, 10.0
-
-
 WANTED_SPEED, WANTED_SPEED_WITH_VIDEO = 4.0, 2.0
 """Times real time on two cores."""
-
-
 MAX_GROWTH = 50.0
 """Additional megabytes allowed for the long video."""
 

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from fer_core.api import load_model as load_model
 
 __version__ = "0.1.0"
-
-
 __all__ = ["ARTIFACTS", "analyse_image", "analyse_video", "load_model"]
 
 

@@ -42,7 +42,6 @@ _COLOURS = {
     Emotion.CONTEMPT: "#7B4FA3",
 }
 
-
 _SYNONYMS = {
     "anger": Emotion.ANGRY,
     "disgusted": Emotion.DISGUST,
@@ -106,15 +105,11 @@ FER2013 = LabelSet(
         Emotion.NEUTRAL,
     ),
 )
-
-
 FER2013_FIVE = LabelSet(
     "fer2013-five",
     "FER2013, five classes (no disgust, no fear)",
     (Emotion.ANGRY, Emotion.HAPPY, Emotion.SAD, Emotion.SURPRISE, Emotion.NEUTRAL),
 )
-
-
 FERPLUS = LabelSet(
     "ferplus",
     "FER+, eight classes",
@@ -129,8 +124,6 @@ FERPLUS = LabelSet(
         Emotion.CONTEMPT,
     ),
 )
-
-
 CKPLUS = LabelSet(
     "ckplus",
     "CK+, seven classes",
@@ -144,7 +137,6 @@ CKPLUS = LabelSet(
         Emotion.SURPRISE,
     ),
 )
-
 
 LABEL_SETS = {label_set.name: label_set for label_set in (FER2013, FER2013_FIVE, FERPLUS, CKPLUS)}
 

@@ -47,8 +47,6 @@ class FaceDetection:
 
 SURE = 0.5
 """Probability from which on one emotion is said to be it."""
-
-
 SURE_OF_TWO = 0.7
 """Probability of two emotions together from which on the answer is "one or the other"."""
 

@@ -18,8 +18,6 @@ STUDIO = _PACKAGE / "studio" if (_PACKAGE / "studio").is_dir() else _PACKAGE.par
 """Where ``Home.py``, ``pages`` and ``artifacts`` lie: the repository, or a folder of the package that a wheel installed."""
 ARTIFACTS = STUDIO / "artifacts"
 """Where the models and samples lie that ship with the package."""
-
-
 CACHE_VARIABLE = "FER_CORE_CACHE"
 """Environment variable that overrides where parsed data sets are cached."""
 

@@ -47,58 +47,34 @@ class Attention(StrEnum):
 
 HEAD_SHARE = 0.7
 """Of a turn of gaze that the head makes, the rest being the eyes': 69% on average (Stiefelhagen & Zhu 2002)."""
-
-
 GAZE_WEIGHT = 0.5
 """Of the measured gaze against the one that the head stands for. Half of the measured ones are off by more than 5 degrees
 in yaw and 3 in pitch, about as much as heads mislead."""
 
-
 YAW_BEYOND, YAW_WITHIN = 30.0, 22.0
 """Degrees to the side from which on a person looks away, and under which they are back. From arm's length the edge of a
 27-inch screen is at 25, a second screen beside it at 40 and more."""
-
-
 PITCH_BEYOND, PITCH_WITHIN = 25.0, 18.0
 """The same angles up or down. A laptop's lower edge is 13 below its screen's middle, a phone in the hand 35 or more."""
-
-
 MAX_TURN_SHARE = 1.5
 """Angles are clipped to this multiple of the angle for looking away, since smoothing would prolong large turns."""
-
-
 SMOOTHING_SECONDS = 0.15
 """Time constant of the angles; what jitters from frame to frame goes, a glance stays as long as it was."""
 
-
 MEDIAN_HEAD_PITCH, MEDIAN_GAZE_PITCH = -6.0, 0.0
 """Degrees at which a head and a gaze face the camera until the person's own are known: the medians of 692 portraits."""
-
-
 LEARNING_SECONDS = 60.0
 """Time constant with which a person's own pitch is learnt, from moments within the angles of someone who is back."""
-
-
 MAX_NEUTRAL_SHIFT = 10.0
 """Degrees from the median that a person's own pitch may be, however long they read below the screen."""
-
-
 MAX_BEND = 30.0
 """Degrees by which a head is bent down beyond which its lids hide open eyes from the camera."""
-
-
 MAX_GLANCE_SECONDS = 0.7
 """Seconds for which a glance elsewhere, or back, leaves the state as it is."""
-
-
 CLOSED_AFTER = 1.0
 """Seconds of closed eyes after which they count, twice the longest blink."""
-
-
 ABSENT_AFTER = 2.0
 """Seconds without the face after which the person is absent."""
-
-
 STRIP_SECONDS = 60.0
 """Seconds for which intervals are kept."""
 

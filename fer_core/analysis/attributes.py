@@ -18,8 +18,6 @@ from fer_core.vision.landmarks import FaceLandmarks, LandmarkReader
 
 ATTRIBUTES_HOLD_SECONDS = 0.5
 """For so long a person keeps what was read of them while others have their turn."""
-
-
 GAZE_SECONDS = 0.1
 """Time constant of gaze, which jitters by degrees from frame to frame."""
 

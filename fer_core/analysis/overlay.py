@@ -40,55 +40,27 @@ class Layer(StrEnum):
 
 
 STANDARD_LAYERS = frozenset({Layer.BOXES, Layer.LABELS, Layer.IDS})
-
-
 ATTRIBUTE_LAYERS = frozenset({Layer.LANDMARKS, Layer.POSE, Layer.GAZE})
 """Those that need :attr:`fer_core.analysis.frame.FaceObservation.attributes`."""
 
-
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-
-
 _LARGE, _SMALL = 0.65, 0.42
 """Factors of OpenCV's font size, for the answer and for the names beside the bars."""
-
-
 _REFERENCE_HEIGHT = 480
 """Pixels of frame height at which text and lines have their nominal size."""
-
-
 _PANEL = np.array([40, 37, 27], np.uint8)
-
-
 _PANEL_SHADE = 0.72
 """How much of the panel behind the bars covers the picture."""
-
-
 _UNFILLED = (126, 122, 112)
-
-
 _LIGHT, _DARK = (255, 255, 255), (24, 22, 18)
-
-
 _NO_ANSWER = (160, 160, 160)
-
-
 _DOT, _IRIS, _GAZE = (230, 230, 120), (255, 255, 255), (0, 215, 255)
-
-
 _AXES = (60, 60, 230), (80, 200, 80), (230, 120, 50)
-
-
 _AXIS_LENGTH, _GAZE_LENGTH = 0.45, 0.8
 """In shares of the face's extent."""
-
-
 _NOSE_TIP = 4
-
-
 _SHIFT = 3
 """Fractional bits of the coordinates of circles."""
-
 
 _Rectangle = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the frame."""

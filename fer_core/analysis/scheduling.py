@@ -24,17 +24,11 @@ class Interval:
 
 
 EVERY_FRAME = Interval(0, 0, 1)
-
-
 CLASSIFICATION_INTERVAL = Interval(1 / 16, 0.2, 1)
 """Of expression and mask. Scores are averaged over more than half a second, for which sixteen samples a second are as good
 as thirty; a frame's time then hardly grows with the number of people."""
-
-
 ATTRIBUTES_INTERVAL = Interval(0, 0.2, 2)
 """Of landmarks and head pose."""
-
-
 EYES_INTERVAL = Interval(0, 0.2, 1)
 """Of eyes: a lone person's in every frame, since a blink lasts a tenth of a second."""
 

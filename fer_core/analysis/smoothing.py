@@ -15,8 +15,6 @@ import numpy as np
 TIME_CONSTANT_SECONDS = 0.622
 """Long enough for the curves of one step at 10 and at 30 frames a second to lie within 5% of its height, and short enough
 for a step from one sure answer to another to change the label within 0.5 s at any rate from 8 up."""
-
-
 MAX_GAP_CONSTANTS = 3.0
 """In time constants. After a longer gap less than 5% of the past would be left, and what lay between is not known."""
 

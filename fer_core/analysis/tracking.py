@@ -28,68 +28,38 @@ from scipy.optimize import linear_sum_assignment
 from fer_core.results import BoundingBox
 
 MAX_UNSEEN_SECONDS = 1.5
-
-
 MAX_GAP_SECONDS = 3.0
 """A longer pause between two frames is a cut to another scene, or a seek: everyone in it is new."""
-
-
 MAX_STEP_BACK_SECONDS = 0.5
 """Frames out of order; a clock that goes further back has begun another clip."""
-
-
 MISSED_FRAMES = 2
 """Absence is seen in at least so many frames, however far apart: one lost detection ends no one's track."""
 
-
 SPEED = np.array([1.5, 1.5, 0.5])
 """Standard deviation of a face's velocity: across and down in widths per second, and of the logarithm of its size."""
-
-
 SPEED_SECONDS = 0.5
 """Time in which a velocity is forgotten: its autocorrelation falls to 1/e."""
-
-
 TRACK_JITTER = 0.04
 """Standard deviation of a detector's box about the face: centre in widths, and logarithm of the size."""
-
-
 TAIL = 8.0
 """Degrees of freedom of Student's t over a pair's distance."""
-
-
 UNLIKENESS = 0.02
 """Mean of one minus the Bhattacharyya coefficient between two crops of one person, which differ in expression."""
-
-
 MAX_UNLIKENESS = 6.0
 """Most that appearance may cost: a hand before the face changes it more than another person would."""
-
-
 SAME_APPEARANCE = 3.0
 """What the appearance of anyone costs on the average; less speaks for the same person, more against it."""
-
-
 APPEARANCE_SECONDS = 1.0
 """Time constant of the moving average of a person's appearance."""
-
-
 BESIDE = 0.9
 """Two faces closer than this, in widths across and down, may be on each other's crops, which are not learnt from."""
-
-
 MAX_PAIR_COST = 7.0
 """A pair that costs more is two people: the box starts a new track."""
 
-
 GRID, LEVELS = 3, 8
 """Cells a side and grey levels of the histograms."""
-
-
 DEVIATIONS = 2.0
 """Grey levels are spread over so many standard deviations to either side of the mean."""
-
-
 APPEARANCE_PIXELS = 24
 """Pixels a side that are counted, at least: a crop has more than its histograms need."""
 

@@ -56,8 +56,6 @@ _PAGES = (
         "Inside the networks: what each layer makes of a face, what a prediction rests on, and how a network is built.",
     ),
 )
-
-
 _CARD_WIDTH = 214
 """Pixels: four beside each other on a laptop, fewer on what is narrower."""
 

@@ -24,11 +24,7 @@ from fer_core.vision.crops import aligned_rolls, crop_faces
 
 FACES_SHOWN = 24
 """Faces of one photo shown as cards; the tables and downloads always hold all."""
-
-
 CROP_SIDE = 160
-
-
 DISPLAY_SIDE = 1280
 """Longer side in pixels of a photo on the page; the download has every pixel."""
 

@@ -35,8 +35,6 @@ from fer_core.video.analysis import no_face_note, tail_note
 
 LOCAL = "local"
 """In place of an address: worker processes on this machine."""
-
-
 _PATIENCE = "10s"
 """For a scheduler to answer."""
 

@@ -26,7 +26,6 @@ from fer_core.vision.mask_state import MASK_STATE_FILE, MASK_STATE_FOLDER
 ROWS = 10_000
 """Of a row group."""
 
-
 _ARROW = {Kind.TEXT: pa.string(), Kind.INTEGER: pa.int64(), Kind.NUMBER: pa.float64()}
 
 

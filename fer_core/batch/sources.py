@@ -14,8 +14,6 @@ from fer_core.errors import FerError
 from fer_core.media.suffixes import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 LIST_SUFFIXES = (".txt", ".lst")
-
-
 _LONGEST_NAME = 200
 """Bytes of a folder's name; file systems allow 255."""
 

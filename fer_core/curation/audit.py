@@ -24,22 +24,12 @@ from fer_core.labels import FERPLUS, LabelSet
 
 NEAR_DUPLICATE = 0.985
 """Correlation of two faces' grey levels from which on they count as near duplicates."""
-
-
 _THUMBNAIL = 8
 """Side to which faces are reduced to find candidates, whose full images are then compared."""
-
-
 _CANDIDATE = 0.97
-
-
 _BLOCK = 2048
-
-
 FLAT = 3.0
 """Standard deviation in grey levels under which an image shows nothing."""
-
-
 CUT_SHARE = 0.25
 """Share of rows or columns at the rim that are of one grey level from which on a face counts as cut."""
 

@@ -17,16 +17,10 @@ from fer_core.labels import FERPLUS, LabelSet
 
 SHEET_COLUMNS = 20
 """Faces in a row of a sheet; how many stand side by side on a screen is up to that screen."""
-
-
 SHEET_QUALITY = 90
 """Of the JPEG, in per cent."""
-
-
 _COPIES_NAMED = 5
 """Of a picture that is there more often."""
-
-
 _BLOCK = 8
 """Pixels of a JPEG's blocks; a face that fills whole ones takes nothing from its neighbours."""
 

@@ -28,33 +28,17 @@ from fer_core.vision.litert import LiteRTModel
 
 MOST_FACES = 2000
 """On a map: more hide each other, and time grows with their number."""
-
-
 FEWEST_FACES = 10
-
-
 PERPLEXITY = 30
 """How many neighbours of a face count, about; the paper finds 5 to 50 much alike (sec. 2)."""
-
-
 COMPONENTS = 30
 """That the features are reduced to before, by principal components (sec. 4.2)."""
-
-
 NEIGHBOURS = 10
 """Of each face, to say how well the map keeps the distances of the features."""
-
-
 SEED = 0
-
-
 MAP_FILE = "map.npz"
 """Beside a data set's summary."""
-
-
 _FEATURES = "features"
-
-
 _PASSED = (schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.QUANTIZE, schema.BuiltinOperator.RESHAPE)
 """Steps between a head's layer and its output."""
 

@@ -30,18 +30,10 @@ from fer_core.vision.detection.base import FaceDetector
 
 MAX_PHOTOS = 5_000
 """At once: 25 minutes, at the 0.3 s that a photo of 12 megapixels takes; a larger collection is taken in parts."""
-
-
 MAX_FACES = 20_000
 """Of one data set, as many as half of FER2013: 46 MB."""
-
-
 """File names that count as photos, in lower case. HEIC cannot be read and is listed, so that the report says so."""
-
-
 COLUMNS = ("photo", "folder", "faces", "kept", "dropped", "why")
-
-
 _LIMITS = Limits(file_bytes=MAX_FILE_BYTES)
 
 

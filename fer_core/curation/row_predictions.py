@@ -26,8 +26,6 @@ from fer_core.vision.expression import load_network
 
 FACES_PER_CALL = 64
 """Faces between two words about progress."""
-
-
 SMALLEST_PROBABILITY = 1e-12
 """What a loss takes for 0: about 28 nats."""
 

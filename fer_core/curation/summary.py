@@ -36,15 +36,9 @@ from fer_core.labels import FER2013_FIVE, FERPLUS, LABEL_SETS, LabelSet
 from fer_core.storage import ARTIFACTS, DamagedFileError, cache_folder, read_arrays, write_arrays, write_text
 
 DEFAULT_SUMMARIES = ARTIFACTS / "datasets"
-
-
 _AUDIT = "audit.csv.gz"
-
-
 BINS = 48
 """Of every histogram."""
-
-
 RANGES = {"brightness": (0.0, 255.0), "contrast": (0.0, 128.0), "sharpness": (0.0, 192.0), "vote entropy": (0.0, 3.4)}
 """Of the histograms; what lies above is counted into the last bin. Ten votes over ten columns have at most 3.32 bits."""
 
@@ -217,8 +211,6 @@ def slug(name: str) -> str:
 
 
 _DUPLICATES, _UNUSABLE, _CONTRADICTED, _SUSPECTS = "duplicates", "unusable", "contradicted", "suspects"
-
-
 _COLUMNS = {
     _DUPLICATES: ("group", "picture", "row", "split", "label", "kind", "correlation"),
     _UNUSABLE: ("row", "split", "label", "reason"),

@@ -40,10 +40,7 @@ class PublishedResult:
 
 
 _FIVE = "five classes, class weights, split not stated"
-
-
 _SCRATCH = "from scratch, {} epochs, classes and split not stated"
-
 
 PUBLISHED = (
     PublishedResult("cnn4", FER2013, "test, flips only", accuracy=0.66, training_accuracy=0.84),

@@ -24,31 +24,17 @@ from fer_core.store.decision import DecisionRule, plain_rule
 from fer_core.store.predictions import Network, Predictions
 
 BALANCED = "balanced"
-
-
 FUSION_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Shares of the second head that are tried: 0 is the main head alone, 1 the second alone."""
-
-
 BIAS_STEP = 0.02
 """Nats a bias is raised by at a time."""
-
-
 LARGEST_BIAS = 3.0
 """Nats from which a bias is not raised further: the network does not know the class."""
-
-
 ACCURACY_COST = 0.002
 """Accuracy on the validation split that balance may cost, against the same fusion without biases."""
-
-
 TEMPERATURES = (0.05, 20.0)
 """Lowest and highest that are tried, far outside of what trained networks need."""
-
-
 TEMPERATURE_DIGITS = 3
-
-
 FIVE_OF_SEVEN = DecisionRule(
     FER2013_FIVE.name,
     "FER2013, the seven-class head restricted to five",

@@ -22,15 +22,9 @@ from fer_core.vision.expression import FaceNetwork, load_network
 
 PREDICTIONS = 5000
 """Faces of the timed series, as the authors of the comparison's table timed theirs."""
-
-
 SINGLE_CALLS = 200
 """Single faces whose median time is taken."""
-
-
 WARM_UP_CALLS = 5
-
-
 LONGEST_SERIES = 20.0
 """Seconds after which the single calls end early: what is that slow needs fewer of them."""
 

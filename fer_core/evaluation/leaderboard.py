@@ -14,9 +14,8 @@ from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
 from fer_core.evaluation.baselines import PUBLISHED, published_for
 from fer_core.evaluation.curves import macro_f1_interval
-from fer_core.evaluation.metrics import lowest_recall
+from fer_core.evaluation.metrics import lowest_recall, markdown_lines, percent_with_interval
 from fer_core.evaluation.scored import reported, rules_in
-from fer_core.evaluation.tables import markdown_lines, percent_with_interval
 from fer_core.labels import LABEL_SETS, LabelSet
 from fer_core.store.card import reported_splits, split_title
 from fer_core.store.decision import DecisionRule
@@ -24,15 +23,11 @@ from fer_core.store.predictions import Network
 from fer_core.store.store import ModelStore, StoredModel
 
 NONE = "-"
-
-
 NETWORK_TITLES = {
     Network.INT8: "int8",
     Network.FLOAT: "float",
     Network.MIRRORED: "mean with mirror image",
 }
-
-
 NOTE = (
     "Accuracy with its 95% bootstrap interval; 'without repeats' leaves out the faces that also occur in Training; ECE is "
     "the expected calibration error before and after temperature scaling; ms/face is LiteRT on one thread. Published "
@@ -143,7 +138,6 @@ def _cell(number: float, form: str) -> str:
 
 
 MEASURED, PUBLISHED_MARK = "measured here", "◇ published, not measured here"
-
 
 COSTS = {
     "ms/face": "Time per face, ms (int8, one thread)",

@@ -13,10 +13,9 @@ import pandas as pd
 
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import ModelError
-from fer_core.evaluation.metrics import accuracy_interval, expected_calibration_error
+from fer_core.evaluation.metrics import accuracy_interval, expected_calibration_error, percent_with_interval
 from fer_core.evaluation.robustness.conditions import CONDITIONS, MASKS_OF_ALL_KINDS, UNMASKED
 from fer_core.evaluation.robustness.evaluate import faces_of, robustness_metrics
-from fer_core.evaluation.tables import percent_with_interval
 from fer_core.labels import FER2013
 from fer_core.results import SURE, SURE_OF_TWO
 from fer_core.store.store import MASK_AWARE_MODEL, ModelStore, StoredModel

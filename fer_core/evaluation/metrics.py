@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fer_core.labels import LabelSet
 
@@ -140,3 +141,16 @@ def _rows(probabilities: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Float64, summing to one more closely than float32 can."""
     kept = probabilities[known].astype(np.float64)
     return kept / kept.sum(axis=1, keepdims=True)
+
+
+def percent_with_interval(share: float, interval: Sequence[float]) -> str:
+    """A share in [0, 1] with the ends of its interval: ``70.6% [69.1, 72.1]``."""
+    low, high = (100 * end for end in interval)
+    return f"{share:.1%} [{low:.1f}, {high:.1f}]"
+
+
+def markdown_lines(table: pd.DataFrame) -> list[str]:
+    """A table's lines in Markdown: columns, rule, rows."""
+    rows = [table.columns, *table.itertuples(index=False)]
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+    return [lines[0], "|" + " --- |" * len(table.columns), *lines[1:]]

@@ -14,8 +14,7 @@ from scipy.stats import binomtest
 
 from fer_core.datasets.dataset import Split
 from fer_core.errors import ModelError
-from fer_core.evaluation.metrics import accuracy_interval
-from fer_core.evaluation.tables import percent_with_interval
+from fer_core.evaluation.metrics import accuracy_interval, percent_with_interval
 from fer_core.store.card import split_title
 from fer_core.store.decision import DecisionRule
 from fer_core.store.predictions import Network

@@ -15,15 +15,10 @@ from fer_core.store.store import StoredModel
 
 PROBE_BATCH = 64
 """Faces that run through a network at once; more gain nothing on a CPU and cost memory."""
-
-
 KEPT_PROBES = 8
 """Choices of layers per model whose probe is kept; the oldest goes first."""
 
-
 _probes: WeakKeyDictionary[keras.Model, dict[tuple[tuple[str, ...], bool], keras.Model]] = WeakKeyDictionary()
-
-
 _building = threading.Lock()  # pages of several people share models
 
 

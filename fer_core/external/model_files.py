@@ -27,45 +27,22 @@ from fer_core.errors import ModelError
 
 MAX_MODEL_BYTES = 50 * 2**20
 """Of an uploaded model: a ResNet50 in half precision. The app's upload limit is the same."""
-
-
 MAX_WEIGHTS_BYTES = 200 * 2**20
 """Of a Keras file's weights once they are unpacked."""
-
-
 MAX_CONFIG_BYTES = 8 * 2**20
 """A hundred times that of an SE-ResNet."""
-
-
 SIDES = range(16, 321)
 """Sides of an input in pixels that a network of faces may ask for."""
-
-
 CHANNELS = (1, 3)
-
-
 EXPECTED_MODEL_FILE = "a Keras file (.keras) or a LiteRT file (.tflite)"
-
-
 MAX_SUBGRAPHS, MAX_TENSORS, MAX_OPERATORS, MAX_BUFFERS = 16, 20_000, 20_000, 40_000
-
-
 MAX_TENSOR_BYTES = 256 * 2**20
 """Of one tensor of a LiteRT file, before the interpreter allocates any."""
-
-
 _LARGEST_RANK = 8
-
-
 _DEEPEST = 100
 """Levels of a config; Keras' own architectures need a few dozen."""
-
-
 _WEIGHTS = "model.weights.h5"
-
-
 _BOUNDS = {"metadata.json": 64 * 2**10, "config.json": MAX_CONFIG_BYTES, _WEIGHTS: MAX_WEIGHTS_BYTES}
-
 
 _LAYER_NAMES = (
     "InputLayer Dense EinsumDense Conv1D Conv2D Conv2DTranspose DepthwiseConv1D DepthwiseConv2D SeparableConv1D "
@@ -80,12 +57,8 @@ _LAYER_NAMES = (
     "RandomTranslation RandomContrast RandomBrightness RandomCrop RandomHue RandomSaturation RandomSharpness "
     "RandomShear RandomErasing "
 )
-
-
 ALLOWED_LAYERS = frozenset(_LAYER_NAMES.split())
 """Layers that do arithmetic and nothing else."""
-
-
 _CODE_LAYERS = {
     "Lambda": "runs code",
     "TFSMLayer": "loads another file",
@@ -96,8 +69,6 @@ _CODE_LAYERS = {
     "IntegerLookup": "reads another file",
     "TextVectorization": "reads another file",
 }
-
-
 _CONTAINERS = {
     ("keras", "Sequential"),
     ("keras", "Functional"),
@@ -110,24 +81,13 @@ _CONTAINERS = {
     ("keras.src.models.model", "Model"),
     ("keras", "DTypePolicy"),
 }
-
-
 _ARITHMETIC = ("keras.initializers", "keras.regularizers", "keras.constraints", "keras.dtype_policies")
-
-
 _OPERATIONS = "keras.src.ops."
-
-
 _DATA = {"__keras_tensor__", "__tensor__", "__numpy__", "__tuple__", "__slice__", "__ellipsis__"}
-
-
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]{0,60}")
-
 
 _PICKLE = re.compile(rb"\x80[\x02-\x05]|\(?c[\w.]+\n[\w.]+\n|\((lp|dp|i)\d*")
 """How a pickle begins: protocol 2 to 5 by its mark, 0 and 1 by the first operations."""
-
-
 _FOREIGN = (
     (
         b"\x89HDF\r\n\x1a\n",
@@ -139,30 +99,14 @@ _FOREIGN = (
     (b"\x7fELF", "a program", "upload the model itself"),
     (b"MZ", "a program", "upload the model itself"),
 )
-
-
 _ZIP = b"PK\x03\x04"
-
-
 _EMPTY_ZIP = b"PK\x05\x06"
-
-
 _LITERT_IDENTIFIER = b"TFL3"
-
-
 _LITERT_VERSION = 3
-
-
 # What reading a flatbuffer with offsets and lengths that lie can raise.
 _FLATBUFFER_ERRORS = (struct.error, IndexError, ValueError, TypeError, OverflowError, KeyError, AttributeError)
-
-
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, struct.error)
-
-
 _PIXEL_TYPES = {"FLOAT32", "UINT8", "INT8"}
-
-
 _BYTES_PER_ENTRY = {"INT8": 1, "UINT8": 1, "BOOL": 1, "INT4": 1, "INT16": 2, "FLOAT16": 2, "INT32": 4, "FLOAT32": 4}
 
 

@@ -31,27 +31,15 @@ from fer_core.store.predictions import Network, Predictions
 from fer_core.store.store import StoredModel
 
 YOURS = "yours"
-
-
 MARK = "yours, this session only"
 """In the column that says where a row comes from."""
-
-
 ADVICE_FACES = 256
 """Faces of PublicTest that are tried in every pixel range: enough to tell a mix-up, which costs tens of points."""
-
-
 ADVICE_MARGIN = 0.05
 """Accuracy by which another choice must be better to be suggested."""
-
-
 PIXEL_RANGES = {"0 to 255": (0.0, 255.0), "0 to 1": (0.0, 1.0), "-1 to 1": (-1.0, 1.0)}
 """What black and white become, by title."""
-
-
 _NAME = re.compile(r"[^a-z0-9]+")
-
-
 _LONGEST_TITLE = 40
 
 

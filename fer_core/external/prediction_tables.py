@@ -21,26 +21,14 @@ from fer_core.store.card import FER2013_TITLES
 
 MAX_TABLE_BYTES = 20 * 2**20
 """Three times all 35,887 faces of FER2013 with eight columns of twenty digits."""
-
-
 MAX_ROWS = 40_000
-
-
 MAX_COLUMNS = 32
-
-
 ROW_COLUMNS = ("row", "image", "index", "id", "")
 """Names of the column that tells faces apart; the empty one is the index that pandas writes."""
-
-
 FIRST_ROWS = {Split.VALIDATION: 28_709, Split.TEST: 32_298}
 """Of FER2013's csv, the heading left out and counted from 0."""
-
-
 FER2013_SPLIT = 3_589
 """Faces of PublicTest, and of PrivateTest."""
-
-
 SUM_TOLERANCE = 0.02
 """By how much probabilities rounded to two digits may miss one in sum."""
 

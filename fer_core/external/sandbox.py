@@ -28,28 +28,14 @@ from fer_core.storage import ARTIFACTS
 
 TIME_LIMIT = 1200.0
 """Seconds a run may take: two splits of FER2013 through an SE-ResNet in Keras take a third of it on two busy cores."""
-
-
 PROCESSOR_TIME = 2400
 """Seconds of all cores together."""
-
-
 MOST_RUNS = 2
 """Models that are run at once, over all sessions: each may take gigabytes."""
-
-
 _LONGEST_LINE = 4096
-
-
 _LONGEST_SENTENCE = 300
-
-
 _UNPRINTABLE = re.compile(r"[^ -~\u00a0-\u024f\u2010-\u2026]+")
-
-
 _FILES = {FileKind.KERAS: "model.keras", FileKind.LITERT: "model.tflite"}
-
-
 # The child gets these from the app's environment and nothing else: no keys, no tokens.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "OMP_NUM_THREADS")
 

@@ -26,28 +26,14 @@ import numpy as np
 from fer_core.errors import ModelError
 
 RUNNER_BATCH = 64
-
-
 MEMORY = 6 * 2**30
 """Bytes of address space, of which TensorFlow alone takes 3.2 GB."""
-
-
 LARGEST_WRITTEN = 2**20
 """Bytes of a file that the process may write; it needs none."""
-
-
 OPEN_FILES = 256
-
-
 _MAX_DATASETS = 20_000
-
-
 _DEEPEST = 32
-
-
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-
-
 _FORBIDDEN = (
     "socket.",
     "subprocess.",
@@ -61,8 +47,6 @@ _FORBIDDEN = (
     "urllib.",
 )
 """Python's audit events that no network of faces has a reason to raise."""
-
-
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 

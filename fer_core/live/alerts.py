@@ -18,24 +18,14 @@ from fer_core.results import ExpressionScores
 
 LOWER = 0.75
 """Of the threshold: a probability under it is needed for an alert to end."""
-
-
 ALERT_MAX_GAP = 1.5
 """Seconds for which a state may be interrupted, a face lost or frames fail to come before counting starts anew."""
-
-
 ENDS_AFTER = 3.0
 """Seconds for which a state must be gone for its alert to end."""
-
-
 MAX_UNSURE_SECONDS = 10.0
 """Seconds of unsure answers after which counting starts anew, or the alert ends."""
-
-
 MAX_ALERTS_KEPT = 1000
 """Alerts that are kept."""
-
-
 _ROUNDING = 1e-6  # seconds by which a sum of steps may miss
 
 

@@ -28,12 +28,8 @@ class ScreenCorner(Enum):
 
 MIN_SAMPLES = 5
 """Looks at a corner that a calibration needs: half a second at 10 fps."""
-
-
 MIN_TURN = 2.0
 """Degrees that gaze must turn between the left and the right corners, and between the top and the bottom ones."""
-
-
 MAX_MISS = 0.25
 """Of the screen's width or height, by which a fitted corner may be missed at most."""
 

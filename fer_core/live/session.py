@@ -32,22 +32,13 @@ from fer_core.vision.gaze import Gaze
 
 _log = logging.getLogger(__name__)
 
-
 HISTORY_SECONDS = 60.0
-
-
 LIVE_RATE_SECONDS = 2.0
 """Frame rate and times are measured over the last so many seconds."""
-
-
 SCORES_HOLD_SECONDS = 1.0
 """For so long the scores of a face that was lost are still shown."""
-
-
 MAX_PEOPLE = 4
 """People that :meth:`LiveSession.people` returns by default."""
-
-
 MAX_STREAM_RATE = 60
 """Frames per second that the history has room for; cameras give 30."""
 

@@ -29,20 +29,12 @@ from fer_core.analysis.records import ATTRIBUTE_COLUMNS, FACE_COLUMNS, TEXT_COLU
 from fer_core.errors import FerError
 
 CHUNK_ROWS = 2000
-
-
 MOST_ROWS = 2_000_000
 """Six hours of three people at 30 frames a second, at most 135 MB."""
-
-
 MOST_KEPT, KEPT_SECONDS = 8, 6 * 3600.0
 """How many logs are kept for those who come back, and for how long."""
-
-
 NEEDED_COLUMNS = ("time_ms", "frame", "track", "verdict", "emotion", "confidence")
 """Without which a table is no log."""
-
-
 MOST_ROWS_READ, MOST_BYTES_READ = 3_000_000, 2**30
 """Of a log that is read: rows, and bytes of its columns once unpacked."""
 

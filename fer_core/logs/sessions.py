@@ -26,32 +26,18 @@ from fer_core.results import MaskState
 
 LONGEST_STEP = 2.0
 """Seconds that a frame stands for at most, unless the log's frames are farther apart."""
-
-
 SHORT_LOG, FINE_BIN, BIN = 600.0, 1.0, 10.0
 """Seconds: up to which a log is short, and the stretches that short and long logs are reduced to."""
-
-
 LONGEST_LOG = 48 * 3600.0
 """Seconds from the first frame to the last."""
-
-
 MOST_PEOPLE = 2000
 """Ids in a log."""
-
-
 UNSURE, ONE_OF_TWO = "unsure", "one of two"
 """Columns of seconds by verdict: no emotion was likely enough, or two were only together."""
-
-
 SEEN, ANSWERED, ANALYSED, NOBODY = "seen", "answered", "analysed", "nobody"
 """Columns of seconds: a person was in the picture, was answered for; the log has a frame, none with a face."""
-
-
 MASKS, ATTENTION = [str(state) for state in MaskState], [str(state) for state in Attention]
 """Columns of seconds in a state; nothing where nobody looked."""
-
-
 _OPTIONAL = ("label_set", "model", "mask", "attention")
 
 

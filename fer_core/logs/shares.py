@@ -20,24 +20,14 @@ from fer_core.labels import Emotion
 from fer_core.logs.sessions import ANSWERED, ATTENTION, MASKS, MOST_PEOPLE, NOBODY, ONE_OF_TWO, SEEN, UNSURE, Session
 
 RESAMPLES = 1000
-
-
 MOST_STEPS = 240
 """Stretches across a chart."""
-
-
 USUAL_STEPS = 120
 """A stretch is chosen so that there are at most so many."""
-
-
 MINUTE, FEWEST_MINUTES = 60.0, 10
 """The usual stretch, from so many of them on."""
-
-
 STEPS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 """Seconds of a stretch."""
-
-
 LOOKING = [state for state in ATTENTION if state != Attention.ABSENT]
 """Of a person who is there."""
 

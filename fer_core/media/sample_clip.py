@@ -20,35 +20,18 @@ from fer_core.media.video_writer import write_video
 from fer_core.storage import ARTIFACTS
 
 SAMPLE_CLIP = ARTIFACTS / "samples" / "astronaut.mp4"
-
-
 WIDTH, HEIGHT = 640, 480
 """Pixels; what webcams give by default."""
-
-
 FRAMES_PER_SECOND = 25
-
-
 SECONDS = 8
-
 
 # Where the head is in the astronaut photo, as fractions of its width and height.
 _HEAD = (0.44, 0.23)
-
-
 # Every motion is a whole number of swings per film, so that the film can be looped without a jump.
 _ZOOM, _ZOOM_SWING = 1.85, 0.40
-
-
 _PAN, _PAN_SWINGS = 70, 2
-
-
 _NOD, _NOD_SWINGS = 8, 3
-
-
 _TILT, _TILT_SWINGS = 9, 1
-
-
 # The photo ends close above the hair, so the head sits higher in the frame while it is small.
 _HEAD_Y, _HEAD_Y_SWING = 205, 30
 

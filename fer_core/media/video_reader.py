@@ -32,14 +32,9 @@ from fer_core.errors import VideoError
 
 MAX_FRAME_PIXELS = 8192 * 4320
 """One 8K frame, the largest that cameras record."""
-
-
 SMALL_FRAME_PIXELS = 1280 * 720
 """Frames up to this size are decoded by one thread, faster than they are analysed."""
-
-
 EXPECTED = "a video such as MP4, MOV, WebM, MKV or AVI"
-
 
 _OPEN_OPTIONS = {
     # FFmpeg's demuxers; those of sound are there to say "only sound" instead of "not a video".
@@ -48,23 +43,16 @@ _OPEN_OPTIONS = {
     "fflags": "+discardcorrupt",
 }
 
-
 _ONE_PACKET_A_FRAME = ("h264", "hevc", "vp9", "av1", "mjpeg")
 """Decoders of formats in which each packet is a frame that is shown; others have packets of half a frame, or of none."""
-
-
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 """Containers that list their key frames, so that a seek is sure to find the right one."""
-
 
 _ROUNDING_SECONDS = 1e-6
 """Seconds by which times differ through rounding."""
 
-
 VideoFile = str | os.PathLike[str] | bytes
 """A film that may be read by several at once: a path, or the content of a file."""
-
-
 VideoSource = VideoFile | BinaryIO
 
 

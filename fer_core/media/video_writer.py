@@ -22,12 +22,8 @@ from fer_core.media.video_reader import VideoFile, VideoInfo, open_video
 
 TICKS = 90_000
 """Of the film's clock in a second, the measure of MPEG: frame rates of 24, 25, 30 and 60 are whole numbers of it."""
-
-
 _COPIED = ("aac", "mp3")
 """Formats of sound that an MP4 which browsers play may hold; others are encoded anew."""
-
-
 _OPTIONS = {"preset": "superfast", "crf": "23"}
 """Half the time of the preset before it for files less than twice as large."""
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from fer_core.explain.architecture import Block
 
 _BLUE, _RED, _GREEN, _YELLOW, _CYAN, _PURPLE = MODEL_COLOURS
-
-
 KIND_COLOURS = {
     "pixels prepared": NEUTRAL,
     "convolution": _BLUE,
@@ -26,30 +24,17 @@ KIND_COLOURS = {
     "dense layer": _PURPLE,
 }
 """By :class:`fer_core.explain.architecture.BlockKind`, in the order of the legend."""
-
-
 _LIGHT_KINDS = ("depthwise convolution", "block of branches", "pooling to a vector")
-
-
 _DARK = "#1B2528"
 """Colour of text on a light bar."""
-
-
 VECTOR_HEIGHT = 1.0
 """Height of a block without places, in places."""
-
-
 GAP = 0.35
 """Distance of two blocks, in widths of a block with four channels."""
-
-
 LABELLED_BLOCKS = 40
 """Numbers of channels would overlap in a network with more blocks; there they are only shown under the pointer."""
-
-
 ARC_POINTS = 13
 """Of the line that draws an arc."""
-
 
 _ARC_RISE = 1.28
 """How high a skip connection rises over its block, as a factor on the logarithmic axis."""

@@ -10,12 +10,8 @@ from fer_core.plots.sheets import sheet_of
 
 CELL = 96
 """Approximate pixels of a face in a sheet; each pixel of a face becomes a whole number of them."""
-
-
 GAP = 6
 """Transparent pixels between two faces."""
-
-
 BINS = 64
 """Bins of the histogram, four grey levels each."""
 

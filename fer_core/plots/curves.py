@@ -14,12 +14,8 @@ from fer_core.plots.model_styles import ModelStyle, layout, reference_line, shar
 
 _DIGITS = 4
 """Decimals of drawn points: finer ones can't be told apart and fill files."""
-
-
 COVERAGE_POINTS = 300
 """Points of a drawn coverage curve, which has as many thresholds as faces."""
-
-
 MIN_DOT, MAX_DOT = 6.0, 22.0
 """Pixels of a reliability bin's dot, by the share of faces in it."""
 

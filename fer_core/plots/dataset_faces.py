@@ -19,30 +19,18 @@ from fer_core.plots.model_styles import NEUTRAL, bar_trace, layout
 
 ENLARGED_SIDE = 144
 """Pixels of a mean face."""
-
-
 HOVER_SIDE, HOVER_QUALITY = 96, 50
 """Pixels of the face under the pointer, and the quality of its WebP in per cent: about 700 bytes each."""
-
-
 NOT_EMOTIONS = ("unknown", "not a face")
 """The last two columns of FER+'s votes."""
-
-
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
-
-
 _RIDGE, _RIDGE_PIXELS = 1.3, 36
 """Height of the highest ridge, where the distance of two classes is 1, and that distance in pixels."""
-
 
 _RARE, _TINY = 0.001, 1e-12
 """Share of a class up to which the ends of a measure are cut off, and a divisor that is not zero."""
 
-
 _MAP_HEIGHT = 560
-
-
 _POINT_SIZE = 34
 """Of a face on the map, in square pixels."""
 

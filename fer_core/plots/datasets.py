@@ -14,15 +14,10 @@ from fer_core.plots.model_styles import MODEL_COLOURS, NEUTRAL, bar_trace, faded
 
 MOST_SERIES = len(MODEL_COLOURS)
 """Bars of a class that can be told apart."""
-
-
 _PATTERNS = ("", "/", ".", "x", "-", "\\")
 """Of bars, which say the same as the colours."""
 
-
 _FLOW_ALPHA = 0.45
-
-
 _FLOW_HEIGHT = 520
 
 

@@ -18,31 +18,18 @@ from fer_core.plots.sheets import sheet_of
 
 GRID_SIDE = 640
 """Approximate pixels of a grid's width; each value of a map becomes a whole number of them."""
-
-
 GAP = 3
 """Transparent pixels between two cells of a grid."""
-
-
 PANEL_SIDE = 300
 """Pixels of a picture in the animation, at most."""
-
-
 FRAME_WIDTH = 1060
 """Pixels of an animation of several networks, so that a page does not have to shrink its text."""
-
-
 MARGIN, TEXT_SIZE = 12, 15
 """Pixels around the pictures of the animation, and of its letters."""
-
-
 LINES = 2
 """Lines of text under a network's name."""
-
-
 KERNEL_BORDER = 3
 """Pixels of grey around a kernel, which is white where a weight is zero."""
-
 
 _PAPER, _INK, _FADED = (255, 255, 255), (27, 37, 40), (91, 103, 107)
 

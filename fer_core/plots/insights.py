@@ -15,7 +15,6 @@ from fer_core.analysis.attention import Attention
 from fer_core.labels import Emotion
 from fer_core.logs.sessions import UNSURE
 from fer_core.logs.shares import Course
-from fer_core.plots.attention import COLOURS as ATTENTION_COLOURS
 from fer_core.plots.model_styles import (
     LEGEND_ABOVE,
     MODEL_COLOURS,
@@ -27,25 +26,18 @@ from fer_core.plots.model_styles import (
     layout,
     share_axis,
 )
+from fer_core.plots.timeline import ATTENTION_COLOURS
 from fer_core.plots.video_timeline import clock, time_ticks
 
 FACETS_A_ROW = 3
-
-
 _FACET_HEIGHT, _ROW_HEIGHT, _ROOM = 150, 24, 90
 """Pixels of a small chart, of a row of names, and of axes and legend."""
-
-
 UNSURE_COLOUR = "#B08968"
-
-
 _EMPTY = "rgba(128,128,128,0.14)"
 """Colour of a share of zero, on a light page and a dark one."""
 
-
 _BAND = 0.25
 """Opacity of an interval."""
-
 
 _LONGEST_NAME = 28
 """Letters of a person's name beside a chart."""

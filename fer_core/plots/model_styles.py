@@ -14,30 +14,16 @@ import numpy as np
 import plotly.graph_objects as go
 
 MODEL_COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
-
-
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-
-
 _SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star")
-
-
 NEUTRAL = "#8A8F98"
 """Colour of reference lines and of models that are not chosen: the grey of 'no expression'."""
-
-
 MOST_MODELS = len(MODEL_COLOURS)
 """Models that can be told apart in one chart."""
-
-
 LEGEND_ABOVE = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}
 """A legend in one row above the chart."""
-
-
 TRANSPARENT = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
 """No background, so that a chart fits a light page and a dark one."""
-
-
 GROUPED = {"barmode": "group", "bargap": 0.25}
 """Layout of bars side by side."""
 

@@ -35,16 +35,10 @@ CELL_TARGET = 34
 
 COST_CHART_PIXELS = (720, 330)
 """Width and height of the plotted area for which names are placed: half of a window; a wider area has more room."""
-
-
 LETTER_PIXELS = (7, 16)
 """Width and height of a letter of a name."""
-
-
 MARKER_PIXELS = 12
 """Width and height of a point."""
-
-
 NAME_PLACES = {
     "middle right": (1, 0),
     "top right": (1, 1),
@@ -56,8 +50,6 @@ NAME_PLACES = {
     "bottom left": (-1, -1),
 }
 """Where a name may stand beside its point, the preferred place first: left or right, and up or down."""
-
-
 MAX_LINEAR_RATIO = 20
 """Ratio of the highest to the lowest cost above which the axis of costs is logarithmic."""
 

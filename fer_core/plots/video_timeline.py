@@ -9,26 +9,19 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fer_core.analysis.attention import Attention
-from fer_core.plots.attention import COLOURS as ATTENTION_COLOURS
 from fer_core.plots.model_styles import LEGEND_ABOVE, bar_trace
+from fer_core.plots.timeline import ATTENTION_COLOURS
 from fer_core.results import MaskState
 from fer_core.video.persons import PersonSeries
 
 MAX_STEPS = 240
 """Bars across a chart: more can't be told apart or clicked."""
-
-
 _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Seconds that a bar, or the distance of two ticks, can last."""
-
-
 MASK_COLOURS = {MaskState.UNMASKED: "#B9C2C6", MaskState.MASKED: "#2C7FB8", MaskState.NOSE_OUT: "#D9793A"}
-
 
 _EMOTIONS_HEIGHT, _STRIP_HEIGHT, _ROOM = 150, 26, 66
 """Pixels."""
-
-
 _TICKS = 8
 """Along the axis, at most."""
 

@@ -99,8 +99,6 @@ class ModelCard:
 
 FER2013_TITLES = {Split.TRAINING: "Training", Split.VALIDATION: "PublicTest", Split.TEST: "PrivateTest"}
 """FER2013's own names, which FER+ shares, being votes on the same photos."""
-
-
 OTHER_TITLES = {Split.CROSS_VALIDATION: "ten folds by subject"}
 
 

@@ -29,28 +29,15 @@ from fer_core.store.predictions import (
 )
 
 DEFAULT_STORE = ARTIFACTS / "models"
-
-
 DEFAULT_MODEL = "senet"
 """What commands run unless another model is named."""
-
-
 MASK_AWARE_MODEL = "senet-masks"
 """What answers for masked faces in the place of models that never saw any."""
 
-
 _KERAS_FILE = "model.keras"
-
-
 _HISTORY_FILE = "history.csv"
-
-
 _ROBUSTNESS_FILE = "robustness.npz"
-
-
 _LITERT_FILE = "model.int8.tflite"
-
-
 _WEIGHTS = "model.*"
 """The pattern of the files of weights; older stores also have a float ``model.tflite``, which nothing runs."""
 

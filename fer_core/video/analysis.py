@@ -34,8 +34,6 @@ from fer_core.video.subtitles import webvtt
 
 PROGRESS_RATE_SECONDS = 3.0
 """Progress gives frames per second over the last so many seconds."""
-
-
 MISSING_SECONDS = 0.5
 """A video that ends this much before the end in its header has lost its tail."""
 

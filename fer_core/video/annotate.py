@@ -16,7 +16,6 @@ from fer_core.media.video_writer import VideoWriter
 
 VIDEO_LAYERS = STANDARD_LAYERS | {Layer.BARS}
 
-
 _WAITING = 8
 """Frames that may wait to be drawn on; they bound the memory."""
 

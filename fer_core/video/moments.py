@@ -14,17 +14,10 @@ from fer_core.video.persons import PersonSeries
 
 CHANGE_SECONDS = 1.0
 """The means over so long before and after a moment are compared."""
-
-
 APART_SECONDS = 3.0
 """Two changes of one person that are nearer than this are one."""
-
-
 MIN_CHANGE = 0.25
-
-
 MAX_CHANGES = 6
-
 
 _MIN_FRAMES = 2
 """On either side of a change."""

@@ -10,8 +10,6 @@ from fer_core.video.persons import PersonSeries
 
 MIN_CUE_SECONDS = 0.4
 """Shorter verdicts are left out, since nobody could read them."""
-
-
 MAX_CUE_GAP_SECONDS = 0.5
 """Seconds out of sight after which a person's subtitle ends."""
 

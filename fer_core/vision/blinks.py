@@ -10,20 +10,12 @@ from fer_core.vision.gaze import CLOSED_OPENNESS
 
 BLINK_BELOW, OPEN_FROM = 0.35, 0.5
 """Openness under which a blink begins and from which it ends. Lids that follow a look down stay at about 0.4."""
-
-
 MAX_BLINK_SECONDS = 0.5
 """Seconds; eyes that are closed for longer sleep or rest (Schleicher et al. 2008 count microsleep from there)."""
-
-
 PERCLOS_WINDOW = 60
 """Seconds of the window of PERCLOS and the blink rate."""
-
-
 MIN_SEEN_SECONDS = 10.0
 """Seconds within the window in which the eyes must have been seen for a share or a rate to be given."""
-
-
 BLINK_MAX_STEP = 1.5
 """Seconds between two samples up to which the first is taken to hold; in a longer gap nothing is known."""
 

@@ -21,8 +21,6 @@ from fer_core.vision.landmarks import EYES, EyeLandmarks, FaceLandmarks
 
 EYEBALL_RADIUS = 1.2
 """Centimetres, as in OpenFace: an adult's eye is 24 mm long."""
-
-
 EYEBALL_OUTWARDS, EYEBALL_UP, EYEBALL_BACK = 0.15, 0.18, 0.57
 """Centimetres from the middle of an eye's corners to the eyeball's centre, towards the temple, up and into the head.
 
@@ -30,28 +28,18 @@ Fitted to 692 portraits, which mostly look into the camera: with these values th
 whether heads are turned up to 30 degrees aside or not at all, half of all gazes within 5 in yaw and 3 in pitch, and the
 medians of both eyes agree.
 """
-
-
 IRIS_GAIN = 0.7
 """How far the iris moves away from the corners, as the iris network sees it, of how far it does.
 
 The network draws the iris towards the middle and the corners after the iris. Of irises pasted elsewhere into twelve faces
 it saw 0.54 of the distance; of circles fitted to 1,090 irises in portraits 0.88, to which the drift of the corners adds.
 """
-
-
 MAX_GAZE_TURN = 45.0
 """Degrees between the face's forward axis and the line to the camera, beyond which an eye is hidden and gaze unknown."""
-
-
 OPEN_RATIO = 0.30
 """Aspect ratio of an open eye: the median of 692 portraits is 0.32, their quartiles are 0.29 and 0.35."""
-
-
 CLOSED_RATIO = 0.08
 """Aspect ratio of a closed eye: 0.04 to 0.08 in videos; the points of the two lids never quite meet."""
-
-
 CLOSED_OPENNESS = 0.2
 """Openness up to which an eye counts as closed: the 80% of PERCLOS."""
 
@@ -73,8 +61,6 @@ class Gaze:
 
 
 _CORNERS = np.array([[CANONICAL_FACE[eye.outer], CANONICAL_FACE[eye.inner]] for eye in EYES]).mean(axis=1)
-
-
 _EYEBALLS = _CORNERS + np.array(
     [(side * EYEBALL_OUTWARDS, EYEBALL_UP, -EYEBALL_BACK) for side in (-1, 1)]  # in the order of EYES
 )

@@ -12,14 +12,9 @@ import streamlit as st
 PATIENCE = 1.0
 """Seconds that a page waits for the work before it shows a progress bar."""
 
-
 _EVERY = 0.5
 """Seconds between two updates of the progress."""
-
-
 Result = TypeVar("Result")
-
-
 Report = Callable[[str, float], None]
 """Takes the present stage and the share of it that is done, 0..1; raises :class:`Cancelled` once the job was ended."""
 

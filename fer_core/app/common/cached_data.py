@@ -17,8 +17,6 @@ from fer_core.datasets.load import source_stamp
 from fer_core.store.store import ModelStore, StoredModel
 
 Parameters = ParamSpec("Parameters")
-
-
 Result = TypeVar("Result")
 
 

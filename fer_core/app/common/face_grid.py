@@ -12,8 +12,6 @@ import streamlit as st
 from fer_core.curation.browse import SHEET_COLUMNS, cell_side, sheet
 
 _FOLDER = Path(__file__).parent
-
-
 _grid = st.components.v2.component(
     "face_grid",
     html='<div class="faces" role="group" aria-label="Faces"></div>',

@@ -13,13 +13,10 @@ from fer_core.errors import FerError, missing_packages_in_words
 
 Content = TypeVar("Content")
 
-
 WHAT_A_SCORE_IS = (
     "A score says how much a face **looks like** the photos that annotators gave that word to. It does not say what the "
     "person feels, and annotators themselves agree on only about two thirds of such photos."
 )
-
-
 PRIVACY = (
     "Frames stay in this computer's memory and nothing is stored unless you download it. Tell people when you analyse "
     "them; in the EU, inferring emotions at work or in education is prohibited except for medical or safety reasons."

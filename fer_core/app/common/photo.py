@@ -14,12 +14,8 @@ from fer_core.vision.detection.registry import DEFAULT_DETECTOR, create_detector
 
 FACES_OFFERED = 12
 """Of one photo, the largest ones."""
-
-
 THUMBNAIL_SIDE = 56
 """Pixels of each face that can be chosen."""
-
-
 PHOTO_HELP = "JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF, up to 25 MB. It stays in memory and is not kept."
 
 

@@ -21,8 +21,6 @@ from fer_core.vision.detection.registry import DETECTORS
 
 SERVED = Network.INT8
 """The network that pages run; every card holds its metrics beside those of the float one."""
-
-
 GENERAL = (FER2013, Split.TEST)
 """What models for general use are compared on; a model's label names the faces if they are others."""
 

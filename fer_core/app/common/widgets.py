@@ -16,7 +16,6 @@ import streamlit as st
 
 Value = TypeVar("Value")
 
-
 _MIME_TYPES = MimeTypes()  # Python's own table, not that of the operating system
 for _suffix, _type in {
     ".npz": "application/octet-stream",

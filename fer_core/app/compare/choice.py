@@ -31,10 +31,8 @@ from fer_core.store.store import ModelStore, StoredModel
 BY_DIGEST = {ExternalModel: lambda model: model.digest}
 """How cached metrics of models that were brought along are kept apart; never what they predicted."""
 
-
 _WIDE_COLUMN = 150
 """Pixels of the column of splits where their names are longer than its heading, so that none is cut off."""
-
 
 _SHARES = ("accuracy", "without repeats", "macro F1", "lowest recall", "ECE", "ECE before")
 """Columns of the leaderboard in [0, 1]."""

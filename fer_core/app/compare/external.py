@@ -38,15 +38,10 @@ from fer_core.store.store import StoredModel
 
 MAX_EXTERNAL_MODELS = 6
 """In one browser session, which bounds its memory."""
-
-
 OWN_ORDER = "another one"
 """Title of an order of classes that is typed in."""
 
-
 _EXTERNAL_MODELS, _RUN, _CHECKED, _FAILED = "guests", "guest-run", "guest-checked", "guest-failed"
-
-
 _FORMATS = {FileKind.KERAS: "Keras", FileKind.LITERT: "LiteRT"}
 
 

@@ -21,7 +21,6 @@ from fer_core.store.store import StoredModel
 SHOWN_CONDITION = "surgical"
 """The condition that is shown by class at first, and in the report."""
 
-
 _CONDITION = "robustness-condition-kept"
 """Key of the condition chosen, which outlives the widget: a closed tab has none."""
 

@@ -29,15 +29,10 @@ from fer_core.plots.report import ReportFigure, report_html
 
 FACES_SHOWN = 24
 """At most, of a cell."""
-
-
 FACE_SIDE = 96
 """Pixels of a face."""
 
-
 _VIEW = "comparison-view"
-
-
 _OPEN_TAB = "comparison-tab"
 
 

@@ -31,23 +31,13 @@ from fer_core.vision.expression import ExpressionClassifier
 
 TIMED_CALLS = 15
 """At most, for one face; their median is shown."""
-
-
 MAX_TIMING_SECONDS = 0.5
 """After which no further call is timed."""
-
-
 UNSURE_BELOW = 0.4
 """Probability below which an answer is shown as 'unsure' until the slider is moved."""
-
-
 CROP_SIDE = 160
 """Pixels of the face as the models see it."""
-
-
 SAMPLE, UPLOAD, CAMERA = "Sample", "Upload", "Camera"
-
-
 _KEPT = "try-it-kept"
 
 

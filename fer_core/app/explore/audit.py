@@ -19,20 +19,12 @@ from fer_core.plots.datasets import agreement_figure, flow_figure, histogram_fig
 from fer_core.plots.report import ReportFigure
 
 FACES_SHOWN = 24
-
-
 FACE_SIDE = 84
 """Pixels of a shown face."""
-
-
 PICTURES_SHOWN = 6
 """Groups of duplicates, one below the other."""
-
-
 LISTED = 1000
 """Rows of a shown table; a download holds them all."""
-
-
 _VOTE_ENTROPY = "vote entropy"
 
 

@@ -16,10 +16,7 @@ from fer_core.plots.report import ReportFigure
 
 _POWERS = {0.0: "none: every face alike", 0.5: "half-way: root of the inverse share", 1.0: "full: classes alike"}
 """Of class weights, as the recipes set them."""
-
-
 _PERCENT = ("share", "share seen")
-
 
 Series = tuple[DatasetSummary, LabelSet, str]
 

@@ -40,11 +40,7 @@ from fer_core.store.store import StoredModel
 
 THREADS = 2
 """Of the network whose features are read."""
-
-
 _JOB = "faces-map-job"
-
-
 SHOWN_SIDE = 96
 """Pixels of a mean face: eight stand in a row on a laptop."""
 

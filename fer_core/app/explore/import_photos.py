@@ -22,19 +22,11 @@ from fer_core.vision.detection.registry import create_detector
 
 FACES_SHOWN = 48
 """Of the crops; the downloads hold all."""
-
-
 FACE_SIDE = 72
 """Pixels of a shown crop."""
-
-
 SMALLEST = 48
 """Side in pixels from which on a face is kept at first: a smaller one would be enlarged."""
-
-
 UNLABELLED = "no label"
-
-
 _JOB, _FACES, _MEANINGS, _FAILED = "own-job", "own-faces", "own-meanings", "own-failed"
 
 

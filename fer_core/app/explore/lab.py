@@ -24,26 +24,12 @@ from fer_core.training.recipes import FULL_EPOCHS, Recipe, authors_using, preset
 
 NOTHING = "Nothing"
 """The preset that switches everything off."""
-
-
 FIRST_PRESET = "senet"
-
-
 FILE = "augmentation.toml"
-
-
 LARGEST_SEED = 2**31 - 1
-
-
 _PRESET = "lab-preset"
-
-
 _FORMATS = {Unit.DEGREES: "%.0f°", Unit.LEVELS: "%.0f", Unit.PIXELS: "%.1f px", Unit.ALPHA: "%.2f"}
-
-
 _PRESETS = presets()
-
-
 _PLAIN = Recipe(architecture="", epochs=1)
 """Of batches where no preset is chosen."""
 

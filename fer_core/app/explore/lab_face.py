@@ -21,19 +21,11 @@ from fer_core.vision.crops import crop_faces
 from fer_core.vision.detection.registry import create_detector
 
 SAMPLE_PHOTO = ARTIFACTS / "samples" / "astronaut.jpg"
-
-
 LARGE_SIDE = 160
 """Pixels of a photo's face, for masks."""
-
-
 THUMBNAIL_SIDE = 56
-
-
 FACES_OFFERED = 12
 """Of one photo, the largest ones."""
-
-
 _PHOTO = "lab-photo"
 
 

@@ -18,10 +18,7 @@ from fer_core.plots.augmentation import face_sheet
 
 STYLE_SETS = {"Training": TRAINING_STYLES, "Test": TEST_STYLES}
 
-
 _KINDS = [*MASK_KINDS, MaskKind.SUNGLASSES]
-
-
 _TITLES = {MaskKind.N95: "N95"}
 
 

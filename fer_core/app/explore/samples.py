@@ -40,24 +40,14 @@ from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.expression import FaceNetwork, load_network
 
 PAGE_SIZES = (60, 120, 240, 480)
-
-
 FILTER_WIDTH, PAGING_WIDTH = 165, 125
 """Pixels of a widget: two filters stand side by side on a phone."""
-
-
 LARGE_SIDE = 384
 """Pixels of the face that is looked at."""
-
-
 LOSS_CEILING = 8.0
 """Nats at the right end of the slider, which stands for all that is larger: a probability of 0.03% for the label."""
-
-
 THREADS = 2
 """Of a network that is run on many faces."""
-
-
 _PAGE, _FOUND_FOR, _PLACE, _JOB = "samples-page", "samples-found-for", "samples-place", "samples-job"
 
 

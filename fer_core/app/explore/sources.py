@@ -20,22 +20,12 @@ from fer_core.labels import FERPLUS, Emotion
 
 DEFAULT = "fer2013"
 """Folder of the summary that is shown at first."""
-
-
 MOST_UPLOADS = 4
 """Files at once; FER2013's csv and FER+'s votes are two."""
-
-
 MOST_MEANINGS = 24
 """Names of classes that the page asks the meaning of; more are no data set of expressions."""
-
-
 LEAVE_OUT = "leave out"
-
-
 _SHIPPED, _PATH, _UPLOAD = "Figures that ship", "Path on this computer", "Upload"
-
-
 _JOB, _ASKED, _HELD, _FAILED = "explore-job", "explore-asked", "explore-held", "explore-failed"
 
 

@@ -31,15 +31,10 @@ from fer_core.plots.report import ReportFigure
 
 MAPS_SHOWN = (16, 36, 64, 144)
 """Numbers of maps that a grid can hold."""
-
-
 KERNEL_COLUMNS = 3
 """Of the page; the kernels of one network would be needlessly large over its whole width."""
-
-
 FRAME_MILLISECONDS = (250, 500, 1000, 2000)
 """Durations of a frame of the animation."""
-
 
 _LEAD = (
     "Each small picture is one **map**: where on the face one filter of a layer responds weakly (dark blue) or strongly "

@@ -28,18 +28,13 @@ from fer_core.plots.report import ReportFigure
 
 MASK_SEED = 0
 """Of the place of a drawn mask."""
-
-
 DIFFERENT_BELOW, SIMILAR_FROM = 0.3, 0.7
 """Rank correlations of two maps."""
-
 
 _LEAD = (
     "Colour marks the places on which an answer depends according to the chosen method (its *attribution*). That does not "
     "prove that the network reasons as a person would, nor that the answer is right; methods often disagree."
 )
-
-
 _READINGS = {
     Method.GRAD_CAM: "Yellow places of the last maps raise the score of the class most. The map is coarse, since one cell "
     "covers many pixels.",
@@ -49,7 +44,6 @@ _READINGS = {
     Method.INTEGRATED_GRADIENTS: "What each pixel adds to the class (vermilion) or takes from it (blue) on the way from "
     "a black picture to this face, in 64 steps. Black pixels get nothing by construction.",
 }
-
 
 _WORN = {
     MaskKind.NONE: "nothing on",

@@ -34,23 +34,14 @@ from fer_core.store.store import ModelStore, StoredModel
 from fer_core.vision.crops import aligned_rolls, crop_faces
 
 SAMPLE_FOLDER = ARTIFACTS / "samples"
-
-
 MAX_NETWORKS = 3
 """Side by side on the page."""
-
-
 CROP_SIDE = 180
 """Pixels of the chosen face."""
-
-
 PICTURE_HEIGHT = 240
 """Pixels of the picture in which the face is chosen."""
 
-
 _PHOTO = "feature-maps-photo"
-
-
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 

@@ -20,16 +20,10 @@ from fer_core.plots.feature_maps import PANEL_SIDE, Panel, animation, columns_fo
 
 KERNELS_SHOWN = 64
 """At most, of a network's first layer."""
-
-
 LARGE_SIDE, OVERLAY_SIDE = 420, 360
 """Pixels of a face with an activation map, and with an attribution."""
-
-
 MAX_FRAMES = 24
 """Of an animation: a network of 150 convolutions is shown in equal steps of depth."""
-
-
 MAPS_IN_FRAME = 16
 """Of each network in a frame of the animation."""
 

@@ -26,15 +26,10 @@ from fer_core.store.store import StoredModel
 
 FACES = (16, 32, 64, 128)
 """Numbers of faces that a mean can be taken over."""
-
-
 SEED = 0
 """Of the choice of faces."""
 
-
 _RESULTS = "feature-maps-means"
-
-
 _DATA = "feature-maps-data"
 
 

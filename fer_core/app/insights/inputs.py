@@ -21,25 +21,14 @@ from fer_core.video.analysis import analyse_video
 from fer_core.vision.detection.registry import DEFAULT_DETECTOR
 
 MOST_FILES, MOST_MEGABYTES, MOST_MEGABYTES_TOGETHER = 200, 200, 1000
-
-
 LEAST_SECONDS = 5
 """People seen for less are left out at first: mostly they are false detections."""
-
-
 SAMPLE_RATE = 5.0
 """Analysed frames a second."""
-
-
 EVERYTHING = "All sessions"
 
-
 _FILES, _KEPT, _TYPED = "insights-files", "insights-kept", "insights-told"
-
-
 _SAMPLE, _BASES = "insights-sample", "insights-bases"
-
-
 _MOST_LETTERS = 60
 
 

@@ -30,47 +30,30 @@ from fer_core.logs.shares import (
     people_table,
 )
 from fer_core.plots import insights as figures
-from fer_core.plots.attention import COLOURS as ATTENTION_COLOURS
 from fer_core.plots.model_styles import MOST_MODELS
 from fer_core.plots.report import ReportFigure, report_html
+from fer_core.plots.timeline import ATTENTION_COLOURS
 from fer_core.plots.video_timeline import MASK_COLOURS
 from fer_core.results import MaskState
 
 MOST_ROWS = 40
 """People in a map, those who were seen for longest."""
-
-
 DEFINITION = (
     "Shares are of time, not of rows: an analysed frame stands for the time until the next one (2 s at most, or twice the "
     "log's usual step), so logs of 5 and of 30 frames a second weigh the same. The share of an emotion is its mean "
     "probability over that time. Every person counts once."
 )
-
-
 BAND = (
     "Line: mean over people. Band: 95% bootstrap interval of that mean, people resampled with replacement; there is none "
     "for one person, and with fewer than about eight it is too narrow."
 )
-
-
 ALONE = "Only one person was seen, so there is no band."
-
-
 LIKELIEST, MASKED = "likeliest emotion", "masked"
 
-
 _MAP, _BY, _ACROSS = "insights-map", "insights-by", "insights-across"
-
-
 _NAMES, _PAIR = "insights-names", "insights-pair"
-
-
 _OPEN_TAB = "insights-tab"
-
-
 _PEOPLE, _SESSIONS = "people", "sessions"
-
-
 Option = TypeVar("Option")
 
 

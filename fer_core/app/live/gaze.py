@@ -12,14 +12,9 @@ from fer_core.live.session import LiveSession
 
 CORNER_SECONDS, SETTLING_SECONDS = 3.0, 1.0
 """How long each corner is shown, and how much of that time is left to the eyes to get there."""
-
-
 REFRESH_SECONDS = 0.3
-
-
 LOOKED_SECONDS = 0.5
 """The place on the screen is a mean over this time."""
-
 
 _STARTED, _CALIBRATION, _FAILED = "live-gaze-started", "live-gaze-calibration", "live-gaze-failed"
 

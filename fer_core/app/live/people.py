@@ -11,16 +11,11 @@ from fer_core.analysis.attention import Attention
 from fer_core.app.common.widgets import download
 from fer_core.live.session import HISTORY_SECONDS, LiveSession, LiveSnapshot, PersonMinute
 from fer_core.logs.session_log import KeptLogs, SessionLog
-from fer_core.plots.attention import COLOURS, attention_strip
-from fer_core.plots.timeline import probability_timeline
+from fer_core.plots.timeline import ATTENTION_COLOURS, attention_strip, probability_timeline
 
 LATEST_ALERTS = 5
 """Shown at once."""
-
-
 _LOG_KEY = "live-log-key"
-
-
 _CHART = {"displayModeBar": False}
 
 
@@ -61,7 +56,7 @@ def _attention(person: PersonMinute, now: LiveSnapshot) -> None:
     state = next((state for state in reversed(person.attention) if state), Attention.ABSENT)
     st.html(
         f'<div data-testid="live-attention" style="font-size:0.95rem"><span style="display:inline-block;width:0.8rem;'
-        f'height:0.8rem;border-radius:50%;background:{COLOURS[state]};margin-right:0.5rem"></span>{state}</div>'
+        f'height:0.8rem;border-radius:50%;background:{ATTENTION_COLOURS[state]};margin-right:0.5rem"></span>{state}</div>'
     )
     st.plotly_chart(
         attention_strip(person.times, person.attention, now.now, HISTORY_SECONDS),

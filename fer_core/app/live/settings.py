@@ -14,11 +14,7 @@ from fer_core.live.session import LiveSettings
 
 RATES = {"every frame": 0.0, "10 a second": 0.1, "5 a second": 0.2, "2 a second": 0.5, "1 a second": 1.0}
 """Seconds between analysed frames."""
-
-
 DISTRESS = (Emotion.SAD, Emotion.FEAR, Emotion.ANGRY)
-
-
 MOST_SMOOTHING = 2.0
 """Seconds."""
 

@@ -32,14 +32,9 @@ from fer_core.results import ExpressionScores, MaskReading, MaskState
 
 FRAMES_PER_SECOND = 30
 """What cameras are asked for, and how fast the sample clip is played."""
-
-
 ICE_SERVERS_VARIABLE = "FER_ICE_SERVERS"
-
-
 ANSWER_REFRESH_SECONDS, CHART_REFRESH_SECONDS = 0.3, 1.0
 """Between two refreshes. The video itself shows every frame's result at once."""
-
 
 _CAMERA = {
     "video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": FRAMES_PER_SECOND}},
@@ -212,8 +207,6 @@ def video_stream(source: StreamSource, session: LiveSession) -> StreamState:
 
 
 _WATCH_CAMERA = Path(__file__).with_name("camera_watch.js").read_text(encoding="utf-8")
-
-
 CAMERA_TROUBLE = {
     "denied": "**The browser refuses this page the camera.** Click the camera or lock symbol beside the page's "
     "address, allow the camera, and press Start again. The sample clip works without one.",
@@ -221,8 +214,6 @@ CAMERA_TROUBLE = {
     "http://localhost on the computer that it runs on. The sample clip works without a camera.",
     "missing": "**The browser finds no camera.** Plug one in or switch it on, or play the sample clip.",
 }
-
-
 _SLOW = (
     "**The video connection does not come up.** Check that the camera is allowed for this page, that the page was "
     "opened through https or on localhost, and, where a firewall or another network lies between, that a TURN server "

@@ -25,13 +25,8 @@ from fer_core.video.replay import analysis_of
 MOST_PEOPLE = 4
 """Number of people with a timeline at first; a box adds the others."""
 
-
 _AT, _TABLE, _PEOPLE = "video-result-at", "video-result-table", "video-result-of-people"
-
-
 _VIDEO_JOB, _VIDEO = "video-result-job", "video-result-film"
-
-
 _CHART = {"displayModeBar": False}
 
 

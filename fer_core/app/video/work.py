@@ -21,18 +21,11 @@ from fer_core.video.annotate import VIDEO_LAYERS
 
 MOST_MEGABYTES = 500
 """Of an upload, which is held in memory; longer videos are for the command line."""
-
-
 RATES: dict[str, float | None] = {"every frame": None, "10 a second": 10.0, "5 a second": 5.0, "2 a second": 2.0}
-
-
 _EVERY = 0.5
 """Seconds between two updates of the progress."""
 
-
 _PREVIEW_WIDTH = 480
-
-
 _VIDEO, _WORK, _RESULT = "video-film-chosen", "video-work", "video-result"
 
 

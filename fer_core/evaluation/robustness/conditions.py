@@ -14,34 +14,18 @@ from fer_core.augmentation.masks.bank import UNDER_NOSE_SHARE, MaskBank
 from fer_core.augmentation.masks.textures import MASK_KINDS, TEST_STYLES, MaskKind
 
 SEED = 0
-
-
 BLUR = 1.5
 """Standard deviation of the Gaussian, in pixels of a 48-pixel face."""
-
-
 NOISE = 20.0
 """Standard deviation of the Gaussian, in grey levels of 255."""
-
-
 DARKNESS = 0.25
 """What every grey level is multiplied by, as two stops less light do."""
-
-
 ROTATION = 30.0
 """Degrees, to either side by chance; training turns by at most 15."""
-
-
 SMALL, SMALLEST = 24, 16
 """Sides in pixels that faces are reduced to before they are enlarged again."""
-
-
 UNMASKED = "bare"
-
-
 MASKS_OF_ALL_KINDS = "masks"
-
-
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """Faces ``(N, S, S) uint8`` to faces of the same shape and type."""
 

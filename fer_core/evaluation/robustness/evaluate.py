@@ -25,8 +25,6 @@ from fer_core.vision.expression import load_network, pool_heads
 
 CONDITION_BATCH = 256
 """Faces between two steps of the progress bar."""
-
-
 Predictor = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 

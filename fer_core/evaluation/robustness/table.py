@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from fer_core.datasets.dataset import FaceDataset, Split
 from fer_core.errors import FerError
+from fer_core.evaluation.metrics import markdown_lines, percent_with_interval
 from fer_core.evaluation.robustness.conditions import CONDITIONS, SEED, UNMASKED
 from fer_core.evaluation.robustness.evaluate import (
     measure_store,
@@ -17,7 +18,6 @@ from fer_core.evaluation.robustness.evaluate import (
     models_to_measure,
     robustness_metrics,
 )
-from fer_core.evaluation.tables import markdown_lines, percent_with_interval
 from fer_core.store.store import ModelStore
 
 NOTE = (
@@ -25,11 +25,7 @@ NOTE = (
     + "; ".join(f"{c.title}: {c.setting}" for c in CONDITIONS.values() if c.name != UNMASKED)
     + f". Draws are seeded with {SEED}."
 )
-
-
 HOW_TO_MEASURE = "`python -m fer_core robustness NAME --data PATH`"
-
-
 NOTHING = f"No model's robustness is measured here; {HOW_TO_MEASURE} measures it."
 
 

@@ -72,15 +72,10 @@ BLAZEFACE_VARIANTS = {
     ),
 }
 
-
 MIN_SCORE = 0.5
 """Confidence from which a box counts as a face: the default of MediaPipe's face detection."""
-
-
 SUPPRESSION_OVERLAP = 0.3
 """Intersection over union from which two boxes are one face: ``min_suppression_threshold`` in MediaPipe."""
-
-
 KEY_POINTS = 6
 """Of a face, as :attr:`fer_core.results.FaceDetection.key_points` lists them."""
 

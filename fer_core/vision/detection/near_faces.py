@@ -15,20 +15,12 @@ from fer_core.results import BoundingBox, FaceDetection
 
 NEAR_FACE_WIDTH = 0.2
 """Width of a face, as a share of the frame's longer side, from which the near detector finds it as reliably as any."""
-
-
 STILL_NEAR = 0.9
 """Share of that width for faces that were near in the last frame (hysteresis)."""
-
-
 FULL_DETECTION_SECONDS = 0.3
 """Seconds between two full detections, which find newcomers who are far away."""
-
-
 SAME_FACE = 0.4
 """Intersection over union from which on two boxes of one frame are of one face."""
-
-
 EARLY_SECONDS = 1e-3
 """Tolerance in seconds for frames that come slightly early."""
 

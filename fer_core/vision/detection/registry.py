@@ -84,8 +84,6 @@ class RegisteredDetector:
 
 
 DEFAULT_DETECTOR = "blazeface"
-
-
 _DEFAULT_TITLE = "BlazeFace 256, then full range"
 
 
@@ -115,8 +113,6 @@ DETECTORS: dict[str, RegisteredDetector] = {
     HaarDetector.name: RegisteredDetector(HaarDetector.title, lambda num_threads: HaarDetector()),
 }
 """What the pages offer."""
-
-
 COMPARED_DETECTORS: dict[str, RegisteredDetector] = {
     "blazeface-back": _blazeface("back"),
     "blazeface-full": _blazeface("full"),
